@@ -1,0 +1,99 @@
+// The contract between models and devices: the complete list of what a backend must be able to do.
+//
+// Primitive ops are pure virtual. Composite ops have a default made of primitives (ops.cc) and are
+// overridden where a fused kernel pays.
+//
+// Activations ("x") are f32, bf16 or f16, all of one dtype in a call unless said otherwise;
+// arithmetic is at least f32, rounded once when stored. `gain` and `bias` are f32.
+//
+// Batch invariance: every row of an output is the same bits whatever other rows are in the call,
+// and whatever the number of threads (ARCHITECTURE.md, section 5).
+//
+// Thread rule: the thread of the rank that owns the device.
+#pragma once
+
+#include "tensor/matrix.h"
+#include "tensor/tensor.h"
+
+namespace pagoda {
+
+// Which cached keys and values each query row of this step attends to. Rows of a sequence are
+// consecutive tokens; the last row sees kv_lengths tokens, the row before it one less, and so on.
+struct AttentionIndex {
+  Tensor block_table;    // i32 [sequences, max_blocks]; entries beyond a sequence's blocks unused
+  Tensor query_offsets;  // i32 [sequences + 1], row range of each sequence
+  Tensor kv_lengths;     // i32 [sequences], tokens visible to the last query row
+};
+
+struct KvShape {
+  int64_t kv_heads, key_dim, value_dim;  // of this rank; value_dim 0: values are part of keys (MLA)
+  DType dtype;
+};
+
+// One layer of the KV cache. What the bytes of a block mean is the device's business.
+struct KvLayer {
+  Tensor blocks;  // u8 [blocks, Device::kv_block_bytes]
+  KvShape shape;
+  int64_t block_size;  // tokens
+};
+
+// Made once a step by the model, which knows the scaling; the same for all layers.
+struct RotaryTable {
+  Tensor cos, sin;  // f32 [tokens, rotary_dim / 2]
+};
+
+enum class RotaryPairing : uint8_t { kHalves, kNeighbors };  // (i, i + dim/2) or (2i, 2i + 1)
+
+struct Attention {
+  Tensor out;  // [tokens, heads, value_dim]
+  Tensor q;    // [tokens, heads, key_dim]; query head h reads KV head h / (heads / kv_heads)
+  KvLayer cache;
+  AttentionIndex index;
+  float scale;         // on q . k
+  int64_t window = 0;  // a row sees itself and the window - 1 tokens before it; 0: all before it
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  // out[i, :] = table[ids[i] - first, :], zeros where that row is not in the table.
+  // ids i32 [n], out [n, in].
+  virtual void gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) = 0;
+  // out[i, :] = x[rows[i], :].  x [tokens, hidden], rows i32 [n], out [n, hidden].
+  virtual void gather_rows(Tensor out, Tensor x, Tensor rows) = 0;
+  // out[rows[i], :] = x[i, :].  x [n, hidden], rows i32 [n], out [tokens, hidden].
+  virtual void scatter_rows(Tensor out, Tensor x, Tensor rows) = 0;
+
+  // out = x weight^T (+ bias).  x [rows, in], weight [out, in], bias f32 [out] or empty,
+  // out [rows, out] of x's dtype or f32.
+  virtual void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) = 0;
+
+  // inout += x, same shape.
+  virtual void add(Tensor inout, Tensor x) = 0;
+  // out = round(x / sqrt(mean(x^2) + eps)) * gain, mean over the last dimension [..., n], gain [n];
+  // round: to the dtype of x, as transformers does. out may be x.
+  virtual void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) = 0;
+  // out[:, j] = silu(gate_up[:, j]) * gate_up[:, ffn + j].  gate_up [tokens, 2 ffn], out [tokens,
+  // ffn].
+  virtual void silu_mul(Tensor out, Tensor gate_up) = 0;
+  // In place on the first rotary_dim numbers of each head. heads [tokens, n, head_dim].
+  virtual void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) = 0;
+  // Columns of a matrix whose rows are [a | b | c]: out[i, :] = x[i, first : first + out.dim(1)].
+  // x [rows, columns], out [rows, n].
+  virtual void copy_columns(Tensor out, Tensor x, int64_t first) = 0;
+  // out[r, p * width + j] = parts[p, r, j]; columns of out beyond its width are dropped (padding).
+  // parts [ranks, rows, width], out [rows, <= ranks * width].
+  virtual void join_columns(Tensor out, Tensor parts) = 0;
+
+  // k [tokens, kv_heads, key_dim], v [tokens, kv_heads, value_dim], slots i32 [tokens] =
+  // block * block_size + offset.
+  virtual void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) = 0;
+  // Softmax over visible keys, scores and sums in f32.
+  virtual void paged_attention(const Attention& call) = 0;
+
+  // Composite: stream += delta (if not empty); out = rms_norm(stream).
+  virtual void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps);
+};
+
+}  // namespace pagoda

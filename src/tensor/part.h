@@ -1,0 +1,23 @@
+// Which share of a dimension a rank holds: units of the file, in this order, then zeros.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pagoda {
+
+// 28 heads of 128 over 8 ranks: rank 0 has {.unit = 128, .units = {0, 1, 2, 3}, .padded_units = 4}.
+struct Part {
+  int64_t unit = 1;            // rows or columns that must stay together: a head, a group
+  std::vector<int64_t> units;  // indices of units in the file
+  int64_t padded_units = 0;    // >= units.size(); the rest is zeros
+
+  int64_t size() const { return unit * padded_units; }
+};
+
+// All of it, in the file's order.
+Part whole_part(int64_t size);
+// `units` units dealt in order, the same number to every rank, the last ranks padded.
+Part share_part(int64_t units, int64_t unit, int rank, int ranks);
+
+}  // namespace pagoda
