@@ -1,0 +1,64 @@
+// What an engine is made from. Values with their defaults; fixed once the engine exists.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "load/hf_config.h"
+#include "tensor/dtype.h"
+
+namespace pagoda {
+
+enum class SchedulingPolicy : uint8_t { kFcfs, kPriority };
+enum class LoadFormat : uint8_t { kSafetensors, kDummy };
+
+struct ModelConfig {
+  std::filesystem::path folder;
+  HfConfig hf;
+  DType dtype = DType::kBF16;
+  LoadFormat load_format = LoadFormat::kSafetensors;
+  std::optional<int64_t> max_model_len;   // none: the largest that fits
+  bool allow_long_max_model_len = false;  // VLLM_ALLOW_LONG_MAX_MODEL_LEN
+  std::optional<TokenId> eos_token;       // ends a request unless ignore_eos
+  uint64_t seed = 0;
+};
+
+struct SchedulerConfig {
+  int64_t max_sequences = 32;      // --max-num-seqs: in one step
+  int64_t max_step_tokens = 2048;  // --max-num-batched-tokens: prefill and decode together
+  int64_t long_prefill_threshold =
+      0;  // --long-prefill-token-threshold: most of a prompt a step; 0: no limit
+  int64_t max_prompt_logprob_rows =
+      256;  // prompt positions a step whose log-probabilities are wanted
+  bool chunked_prefill = true;
+  bool prefix_caching = true;
+  SchedulingPolicy policy = SchedulingPolicy::kFcfs;
+};
+
+struct CacheConfig {
+  int64_t block_size = 16;
+  double memory_utilization = 0.9;             // --gpu-memory-utilization
+  std::optional<int64_t> space_bytes;          // VLLM_CPU_KVCACHE_SPACE
+  std::optional<int64_t> num_blocks_override;  // --num-gpu-blocks-override
+};
+
+struct ParallelConfig {
+  int tensor_parallel_size = 1;
+  int threads = 0;  // a rank's worker team; 0: the process's cores dealt over the ranks
+  std::vector<std::vector<int>> cores;  // one list a rank, to bind to; empty: not bound
+};
+
+struct EngineConfig {
+  std::string backend = "cpu";
+  ModelConfig model;
+  SchedulerConfig scheduler;
+  CacheConfig cache;
+  ParallelConfig parallel;
+  bool log_stats = true;  // the 10-second line
+};
+
+}  // namespace pagoda

@@ -1,0 +1,46 @@
+// All weights of one rank, packed by its device, for as long as the model lives.
+//
+// Thread rule: the thread of its rank.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "load/checkpoint.h"
+#include "load/weights.h"
+#include "tensor/device.h"
+
+namespace pagoda {
+
+// Told how loading goes. Thread rule: called from the loading thread of any rank.
+class LoadProgress {
+ public:
+  virtual ~LoadProgress() = default;
+  virtual void add_bytes(int64_t bytes) = 0;  // of the files, read and packed
+};
+
+struct WeightStoreOptions {
+  DType dtype = DType::kBF16;  // of the activations; matrices are kept in it
+  int rank = 0, ranks = 1;
+  LoadProgress* progress = nullptr;  // may be null
+};
+
+class WeightStore {
+ public:
+  // `source` must live as long as loading lasts: real files, or random numbers for
+  // --load-format dummy.
+  WeightStore(const WeightSource& source, Device& device, const WeightStoreOptions& options);
+  ~WeightStore();
+  WeightStore(const WeightStore&) = delete;
+  WeightStore& operator=(const WeightStore&) = delete;
+
+  Weights root();
+  int64_t bytes() const;  // as kept on the device
+
+ private:
+  friend class Weights;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pagoda

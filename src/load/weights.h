@@ -1,0 +1,65 @@
+// Weights of one module, found by the name the checkpoint gives them, as this rank holds them.
+//
+// Names and shapes are one statement: (w / "down_proj").matrix({hidden, ffn}, w.whole(hidden),
+// w.share(ffn)) finds, checks, takes this rank's part, and has the device pack it. A tensor that is
+// missing or of another shape throws kCheckpoint with file, tensor, found and expected shape.
+//
+// Thread rule: the thread of its rank, while loading. What is returned lives as long as the
+// WeightStore.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "tensor/matrix.h"
+#include "tensor/part.h"
+#include "tensor/tensor.h"
+
+namespace pagoda {
+
+class WeightStore;
+
+class Weights {
+ public:
+  Weights(WeightStore& store, std::string scope) : store_(&store), scope_(std::move(scope)) {}
+
+  // `weights / "mlp" / "down_proj"` names mlp.down_proj.
+  Weights operator/(std::string_view child) const;
+
+  // <scope>.weight [shape], this rank's part of it, as this rank's device keeps it. The same name
+  // and parts give the same Matrix, so a tied embedding is kept once.
+  const Matrix& matrix(std::initializer_list<int64_t> shape, const Part& rows,
+                       const Part& columns) const;
+
+  // Children whose matrices (or biases) are stacked along the rows: q, k, v or gate, up.
+  struct Band {
+    std::string_view name;  // of the child
+    int64_t rows;           // in the file
+    Part part;
+  };
+  const Matrix& stacked(std::initializer_list<Band> bands, int64_t columns) const;
+  // <scope>.<name>.bias one after another: f32 [sum of parts].
+  Tensor stacked_bias(std::initializer_list<Band> bands) const;
+
+  Tensor vector(int64_t size) const;                  // <scope>.weight as f32 [size]
+  Tensor bias(int64_t size, const Part& part) const;  // <scope>.bias as f32 [part.size()]
+  bool has(std::string_view tensor) const;            // <scope>.<tensor> is in the checkpoint
+
+  // Memory of this rank's device for a table that the model computes: f32, copied in.
+  Tensor constant(std::initializer_list<int64_t> shape, const float* values) const;
+
+  Part whole(int64_t size) const { return whole_part(size); }
+  Part share(int64_t units, int64_t unit = 1) const {
+    return share_part(units, unit, rank(), ranks());
+  }
+  int rank() const;
+  int ranks() const;
+
+ private:
+  WeightStore* store_;
+  std::string scope_;
+};
+
+}  // namespace pagoda

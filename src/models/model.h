@@ -1,0 +1,42 @@
+// A model as the engine sees it: a step in, logits out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "load/hf_config.h"
+#include "load/weights.h"
+#include "nn/step.h"
+
+namespace pagoda {
+
+// What one layer keeps of a token, on this rank.
+struct KvGeometry {
+  int64_t layers, kv_heads, key_dim, value_dim;
+};
+
+// Thread rule: forward() on the thread of its rank.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual KvGeometry kv_geometry() const = 0;
+  // Logits f32 [outputs, vocab] of batch.output_rows, on every rank, in the step's workspace.
+  virtual Tensor forward(Step& step) const = 0;
+};
+
+// What can be known before any weight is read. Throws kConfig for an architecture that is not
+// supported, with the list of those that are.
+struct ModelFacts {
+  std::string architecture;
+  int64_t vocab = 0;          // rows of the embedding
+  int64_t max_positions = 0;  // longest context the model was made for, as vLLM derives it
+  int64_t attention_heads = 0;
+};
+ModelFacts facts_of(const HfConfig& config);
+
+// `max_positions`: rotary tables are made for positions below it.
+std::unique_ptr<Model> make_model(const HfConfig& config, const Weights& weights,
+                                  int64_t max_positions);
+
+}  // namespace pagoda
