@@ -1,13 +1,88 @@
-// The reference backend: plain loops in f32, the specification of every other backend.
-#include <memory>
+#include "backends/ref/ref_device.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/ref/rows.h"
 #include "base/error.h"
-#include "tensor/device.h"
+#include "base/must.h"
+#include "base/str.h"
+
+namespace pagoda::ref {
+namespace {
+
+constexpr int64_t kPanelRows = 64;
+
+DType dtype_of(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::kF32: return DType::kF32;
+    case Encoding::kF16: return DType::kF16;
+    case Encoding::kBF16: return DType::kBF16;
+  }
+  return DType::kF32;
+}
+
+}  // namespace
+
+RefMatrix::RefMatrix(const MatrixSpec& spec, const PanelReader& reader) : spec_(spec) {
+  values_.reserve(static_cast<size_t>(spec.count * spec.out * spec.in));
+  const DType stored = dtype_of(spec.encoding);
+  std::vector<std::byte> scratch;
+  for (int64_t expert = 0; expert < spec.count; ++expert) {
+    for (int64_t first = 0; first < spec.out; first += kPanelRows) {
+      const int64_t rows = std::min(kPanelRows, spec.out - first);
+      const Panel panel = reader.read(expert, first, rows, scratch);
+      MUST(static_cast<int64_t>(panel.values.size()) == rows * spec.in * bytes_of(stored));
+      for (int64_t i = 0; i < rows * spec.in; ++i) {
+        values_.push_back(rounded(spec.dtype, load(stored, panel.values.data(), i)));
+      }
+      reader.done(expert, first, rows);
+    }
+  }
+}
+
+int64_t RefMatrix::bytes() const {
+  return static_cast<int64_t>(values_.size() * sizeof(float));
+}
+
+std::unique_ptr<Matrix> RefDevice::make_matrix(const MatrixSpec& spec, const PanelReader& reader) {
+  return std::make_unique<RefMatrix>(spec, reader);
+}
+
+int64_t RefDevice::matrix_bytes(const MatrixSpec& spec) const {
+  return spec.count * spec.out * spec.in * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t RefDevice::kv_block_bytes(const KvShape& shape, int64_t block_size) const {
+  return block_size * shape.kv_heads * (shape.key_dim + shape.value_dim) * bytes_of(shape.dtype);
+}
+
+DeviceMemory RefDevice::memory() const {
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  return {.total_bytes = sysconf(_SC_PHYS_PAGES) * page,
+          .free_bytes = sysconf(_SC_AVPHYS_PAGES) * page};
+}
+
+void RefDevice::copy_in(Tensor device, const void* host) {
+  if (!device.empty()) std::memcpy(device.data, host, static_cast<size_t>(device.bytes()));
+}
+
+void RefDevice::copy_out(void* host, Tensor device) {
+  if (!device.empty()) std::memcpy(host, device.data, static_cast<size_t>(device.bytes()));
+}
+
+}  // namespace pagoda::ref
 
 namespace pagoda {
 
-std::unique_ptr<Device> open_ref(const DeviceOptions& /*options*/) {
-  throw Error(ErrorKind::kConfig, "--backend: ref is being written");
+std::unique_ptr<Device> open_ref(const DeviceOptions& options) {
+  if (!options.instruction_set.empty()) {
+    throw Error(ErrorKind::kConfig, str("--backend: ref has no instruction set \"",
+                                        options.instruction_set, "\"; use --backend ref"));
+  }
+  return std::make_unique<ref::RefDevice>();
 }
 
 }  // namespace pagoda
