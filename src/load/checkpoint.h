@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,27 +17,51 @@
 
 namespace pagoda {
 
-// One tensor of a file.
-struct StoredTensor {
-  std::string_view name;
-  std::vector<int64_t> shape;
-  Encoding encoding;
-  std::string_view file;             // for messages
-  std::span<const std::byte> bytes;  // [shape], row-major; empty for a source without files
+// One tensor of a source, of known shape. Lives no longer than its source.
+class StoredTensor {
+ public:
+  virtual ~StoredTensor() = default;
+  virtual Encoding encoding() const = 0;
+  // Elements [first, first + count) in row-major order, aligned to their size: in the mapped file,
+  // or else written to `scratch`, which has room for them.
+  virtual const std::byte* read(int64_t first, int64_t count, std::byte* scratch) const = 0;
+  // Elements [first, first + count) will be read soon; will not be read again.
+  virtual void prefetch(int64_t /*first*/, int64_t /*count*/) const {}
+  virtual void drop(int64_t /*first*/, int64_t /*count*/) const {}
 };
 
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  // Null where there is no such tensor. A source of random numbers has every name.
-  virtual const StoredTensor* find(std::string_view name) const = 0;
+  // A source of random numbers has every name.
   virtual bool has(std::string_view name) const = 0;
-  virtual int64_t total_bytes() const = 0;      // of all tensors: what progress counts up to
+  // `shape` is what config.json makes of it. Throws kCheckpoint where there is no such tensor, or
+  // one of another shape, or of a number format that weights cannot have.
+  virtual std::unique_ptr<StoredTensor> open(const std::string& name,
+                                             std::span<const int64_t> shape) const = 0;
+  virtual std::vector<std::string> names() const = 0;  // of all tensors; random numbers: none
+  virtual int64_t total_bytes() const = 0;             // what progress counts to; 0: unknown
+  virtual std::optional<Encoding> first_encoding() const = 0;  // of the first tensor of floats
   virtual std::string description() const = 0;  // "3 safetensors files, 15.2 GB" for the log
 };
 
 // --load-format auto, safetensors: all *.safetensors of the folder, or those of its index. Headers
 // are read and checked, data are mapped. Throws kCheckpoint: file, tensor, found, expected, remedy.
 std::unique_ptr<WeightSource> open_checkpoint(const std::filesystem::path& folder);
+
+// "[4096, 11008]": for messages.
+std::string shape_text(std::span<const int64_t> shape);
+
+constexpr int64_t bytes_of(Encoding encoding) {
+  return encoding == Encoding::kF32 ? 4 : 2;
+}
+constexpr std::string_view name_of(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::kF32: return "float32";
+    case Encoding::kF16: return "float16";
+    case Encoding::kBF16: return "bfloat16";
+  }
+  return "?";
+}
 
 }  // namespace pagoda

@@ -41,6 +41,8 @@ class HfConfig {
   const boost::json::object& values() const { return values_; }
 
  private:
+  const boost::json::value& required(std::string_view key, std::string_view expected) const;
+
   boost::json::object values_;
   std::string origin_ = "config.json";
 };

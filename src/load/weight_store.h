@@ -12,7 +12,7 @@
 
 namespace pagoda {
 
-// Told how loading goes. Thread rule: called from the loading thread of any rank.
+// Told how loading goes. Thread rule: called from any thread of any rank.
 class LoadProgress {
  public:
   virtual ~LoadProgress() = default;
@@ -36,11 +36,17 @@ class WeightStore {
 
   Weights root();
   int64_t bytes() const;  // as kept on the device
+  // Tensors of the source that nobody asked for, but for those that no engine needs (rotary
+  // tables, causal masks). Call it when the model is made, while the source lives.
+  std::vector<std::string> unused() const;
 
  private:
   friend class Weights;
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// One line of the log that names what the model did not use; none where it used everything.
+void log_unused_weights(const WeightStore& store);
 
 }  // namespace pagoda

@@ -1,0 +1,214 @@
+#include "load/weights.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/must.h"
+#include "base/str.h"
+#include "load/band_reader.h"
+#include "load/weight_store.h"
+
+namespace pagoda {
+namespace {
+
+// Vectors are small and many: they share allocations of this size.
+constexpr int64_t kChunkBytes = 1 << 20;
+constexpr int64_t kAlignment = 64;
+
+// What older checkpoints store although every engine computes it, and the head that a tied
+// embedding replaces.
+constexpr std::array<std::string_view, 7> kNeedless = {
+    "rotary_emb.inv_freq",   "rotary_emb.cos_cached", "rotary_emb.sin_cached", "rope.freqs",
+    "attention.masked_bias", "attn.masked_bias",      "lm_head.weight"};
+
+bool is_needless(std::string_view name) {
+  return std::any_of(kNeedless.begin(), kNeedless.end(),
+                     [&](std::string_view end) { return name.ends_with(end); });
+}
+
+MatrixSpec spec_of(const BandReader& reader, DType dtype) {
+  return {
+      .out = reader.rows(), .in = reader.columns(), .encoding = reader.encoding(), .dtype = dtype};
+}
+
+}  // namespace
+
+struct WeightStore::State {
+  const WeightSource& source;
+  Device& device;
+  const WeightStoreOptions options;
+  std::unordered_map<std::string, std::unique_ptr<Matrix>> matrices = {};
+  std::set<std::string> used = {};
+  std::vector<Buffer> chunks = {};
+  int64_t chunk_used = 0;  // bytes of the last chunk
+  int64_t bytes = 0;
+
+  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape) {
+    auto tensor = source.open(name, shape);
+    used.insert(name);
+    return tensor;
+  }
+
+  const Matrix& matrix(const std::string& key, std::vector<pagoda::Band> bands,
+                       int64_t file_columns, Runs columns) {
+    const BandReader reader(std::move(bands), file_columns, std::move(columns), options.progress);
+    auto made = device.make_matrix(spec_of(reader, options.dtype), reader);
+    reader.finish();
+    bytes += made->bytes();
+    return *(matrices[key] = std::move(made));
+  }
+
+  // f32, copied in.
+  Tensor keep(std::initializer_list<int64_t> shape, const float* values) {
+    Tensor tensor = make_view(nullptr, shape, DType::kF32);
+    tensor.data = allocate(tensor.bytes());
+    device.copy_in(tensor, values);
+    device.synchronize();  // `values` may go when we return
+    return tensor;
+  }
+
+  void* allocate(int64_t size) {
+    size = (size + kAlignment - 1) / kAlignment * kAlignment;
+    bytes += size;
+    if (chunks.empty() || chunk_used + size > chunks.back().bytes()) {
+      chunks.push_back(device.allocate(std::max(size, kChunkBytes)));
+      chunk_used = 0;
+    }
+    auto* data = static_cast<std::byte*>(chunks.back().data()) + chunk_used;
+    chunk_used += size;
+    return data;
+  }
+
+  // Appends this rank's part of tensor `name` [size] to `values`, zeros where it is padded.
+  void append_floats(std::vector<float>& values, const std::string& name, int64_t size,
+                     const Part& part) {
+    const auto tensor = open(name, std::array{size});
+    const Runs runs = runs_of(part, size);
+    size_t at = values.size();
+    values.resize(at + static_cast<size_t>(runs.size));
+    std::vector<std::byte> scratch(static_cast<size_t>(size * bytes_of(tensor->encoding())));
+    for (const Run& run : runs.runs) {
+      const std::byte* data = tensor->read(run.first, run.count, scratch.data());
+      to_floats(values.data() + at, data, run.count, tensor->encoding());
+      at += static_cast<size_t>(run.count);
+    }
+    if (options.progress != nullptr) {
+      options.progress->add_bytes(runs.stored() * bytes_of(tensor->encoding()));
+    }
+  }
+};
+
+WeightStore::WeightStore(const WeightSource& source, Device& device,
+                         const WeightStoreOptions& options)
+    : state_(std::make_unique<State>(State{source, device, options})) {}
+WeightStore::~WeightStore() = default;
+
+Weights WeightStore::root() {
+  return {*this, ""};
+}
+
+int64_t WeightStore::bytes() const {
+  return state_->bytes;
+}
+
+std::vector<std::string> WeightStore::unused() const {
+  std::vector<std::string> unused;
+  for (std::string& name : state_->source.names()) {
+    if (!state_->used.contains(name) && !is_needless(name)) unused.push_back(std::move(name));
+  }
+  return unused;
+}
+
+void log_unused_weights(const WeightStore& store) {
+  constexpr size_t kMostListed = 5;
+  const std::vector<std::string> unused = store.unused();
+  if (unused.empty()) return;
+  std::string names;
+  for (size_t i = 0; i < std::min(unused.size(), kMostListed); ++i) {
+    names += str(i == 0 ? "" : ", ", unused[i]);
+  }
+  if (unused.size() > kMostListed) names += ", ...";
+  LOG_WARNING("{} tensors of the checkpoint are not used by this model: {}", unused.size(), names);
+}
+
+Weights Weights::operator/(std::string_view child) const {
+  return {*store_, scope_.empty() ? std::string(child) : str(scope_, ".", child)};
+}
+
+int Weights::rank() const {
+  return store_->state_->options.rank;
+}
+
+int Weights::ranks() const {
+  return store_->state_->options.ranks;
+}
+
+bool Weights::has(std::string_view tensor) const {
+  return store_->state_->source.has((*this / tensor).scope_);
+}
+
+const Matrix& Weights::matrix(std::initializer_list<int64_t> shape, const Part& rows,
+                              const Part& columns) const {
+  MUST(shape.size() == 2);
+  const std::string name = str(scope_, ".weight");
+  const int64_t file_rows = *shape.begin(), file_columns = *(shape.begin() + 1);
+  Runs row_runs = runs_of(rows, file_rows), column_runs = runs_of(columns, file_columns);
+  const std::string key = str(name, " ", row_runs.text(), " x ", column_runs.text());
+  WeightStore::State& state = *store_->state_;
+  // Opened even if it is kept already: the shape is checked wherever it is stated.
+  std::vector<pagoda::Band> bands;
+  bands.push_back({state.open(name, shape), std::move(row_runs)});
+  if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
+    return *kept->second;
+  }
+  return state.matrix(key, std::move(bands), file_columns, std::move(column_runs));
+}
+
+const Matrix& Weights::stacked(std::initializer_list<Band> bands, int64_t columns) const {
+  WeightStore::State& state = *store_->state_;
+  std::vector<pagoda::Band> opened;
+  std::string key;
+  for (const Band& band : bands) {
+    const std::string name = str((*this / band.name).scope_, ".weight");
+    Runs runs = runs_of(band.part, band.rows);
+    key += str(name, " ", runs.text(), ";");
+    opened.push_back({state.open(name, std::array{band.rows, columns}), std::move(runs)});
+  }
+  if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
+    return *kept->second;
+  }
+  return state.matrix(key, std::move(opened), columns, runs_of(whole_part(columns), columns));
+}
+
+Tensor Weights::stacked_bias(std::initializer_list<Band> bands) const {
+  std::vector<float> values;
+  for (const Band& band : bands) {
+    store_->state_->append_floats(values, str((*this / band.name).scope_, ".bias"), band.rows,
+                                  band.part);
+  }
+  return store_->state_->keep({static_cast<int64_t>(values.size())}, values.data());
+}
+
+Tensor Weights::vector(int64_t size) const {
+  std::vector<float> values;
+  store_->state_->append_floats(values, str(scope_, ".weight"), size, whole_part(size));
+  return store_->state_->keep({size}, values.data());
+}
+
+Tensor Weights::bias(int64_t size, const Part& part) const {
+  std::vector<float> values;
+  store_->state_->append_floats(values, str(scope_, ".bias"), size, part);
+  return store_->state_->keep({part.size()}, values.data());
+}
+
+Tensor Weights::constant(std::initializer_list<int64_t> shape, const float* values) const {
+  return store_->state_->keep(shape, values);
+}
+
+}  // namespace pagoda
