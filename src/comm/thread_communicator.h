@@ -1,0 +1,62 @@
+// Ranks that are threads of one process: each reads the others' tensors where they lie.
+//
+// Thread rule: one ThreadGroup for all ranks, which outlives their communicators; a rank uses its
+// own communicator only. abort() from any thread.
+// Invariant: a rank leaves a collective only when no other rank still reads or writes its tensors,
+// also after abort().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "tensor/communicator.h"
+
+namespace pagoda {
+
+class ThreadGroup {
+ public:
+  explicit ThreadGroup(int ranks);
+  ThreadGroup(const ThreadGroup&) = delete;
+  ThreadGroup& operator=(const ThreadGroup&) = delete;
+
+  int size() const { return static_cast<int>(tensors_.size()); }
+  std::unique_ptr<Communicator> communicator(int rank);
+
+  // No rank waits any more: those that wait for others, and all that come later, throw
+  // Error{kDevice} with this reason. For a rank that fails, so that the others do not hang. The
+  // first reason stays.
+  void abort(const std::string& reason);
+
+ private:
+  friend class ThreadCommunicator;
+
+  // Two tensors a rank, as they are handed to the others for one collective.
+  struct Tensors {
+    Tensor out, in;
+  };
+
+  // A count of completed meetings times two; odd once it is aborted. One word, so that all ranks
+  // agree on whether a meeting took place.
+  struct Meeting {
+    alignas(64) std::atomic<uint32_t> state = 0;
+    alignas(64) std::atomic<int> arrived = 0;
+  };
+
+  // Returns when all ranks have called it. False: it was aborted before all had.
+  [[nodiscard]] bool meet(Meeting& meeting);
+  uint32_t wait_for_change(const std::atomic<uint32_t>& state, uint32_t old) const;
+  std::string abort_reason();
+
+  std::vector<Tensors> tensors_;  // by rank; written before, read after the meeting `enter_`
+  const bool spins_;              // whether every rank has a core of its own
+  Meeting enter_;                 // may be aborted
+  Meeting leave_;  // may not: whoever entered finishes, as others may still read its tensors
+  std::mutex mutex_;
+  std::string abort_reason_;  // under mutex_
+};
+
+}  // namespace pagoda
