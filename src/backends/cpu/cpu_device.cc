@@ -1,13 +1,61 @@
-// The cpuerence backend
-#include <memory>
+#include "backends/cpu/cpu_device.h"
 
-#include "base/error.h"
-#include "tensor/device.h"
+#include <cstring>
+#include <utility>
+
+#include "backends/cpu/host_limits.h"
+#include "backends/cpu/kv_blocks.h"
+#include "backends/cpu/packed_matrix.h"
+#include "base/str.h"
 
 namespace pagoda {
+namespace cpu {
 
-std::unique_ptr<Device> open_cpu(const DeviceOptions& /*options*/) {
-  throw Error(ErrorKind::kConfig, "--backend: cpu is being written");
+CpuDevice::CpuDevice(const Family& family, int threads, std::vector<int> cores)
+    : family_(family), team_(threads, std::move(cores)), ops_(family.kernels(), team_) {}
+
+std::string CpuDevice::description() const {
+  return str("cpu ", family_.name, ", ", team_.size(), team_.size() == 1 ? " thread" : " threads");
+}
+
+std::unique_ptr<Matrix> CpuDevice::make_matrix(const MatrixSpec& spec, const PanelReader& reader) {
+  return std::make_unique<PackedMatrix>(spec, reader, team_);
+}
+
+int64_t CpuDevice::matrix_bytes(const MatrixSpec& spec) const {
+  return PackedMatrix::bytes_of_spec(spec);
+}
+
+int64_t CpuDevice::kv_block_bytes(const KvShape& shape, int64_t block_size) const {
+  return KvBlockLayout(shape, block_size).block_bytes;
+}
+
+DeviceMemory CpuDevice::memory() const {
+  return host_memory("/");
+}
+
+Buffer CpuDevice::allocate(int64_t bytes) {
+  return reserve_host_memory(bytes);
+}
+
+void CpuDevice::copy_in(Tensor device, const void* host) {
+  std::memcpy(device.data, host, static_cast<size_t>(device.bytes()));
+}
+
+void CpuDevice::copy_out(void* host, Tensor device) {
+  std::memcpy(host, device.data, static_cast<size_t>(device.bytes()));
+}
+
+}  // namespace cpu
+
+std::unique_ptr<Device> open_cpu(const DeviceOptions& options);
+
+std::unique_ptr<Device> open_cpu(const DeviceOptions& options) {
+  const cpu::Family& family = cpu::choose_family(options.instruction_set);
+  int threads = options.threads;
+  if (threads == 0) threads = static_cast<int>(options.cores.size());
+  if (threads == 0) threads = cpu::usable_cores("/");
+  return std::make_unique<cpu::CpuDevice>(family, threads, options.cores);
 }
 
 }  // namespace pagoda

@@ -1,0 +1,303 @@
+#include "backends/cpu/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "backends/cpu/kv_blocks.h"
+#include "base/must.h"
+
+namespace pagoda::cpu {
+namespace {
+
+// Query rows (tokens times heads of a group) of a tile: enough to pay for reading keys from L2.
+constexpr int64_t kTileRows = 48;
+// Splits are computed apart while there are fewer tiles than this for a thread.
+constexpr int64_t kTilesPerThread = 4;
+// Beyond that the results of single splits would not stay in the cache: fold at once instead.
+constexpr int64_t kMostPartialBytes = int64_t{64} << 20;
+
+// Neighboring tokens of one sequence, for one KV head.
+struct Tile {
+  int64_t sequence, kv_head;
+  int64_t first_row, tokens;  // rows of q
+  int64_t first_position;     // in its sequence
+  int64_t first_split, splits;
+  int64_t first_partial;  // where the results of its splits are, in rows of (value_dim + 2) floats
+};
+
+// Everything that is the same for all tiles.
+struct Job {
+  explicit Job(const Attention& a, const Kernels& k);
+
+  const Attention& call;
+  const Kernels& kernels;
+  const NumberKernels& q_kernels;
+  const NumberKernels& kv_kernels;
+  const KvBlockLayout layout;
+  const int64_t heads, group, tile_tokens;
+
+  int64_t rows(const Tile& tile) const { return tile.tokens * group; }
+  int64_t most_rows() const { return tile_tokens * group; }
+  int64_t partial_floats() const { return layout.padded_value_dim + 2; }
+  // Row `row` of a tile: token first_row + row / group, query head row % group of the group.
+  std::byte* row_of(const Tensor& t, const Tile& tile, int64_t row) const {
+    const int64_t index =
+        (tile.first_row + row / group) * heads + tile.kv_head * group + row % group;
+    return t.as<std::byte>() + index * t.dim(2) * bytes_of(t.dtype);
+  }
+};
+
+Job::Job(const Attention& a, const Kernels& k)
+    : call(a),
+      kernels(k),
+      q_kernels(k.of[static_cast<size_t>(a.q.dtype)]),
+      kv_kernels(k.of[static_cast<size_t>(a.cache.shape.dtype)]),
+      layout(a.cache.shape, a.cache.block_size),
+      heads(a.q.dim(1)),
+      group(heads / a.cache.shape.kv_heads),
+      tile_tokens(std::max<int64_t>(1, kTileRows / group)) {}
+
+// First key that the query at `position` sees.
+int64_t first_visible(const Job& job, int64_t position) {
+  return job.call.window > 0 ? std::max<int64_t>(0, position - job.call.window + 1) : 0;
+}
+
+std::vector<Tile> cut_into_tiles(const Job& job) {
+  const auto* offsets = job.call.index.query_offsets.as<int32_t>();
+  const auto* lengths = job.call.index.kv_lengths.as<int32_t>();
+  std::vector<Tile> tiles;
+  int64_t partials = 0;
+  for (int64_t s = 0; s < job.call.index.kv_lengths.dim(0); ++s) {
+    for (int64_t row = offsets[s]; row < offsets[s + 1]; row += job.tile_tokens) {
+      const int64_t tokens = std::min(job.tile_tokens, offsets[s + 1] - row);
+      const int64_t position = lengths[s] - (offsets[s + 1] - row);
+      const int64_t first = first_visible(job, position) / kSplitKeys;
+      const int64_t splits = (position + tokens - 1) / kSplitKeys + 1 - first;
+      for (int64_t h = 0; h < job.call.cache.shape.kv_heads; ++h) {
+        tiles.push_back({s, h, row, tokens, position, first, splits, partials});
+        partials += splits * tokens * job.group;
+      }
+    }
+  }
+  return tiles;
+}
+
+// A worker's memory, carved up.
+struct WorkerScratch {
+  WorkerScratch(const Job& job, std::vector<std::byte>& memory);
+
+  float* queries;  // packed
+  float* row;      // [key_dim]
+  float* scores;   // [rows, kSplitKeys]
+  float* out;      // [rows, value_dim]
+  float* max;
+  float* sum;
+  float* state;  // [rows, value_dim + 2]
+  int32_t* begin;
+  int32_t* end;
+  std::byte* keys;
+};
+
+WorkerScratch::WorkerScratch(const Job& job, std::vector<std::byte>& memory) {
+  const int64_t rows = job.most_rows(), key_dim = job.layout.key_dim;
+  const int64_t sizes[] = {rows * key_dim,
+                           key_dim,
+                           rows * kSplitKeys,
+                           rows * job.layout.padded_value_dim,
+                           rows,
+                           rows,
+                           rows * job.partial_floats(),
+                           rows,
+                           rows,
+                           job.layout.keys_in_groups ? 0 : kSplitKeys * key_dim};
+  int64_t floats = 0;
+  for (const int64_t size : sizes) floats += (size + 15) / 16 * 16;
+  if (memory.size() < static_cast<size_t>(floats) * 4)
+    memory.resize(static_cast<size_t>(floats) * 4);
+  void* parts[std::size(sizes)];
+  std::byte* next = memory.data();
+  for (size_t i = 0; i < std::size(sizes); ++i) {
+    parts[i] = next;
+    next += (sizes[i] + 15) / 16 * 64;
+  }
+  queries = static_cast<float*>(parts[0]);
+  row = static_cast<float*>(parts[1]);
+  scores = static_cast<float*>(parts[2]);
+  out = static_cast<float*>(parts[3]);
+  max = static_cast<float*>(parts[4]);
+  sum = static_cast<float*>(parts[5]);
+  state = static_cast<float*>(parts[6]);
+  begin = static_cast<int32_t*>(parts[7]);
+  end = static_cast<int32_t*>(parts[8]);
+  keys = static_cast<std::byte*>(parts[9]);
+}
+
+// Queries times scale, in tiles of the kernel: [key_dim][rows of the tile].
+void pack_queries(const Job& job, const Tile& tile, WorkerScratch& w) {
+  const int64_t rows = job.rows(tile), key_dim = job.layout.key_dim;
+  const int64_t step = job.kv_kernels.attention.query_tile;
+  for (int64_t r = 0; r < rows; ++r) {
+    job.q_kernels.widen(w.row, job.row_of(job.call.q, tile, r), key_dim);
+    const int64_t first = r / step * step, width = std::min(step, rows - first);
+    float* to = w.queries + first * key_dim + r % step;
+    for (int64_t d = 0; d < key_dim; ++d) to[d * width] = w.row[d] * job.call.scale;
+  }
+}
+
+// Visible keys of each row within the split.
+void find_visible(const Job& job, const Tile& tile, int64_t split, WorkerScratch& w) {
+  for (int64_t r = 0; r < job.rows(tile); ++r) {
+    const int64_t position = tile.first_position + r / job.group;
+    const int64_t first = split * kSplitKeys;
+    const int64_t begin = std::clamp<int64_t>(first_visible(job, position) - first, 0, kSplitKeys);
+    const int64_t end = std::clamp<int64_t>(position + 1 - first, begin, kSplitKeys);
+    w.begin[r] = static_cast<int32_t>(begin);
+    w.end[r] = static_cast<int32_t>(end);
+  }
+}
+
+// Leaves the split's softmax in w.out, w.max and w.sum.
+void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerScratch& w) {
+  find_visible(job, tile, split, w);
+  const int64_t first = split * kSplitKeys, last_position = tile.first_position + tile.tokens - 1;
+  const Tensor& table = job.call.index.block_table;
+  const SplitPointers found =
+      find_split({.cache = &job.call.cache,
+                  .layout = &job.layout,
+                  .table = table.as<int32_t>() + tile.sequence * table.dim(1),
+                  .kv_head = tile.kv_head,
+                  .first = first,
+                  .begin = std::max(first, first_visible(job, tile.first_position)),
+                  .end = std::min(first + kSplitKeys, last_position + 1),
+                  .scratch = w.keys});
+  job.kv_kernels.attention.attend({.queries = w.queries,
+                                   .rows = job.rows(tile),
+                                   .key_dim = job.layout.key_dim,
+                                   .value_dim = job.layout.padded_value_dim,
+                                   .key_groups = found.key_groups,
+                                   .values = found.values,
+                                   .begin = w.begin,
+                                   .end = w.end,
+                                   .scores = w.scores,
+                                   .out = w.out,
+                                   .max = w.max,
+                                   .sum = w.sum});
+}
+
+// A row of state or partials: [value_dim] out, max, sum.
+SoftmaxState state_at(float* rows, const Job& job, int64_t row) {
+  float* out = rows + row * job.partial_floats();
+  return {out, out + job.layout.padded_value_dim, out + job.layout.padded_value_dim + 1};
+}
+
+void clear(SoftmaxState state, const Job& job) {
+  std::fill_n(state.out, job.layout.padded_value_dim, 0.0f);
+  *state.max = -std::numeric_limits<float>::infinity();
+  *state.sum = 0;
+}
+
+void store_row(const Job& job, const Tile& tile, int64_t row, SoftmaxState state) {
+  job.kernels.divide(state.out, *state.sum, job.layout.value_dim);
+  job.q_kernels.narrow(job.row_of(job.call.out, tile, row), state.out, job.layout.value_dim);
+}
+
+void attend_whole_tile(const Job& job, const Tile& tile, WorkerScratch& w) {
+  pack_queries(job, tile, w);
+  for (int64_t r = 0; r < job.rows(tile); ++r) clear(state_at(w.state, job, r), job);
+  for (int64_t i = 0; i < tile.splits; ++i) {
+    attend_split(job, tile, tile.first_split + i, w);
+    for (int64_t r = 0; r < job.rows(tile); ++r) {
+      if (w.begin[r] == w.end[r]) continue;
+      const SoftmaxState split = {w.out + r * job.layout.padded_value_dim, w.max + r, w.sum + r};
+      job.kernels.merge(state_at(w.state, job, r), split, job.layout.padded_value_dim);
+    }
+  }
+  for (int64_t r = 0; r < job.rows(tile); ++r) store_row(job, tile, r, state_at(w.state, job, r));
+}
+
+void attend_one_split(const Job& job, const Tile& tile, int64_t index, WorkerScratch& w,
+                      float* partials) {
+  pack_queries(job, tile, w);
+  attend_split(job, tile, tile.first_split + index, w);
+  for (int64_t r = 0; r < job.rows(tile); ++r) {
+    const int64_t row = tile.first_partial + index * job.rows(tile) + r;
+    const SoftmaxState to = state_at(partials, job, row);
+    if (w.begin[r] == w.end[r]) {
+      clear(to, job);
+      continue;
+    }
+    std::copy_n(w.out + r * job.layout.padded_value_dim, job.layout.padded_value_dim, to.out);
+    *to.max = w.max[r];
+    *to.sum = w.sum[r];
+  }
+}
+
+void fold_splits(const Job& job, const Tile& tile, WorkerScratch& w, float* partials) {
+  for (int64_t r = 0; r < job.rows(tile); ++r) {
+    const SoftmaxState state = state_at(w.state, job, 0);
+    clear(state, job);
+    for (int64_t i = 0; i < tile.splits; ++i) {
+      const SoftmaxState split =
+          state_at(partials, job, tile.first_partial + i * job.rows(tile) + r);
+      if (*split.sum == 0) continue;  // the row sees nothing of this split
+      job.kernels.merge(state, split, job.layout.padded_value_dim);
+    }
+    store_row(job, tile, r, state);
+  }
+}
+
+void attend_in_splits(const Job& job, const std::vector<Tile>& tiles, ThreadTeam& team,
+                      AttentionScratch& scratch) {
+  std::vector<std::pair<int64_t, int64_t>> items;  // tile, split
+  for (size_t t = 0; t < tiles.size(); ++t) {
+    for (int64_t i = 0; i < tiles[t].splits; ++i) items.emplace_back(t, i);
+  }
+  const auto count = static_cast<int64_t>(items.size());
+  team.for_chunks(count, 1, [&](int64_t begin, int64_t end, int worker) {
+    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
+    for (int64_t n = begin; n < end; ++n) {
+      const auto [t, i] = items[static_cast<size_t>(n)];
+      attend_one_split(job, tiles[static_cast<size_t>(t)], i, w, scratch.partials.data());
+    }
+  });
+  const auto tile_count = static_cast<int64_t>(tiles.size());
+  team.for_chunks(tile_count, 1, [&](int64_t begin, int64_t end, int worker) {
+    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
+    for (int64_t n = begin; n < end; ++n) {
+      fold_splits(job, tiles[static_cast<size_t>(n)], w, scratch.partials.data());
+    }
+  });
+}
+
+}  // namespace
+
+void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
+                     AttentionScratch& scratch) {
+  const Job job(call, kernels);
+  const std::vector<Tile> tiles = cut_into_tiles(job);
+  if (tiles.empty()) return;
+  scratch.of_worker.resize(static_cast<size_t>(team.size()));
+  const Tile& last = tiles.back();
+  const int64_t partial_rows = last.first_partial + last.splits * job.rows(last);
+  const int64_t partial_floats = partial_rows * job.partial_floats();
+  const auto count = static_cast<int64_t>(tiles.size());
+  if (team.size() > 1 && count < kTilesPerThread * team.size() &&
+      partial_floats * 4 <= kMostPartialBytes) {
+    if (scratch.partials.size() < static_cast<size_t>(partial_floats)) {
+      scratch.partials.resize(static_cast<size_t>(partial_floats));
+    }
+    attend_in_splits(job, tiles, team, scratch);
+    return;
+  }
+  // Later tiles of a sequence see more keys: the longest first, so that threads end together.
+  team.for_chunks(count, 1, [&](int64_t begin, int64_t end, int worker) {
+    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
+    for (int64_t i = begin; i < end; ++i) {
+      attend_whole_tile(job, tiles[static_cast<size_t>(count - 1 - i)], w);
+    }
+  });
+}
+
+}  // namespace pagoda::cpu

@@ -1,0 +1,28 @@
+// Paged attention: how the work is cut. The arithmetic is in attention_kernels.h.
+//
+// Query rows that share a KV head are taken in tiles; a tile visits its keys in splits at multiples
+// of kSplitKeys and folds one after the other into a running softmax. Where there are too few tiles
+// for the threads (decoding one long sequence), every split of every tile is computed on its own
+// and the results are folded afterwards, in the same order: the same bits either way.
+//
+// Thread rule: the thread that owns the team.
+#pragma once
+
+#include <vector>
+
+#include "backends/cpu/kernels.h"
+#include "base/thread_team.h"
+#include "tensor/ops.h"
+
+namespace pagoda::cpu {
+
+// Kept between calls so that steps allocate nothing once warm.
+struct AttentionScratch {
+  std::vector<std::vector<std::byte>> of_worker;
+  std::vector<float> partials;
+};
+
+void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
+                     AttentionScratch& scratch);
+
+}  // namespace pagoda::cpu

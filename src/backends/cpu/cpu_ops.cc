@@ -1,0 +1,211 @@
+#include "backends/cpu/cpu_ops.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/kv_blocks.h"
+#include "base/must.h"
+
+namespace pagoda::cpu {
+namespace {
+
+// Numbers below which a second thread costs more than it saves (a wake-up is about 1 us).
+constexpr int64_t kNumbersPerChunk = 16 << 10;
+// Columns of an embedding row that one thread collects from the packed panels.
+constexpr int64_t kGatherColumns = 512;
+
+std::byte* row_of(Tensor t, int64_t row) {
+  return t.as<std::byte>() + row * (t.bytes() / t.dim(0));
+}
+
+size_t row_bytes(Tensor t) {
+  return static_cast<size_t>(t.bytes() / t.dim(0));
+}
+
+}  // namespace
+
+const NumberKernels& CpuOps::kernels_of(DType dtype) const {
+  MUST(dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16);
+  return kernels_.of[static_cast<size_t>(dtype)];
+}
+
+void CpuOps::for_rows(int64_t count, int64_t width,
+                      FunctionRef<void(int64_t begin, int64_t end)> rows) {
+  const int64_t grain = std::max<int64_t>(1, kNumbersPerChunk / std::max<int64_t>(1, width));
+  team_.for_chunks(count, grain, [&](int64_t begin, int64_t end, int) { rows(begin, end); });
+}
+
+void CpuOps::gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) {
+  const auto& matrix = static_cast<const PackedMatrix&>(table);
+  const int64_t in = matrix.spec().in;
+  MUST(out.dtype == matrix.spec().dtype && out.dim(1) == in && out.dim(0) == ids.count());
+  const int64_t pieces = (in + kGatherColumns - 1) / kGatherColumns;
+  team_.for_chunks(ids.count() * pieces, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = ids.as<int32_t>()[i / pieces] - first;
+      const int64_t column = i % pieces * kGatherColumns;
+      const int64_t behind = std::min(column + kGatherColumns, in);
+      std::byte* to = row_of(out, i / pieces) + column * bytes_of(out.dtype);
+      if (row >= 0 && row < matrix.spec().out) {
+        matrix.copy_row(to, row, column, behind);
+      } else {
+        std::memset(to, 0, static_cast<size_t>((behind - column) * bytes_of(out.dtype)));
+      }
+    }
+  });
+}
+
+void CpuOps::gather_rows(Tensor out, Tensor x, Tensor rows) {
+  MUST(out.dtype == x.dtype && out.dim(0) == rows.count() && out.dim(1) == x.dim(1));
+  for_rows(rows.count(), x.dim(1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(row_of(out, i), row_of(x, rows.as<int32_t>()[i]), row_bytes(out));
+    }
+  });
+}
+
+void CpuOps::scatter_rows(Tensor out, Tensor x, Tensor rows) {
+  MUST(out.dtype == x.dtype && x.dim(0) == rows.count() && out.dim(1) == x.dim(1));
+  for_rows(rows.count(), x.dim(1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(row_of(out, rows.as<int32_t>()[i]), row_of(x, i), row_bytes(x));
+    }
+  });
+}
+
+void CpuOps::matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) {
+  const auto& matrix = static_cast<const PackedMatrix&>(weight);
+  const MatrixSpec& spec = matrix.spec();
+  MUST(spec.count == 1 && x.dtype == spec.dtype && x.dim(1) == spec.in);
+  MUST(out.dim(0) == x.dim(0) && out.dim(1) == spec.out);
+  MUST(out.dtype == x.dtype || out.dtype == DType::kF32);
+  MUST(bias.empty() || (bias.dtype == DType::kF32 && bias.count() == spec.out));
+  cpu::matmul({.out = out, .x = x, .weight = matrix, .bias = bias}, kernels_, team_,
+              matmul_scratch_);
+}
+
+void CpuOps::add(Tensor inout, Tensor x) {
+  MUST(inout.dtype == x.dtype && inout.count() == x.count());
+  const int64_t size = bytes_of(x.dtype);
+  const NumberKernels& kernels = kernels_of(x.dtype);
+  for_rows(x.count(), 1, [&](int64_t begin, int64_t end) {
+    kernels.add(inout.as<std::byte>() + begin * size, x.as<std::byte>() + begin * size,
+                end - begin);
+  });
+}
+
+void CpuOps::rms_norm(Tensor out, Tensor x, Tensor gain, float eps) {
+  add_rms_norm(out, x, {}, gain, eps);
+}
+
+void CpuOps::add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) {
+  if (stream.empty()) return;
+  const int64_t n = stream.dim(-1), bytes = n * bytes_of(stream.dtype);
+  MUST(out.dtype == stream.dtype && out.count() == stream.count());
+  MUST(gain.dtype == DType::kF32 && gain.count() == n);
+  MUST(delta.empty() || (delta.dtype == stream.dtype && delta.count() == stream.count()));
+  const NumberKernels& kernels = kernels_of(stream.dtype);
+  for_rows(stream.count() / n, n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::byte* row = stream.as<std::byte>() + i * bytes;
+      if (!delta.empty()) kernels.add(row, delta.as<std::byte>() + i * bytes, n);
+      kernels.rms_norm(out.as<std::byte>() + i * bytes, row, gain.as<float>(), n, eps);
+    }
+  });
+}
+
+void CpuOps::silu_mul(Tensor out, Tensor gate_up) {
+  const int64_t ffn = out.dim(1);
+  MUST(out.dtype == gate_up.dtype && gate_up.dim(1) == 2 * ffn && gate_up.dim(0) == out.dim(0));
+  const NumberKernels& kernels = kernels_of(out.dtype);
+  const int64_t bytes = ffn * bytes_of(out.dtype);
+  // By columns too: one row of a large model is work for all threads.
+  const int64_t pieces = std::max<int64_t>(1, ffn / kNumbersPerChunk);
+  const int64_t width = (ffn + pieces - 1) / pieces;
+  for_rows(out.dim(0) * pieces, width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / pieces, column = i % pieces * width;
+      const int64_t offset = column * bytes_of(out.dtype);
+      const std::byte* gate = gate_up.as<std::byte>() + 2 * row * bytes + offset;
+      kernels.silu_mul(out.as<std::byte>() + row * bytes + offset, gate, gate + bytes,
+                       std::min(width, ffn - column));
+    }
+  });
+}
+
+void CpuOps::rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) {
+  if (heads.empty()) return;
+  const int64_t half = table.cos.dim(1), row = heads.dim(1) * heads.dim(2);
+  MUST(2 * half <= heads.dim(2) && table.cos.dim(0) == heads.dim(0));
+  const NumberKernels& kernels = kernels_of(heads.dtype);
+  const auto rotate =
+      pairing == RotaryPairing::kHalves ? kernels.rope_halves : kernels.rope_neighbors;
+  for_rows(heads.dim(0), row, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      rotate({.heads = heads.as<std::byte>() + t * row * bytes_of(heads.dtype),
+              .count = heads.dim(1),
+              .head_dim = heads.dim(2),
+              .cos = table.cos.as<float>() + t * half,
+              .sin = table.sin.as<float>() + t * half,
+              .half = half});
+    }
+  });
+}
+
+void CpuOps::copy_columns(Tensor out, Tensor x, int64_t first) {
+  MUST(out.dtype == x.dtype && out.dim(0) == x.dim(0) && first + out.dim(1) <= x.dim(1));
+  for_rows(out.dim(0), out.dim(1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(row_of(out, i), row_of(x, i) + first * bytes_of(x.dtype), row_bytes(out));
+    }
+  });
+}
+
+void CpuOps::join_columns(Tensor out, Tensor parts) {
+  const int64_t rows = out.dim(0), columns = out.dim(1), width = parts.dim(2);
+  MUST(out.dtype == parts.dtype && parts.dim(1) == rows && columns <= parts.dim(0) * width);
+  const int64_t size = bytes_of(out.dtype);
+  for_rows(rows, columns, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      for (int64_t p = 0; p * width < columns; ++p) {
+        const int64_t n = std::min(width, columns - p * width);
+        std::memcpy(out.as<std::byte>() + (r * columns + p * width) * size,
+                    parts.as<std::byte>() + (p * rows + r) * width * size,
+                    static_cast<size_t>(n * size));
+      }
+    }
+  });
+}
+
+void CpuOps::write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) {
+  const KvShape& shape = cache.shape;
+  MUST(k.dtype == shape.dtype && v.dtype == shape.dtype && slots.count() == k.dim(0));
+  MUST(k.dim(1) == shape.kv_heads && k.dim(2) == shape.key_dim);
+  MUST(v.dim(1) == shape.kv_heads && v.dim(2) == shape.value_dim);
+  const KvBlockLayout layout(shape, cache.block_size);
+  const int64_t size = layout.number_bytes;
+  const int64_t numbers = shape.kv_heads * (shape.key_dim + shape.value_dim);
+  for_rows(k.dim(0), numbers, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t slot = slots.as<int32_t>()[t];
+      std::byte* block =
+          cache.blocks.as<std::byte>() + slot / cache.block_size * layout.block_bytes;
+      for (int64_t h = 0; h < shape.kv_heads; ++h) {
+        const int64_t head = t * shape.kv_heads + h;
+        write_token(block + h * layout.head_bytes, layout, slot % cache.block_size,
+                    k.as<std::byte>() + head * shape.key_dim * size,
+                    v.as<std::byte>() + head * shape.value_dim * size);
+      }
+    }
+  });
+}
+
+void CpuOps::paged_attention(const Attention& call) {
+  const KvShape& shape = call.cache.shape;
+  MUST(shape.value_dim > 0 && call.q.dim(1) % shape.kv_heads == 0);
+  MUST(call.q.dim(2) == shape.key_dim && call.out.dim(2) == shape.value_dim);
+  MUST(call.out.dtype == call.q.dtype && call.out.dim(1) == call.q.dim(1));
+  cpu::paged_attention(call, kernels_, team_, attention_scratch_);
+}
+
+}  // namespace pagoda::cpu

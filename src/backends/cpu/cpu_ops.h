@@ -1,0 +1,43 @@
+// The ops of the CPU: each checks its shapes, cuts the work over the team, and calls kernels.
+//
+// Thread rule: the thread that owns the team.
+#pragma once
+
+#include "backends/cpu/attention.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/matmul.h"
+#include "base/thread_team.h"
+#include "tensor/ops.h"
+
+namespace pagoda::cpu {
+
+class CpuOps final : public Ops {
+ public:
+  CpuOps(const Kernels& kernels, ThreadTeam& team) : kernels_(kernels), team_(team) {}
+
+  void gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) override;
+  void gather_rows(Tensor out, Tensor x, Tensor rows) override;
+  void scatter_rows(Tensor out, Tensor x, Tensor rows) override;
+  void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override;
+  void add(Tensor inout, Tensor x) override;
+  void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override;
+  void silu_mul(Tensor out, Tensor gate_up) override;
+  void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override;
+  void copy_columns(Tensor out, Tensor x, int64_t first) override;
+  void join_columns(Tensor out, Tensor parts) override;
+  void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) override;
+  void paged_attention(const Attention& call) override;
+  void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override;
+
+ private:
+  const NumberKernels& kernels_of(DType dtype) const;
+  // rows(begin, end) over [0, count), rows of `width` numbers each.
+  void for_rows(int64_t count, int64_t width, FunctionRef<void(int64_t begin, int64_t end)> rows);
+
+  const Kernels& kernels_;
+  ThreadTeam& team_;
+  MatmulScratch matmul_scratch_;
+  AttentionScratch attention_scratch_;
+};
+
+}  // namespace pagoda::cpu

@@ -1,0 +1,34 @@
+// The table of the family this file is compiled for.
+#pragma once
+
+#include "backends/cpu/attention_kernels.h"
+#include "backends/cpu/elementwise_kernels.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/matmul_kernels.h"
+
+namespace pagoda::cpu {
+namespace {
+
+template <class T>
+constexpr NumberKernels number_kernels() {
+  return {
+      .widen = &widen<T>,
+      .narrow = &narrow<T>,
+      .add = &add<T>,
+      .rms_norm = &rms_norm<T>,
+      .silu_mul = &silu_mul<T>,
+      .rope_halves = &rope_halves<T>,
+      .rope_neighbors = &rope_neighbors<T>,
+      .matmul = matmul_kernels<T>(),
+      .attention = {.query_tile = kQueryTile, .attend = &attend<T>},
+  };
+}
+
+constexpr Kernels kTable = {
+    .of = {number_kernels<float>(), number_kernels<Bf16>(), number_kernels<Half>()},
+    .merge = &merge,
+    .divide = &divide,
+};
+
+}  // namespace
+}  // namespace pagoda::cpu

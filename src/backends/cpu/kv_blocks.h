@@ -1,0 +1,50 @@
+// What the bytes of a KV block mean on the CPU. For each KV head of a block:
+//
+//   keys    [block_size / 16][key_dim][16]: a lane of a vector is a key; where 16 does not divide
+//           block_size, [block_size][key_dim]
+//   values  [block_size][value_dim rounded up to 16]
+//
+// Thread rule: pure functions; different slots may be written at once.
+#pragma once
+
+#include <cstddef>
+
+#include "backends/cpu/kernels.h"
+#include "tensor/ops.h"
+
+namespace pagoda::cpu {
+
+struct KvBlockLayout {
+  KvBlockLayout(const KvShape& shape, int64_t block_size);
+
+  int64_t block_size, key_dim, value_dim, padded_value_dim, number_bytes;
+  bool keys_in_groups;
+  int64_t head_bytes;   // keys and values of one KV head
+  int64_t block_bytes;  // of all heads
+
+  int64_t values_offset() const { return block_size * key_dim * number_bytes; }
+};
+
+// One token of one KV head, already in the cache's dtype.
+void write_token(std::byte* head, const KvBlockLayout& layout, int64_t offset, const void* key,
+                 const void* value);
+
+// Where the keys and values of one split of a sequence are, as SplitAttention wants them.
+struct SplitPointers {
+  const void* key_groups[kSplitKeys / kKeyGroup];
+  const void* values[kSplitKeys];
+};
+
+// Tokens [begin, end) of the sequence whose blocks are `table`, all in the split that starts at
+// `first`. `scratch` holds kSplitKeys keys and is used where the cache does not keep them in
+// groups.
+struct SplitRequest {
+  const KvLayer* cache;
+  const KvBlockLayout* layout;
+  const int32_t* table;
+  int64_t kv_head, first, begin, end;
+  std::byte* scratch;
+};
+SplitPointers find_split(const SplitRequest& request);
+
+}  // namespace pagoda::cpu
