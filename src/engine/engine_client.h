@@ -16,10 +16,10 @@ struct MetricsSnapshot;  // engine/metrics.h
 
 struct Request {
   RequestId id;  // unique for the life of the engine; see EngineClient::next_id()
-  std::vector<TokenId> prompt;
-  SamplingParams sampling;
-  int64_t priority = 0;    // smaller first, where the policy is priority
-  std::string cache_salt;  // prefixes are shared only between equal salts
+  std::vector<TokenId> prompt = {};
+  SamplingParams sampling = {};
+  int64_t priority = 0;         // smaller first, where the policy is priority
+  std::string cache_salt = {};  // prefixes are shared only between equal salts
 };
 
 enum class FinishReason : uint8_t { kStop, kLength, kAbort };
@@ -31,20 +31,21 @@ struct TokenLogprob {
 };
 
 struct TokenLogprobs {
-  TokenLogprob chosen;            // sampled, or what the prompt has
-  std::vector<TokenLogprob> top;  // the most likely, best first, as many as asked for
+  TokenLogprob chosen;                 // sampled, or what the prompt has
+  std::vector<TokenLogprob> top = {};  // the most likely, best first, as many as asked for
 };
 
 // What happened to a request in one step.
 struct Event {
   RequestId id;
-  std::vector<TokenId> tokens;                 // new ones, the end token included
-  std::vector<TokenLogprobs> logprobs;         // one a new token, where asked for
-  std::vector<TokenLogprobs> prompt_logprobs;  // with the first token: of prompt tokens 1, 2, ...
-  int64_t cached_tokens = 0;                   // of the prompt, found in the prefix cache
-  std::optional<FinishReason> finish;          // then this is the request's last event
-  std::optional<TokenId> stop_token;  // which of stop_token_ids ended it (not the eos token)
-  std::string error;                  // not empty: the engine failed; finish is kAbort
+  std::vector<TokenId> tokens = {};          // new ones, the end token included
+  std::vector<TokenLogprobs> logprobs = {};  // one a new token, where asked for
+  std::vector<TokenLogprobs> prompt_logprobs =
+      {};                                   // with the first token: of prompt tokens 1, 2, ...
+  int64_t cached_tokens = 0;                // of the prompt, found in the prefix cache
+  std::optional<FinishReason> finish = {};  // then this is the request's last event
+  std::optional<TokenId> stop_token = {};   // which of stop_token_ids ended it (not the eos token)
+  std::string error = {};                   // not empty: the engine failed; finish is kAbort
 };
 
 // Thread rule: called on the engine thread, once a step with all that happened in it. Must not

@@ -1,0 +1,43 @@
+// Passes over one row of logits, each as long as the vocabulary: what makes sampling fast or slow.
+//
+// Results depend on the row alone, so they are the same bits in any batch. Written in lanes that
+// the compiler turns into vectors without being allowed to reorder sums. A NaN is never chosen
+// while there is another number.
+//
+// Thread rule: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace pagoda {
+
+struct ScoredToken {
+  float score;
+  int32_t id;
+};
+// Best first; of equals the smaller id.
+constexpr bool is_better(const ScoredToken& a, const ScoredToken& b) {
+  return a.score != b.score ? a.score > b.score : a.id < b.id;
+}
+
+float max_of(std::span<const float> row);
+// The smallest id that has the largest score; 0 where nothing compares.
+int32_t argmax_of(std::span<const float> row);
+// How many scores are at least `score`.
+int64_t count_at_least(std::span<const float> row, float score);
+
+// Sum of exp((row - max) * scale), in double.
+double sum_of_exps(std::span<const float> row, float max, float scale = 1.0f);
+// out[i] = exp((row[i] - max) * scale); returns the sums of runs of kRun numbers, in double.
+constexpr int64_t kRun = 1024;
+std::vector<double> exps_of(std::span<float> out, std::span<const float> row, float max,
+                            float scale);
+
+// The best `count` tokens, best first; fewer where the row is shorter.
+std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count);
+// All tokens with at least this score, by id.
+std::vector<ScoredToken> all_at_least(std::span<const float> row, float score);
+
+}  // namespace pagoda

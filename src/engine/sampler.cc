@@ -1,0 +1,268 @@
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/must.h"
+#include "base/rng.h"
+
+namespace pagoda {
+namespace {
+
+constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+constexpr float kLowestTemperature = 0.01f;  // lower ones overflow; as vLLM
+constexpr float kLowestLogprob = -9999.0f;   // as vLLM writes minus infinity into JSON
+constexpr float kMostBias = 100.0f;
+// Waking a thread costs some 10 us, in which one pass goes over this many tokens.
+constexpr int64_t kTokensAChunk = 65536;
+
+bool is_greedy(const SamplingParams& sampling) {
+  return sampling.temperature == 0.0f;
+}
+
+bool forbids_ends(const Sequence& sequence) {
+  return sequence.num_outputs() < sequence.sampling().min_tokens;
+}
+
+bool leaves_logits(const Sequence& sequence) {
+  const SamplingParams& sampling = sequence.sampling();
+  return sampling.allowed_token_ids.empty() && sampling.bad_words.empty() &&
+         !forbids_ends(sequence) && sampling.logit_bias.empty() && sequence.token_uses().empty();
+}
+
+// Ids come from clients; those outside of the vocabulary say nothing about any token.
+float* find(std::span<float> logits, TokenId token) {
+  const auto id = static_cast<size_t>(token.value());
+  return id < logits.size() ? &logits[id] : nullptr;
+}
+
+void forbid(std::span<float> logits, TokenId token) {
+  if (float* logit = find(logits, token)) *logit = kForbidden;
+}
+
+void apply_allowed(std::span<float> logits, std::span<const float> raw,
+                   const std::vector<TokenId>& allowed) {
+  if (allowed.empty()) {
+    std::copy(raw.begin(), raw.end(), logits.begin());
+    return;
+  }
+  std::fill(logits.begin(), logits.end(), kForbidden);
+  for (const TokenId token : allowed) {
+    if (float* logit = find(logits, token)) *logit = raw[static_cast<size_t>(token.value())];
+  }
+}
+
+void apply_bad_words(std::span<float> logits, const Sequence& sequence) {
+  const std::span<const TokenId> outputs = sequence.outputs();
+  for (const std::vector<TokenId>& word : sequence.sampling().bad_words) {
+    if (word.empty() || word.size() > outputs.size() + 1) continue;
+    const std::span<const TokenId> head(word.data(), word.size() - 1);
+    const std::span<const TokenId> tail = outputs.last(head.size());
+    if (std::equal(head.begin(), head.end(), tail.begin())) forbid(logits, word.back());
+  }
+}
+
+void apply_penalties(std::span<float> logits, const Sequence& sequence) {
+  const SamplingParams& sampling = sequence.sampling();
+  for (const auto& [token, use] : sequence.token_uses()) {
+    float* logit = find(logits, token);
+    if (logit == nullptr) continue;
+    *logit =
+        *logit > 0 ? *logit / sampling.repetition_penalty : *logit * sampling.repetition_penalty;
+    *logit -= sampling.frequency_penalty * static_cast<float>(use.in_outputs);
+    *logit -= use.in_outputs > 0 ? sampling.presence_penalty : 0.0f;
+  }
+}
+
+// The logits that the choice is made from: `raw` itself where the request changes nothing.
+std::span<const float> adjusted(std::span<const float> raw, const Sequence& sequence,
+                                std::optional<TokenId> eos, std::span<float> scratch) {
+  if (leaves_logits(sequence)) return raw;
+  const SamplingParams& sampling = sequence.sampling();
+  apply_allowed(scratch, raw, sampling.allowed_token_ids);
+  apply_bad_words(scratch, sequence);
+  if (forbids_ends(sequence)) {
+    if (eos) forbid(scratch, *eos);
+    for (const TokenId stop : sampling.stop_token_ids) forbid(scratch, stop);
+  }
+  for (const auto& [token, bias] : sampling.logit_bias) {
+    if (float* logit = find(scratch, token)) *logit += std::clamp(bias, -kMostBias, kMostBias);
+  }
+  apply_penalties(scratch, sequence);
+  return scratch;
+}
+
+TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num_top) {
+  const float max = max_of(logits);
+  const double log_sum = std::log(sum_of_exps(logits, max));
+  const auto logprob = [&](float logit) {
+    const double value = static_cast<double>(logit - max) - log_sum;
+    return value > static_cast<double>(kLowestLogprob) ? static_cast<float>(value) : kLowestLogprob;
+  };
+  const float logit = logits[static_cast<size_t>(chosen.value())];
+  TokenLogprobs result = {
+      .chosen = {chosen, logprob(logit), static_cast<int>(count_at_least(logits, logit))},
+      .top = {}};
+  for (const ScoredToken& token : top_of(logits, num_top)) {
+    const auto rank = static_cast<int>(result.top.size()) + 1;
+    result.top.push_back({TokenId(token.id), logprob(token.score), rank});
+  }
+  return result;
+}
+
+}  // namespace
+
+Choice::Choice(std::span<const float> logits, const Sequence& sequence, std::optional<TokenId> eos,
+               std::span<float> scratch)
+    : vocab_(static_cast<int64_t>(logits.size())) {
+  const SamplingParams& sampling = sequence.sampling();
+  const std::span<const float> row = adjusted(logits, sequence, eos, scratch);
+  const float max = max_of(row);
+  // At temperature 0, and where every token is forbidden or something is not a number.
+  if (is_greedy(sampling) || !std::isfinite(max)) {
+    const int32_t best = argmax_of(row);
+    kept_ = {{1.0f, best}};
+    total_ = 1.0;
+    return;
+  }
+  const float scale = 1.0f / std::max(sampling.temperature, kLowestTemperature);
+  const bool has_top_k = sampling.top_k > 0 && sampling.top_k < vocab_;
+  if (has_top_k || sampling.min_p > 0.0f || sampling.top_p < 1.0f) {
+    keep_best(row, max, scale, sampling);
+  } else {
+    keep_all(row, max, scale, scratch);
+  }
+}
+
+void Choice::keep_all(std::span<const float> logits, float max, float scale,
+                      std::span<float> scratch) {
+  run_sums_ = exps_of(scratch, logits, max, scale);
+  weights_ = scratch;
+  for (const double sum : run_sums_) total_ += sum;
+}
+
+void Choice::keep_best(std::span<const float> logits, float max, float scale,
+                       const SamplingParams& sampling) {
+  // The logit whose weight this is; a hair lower, as rounding may be on the other side.
+  const auto logit_of = [&](double weight) {
+    return weight > 0 ? max + static_cast<float>(std::log(weight) - 1e-3) / scale : kForbidden;
+  };
+  const bool has_top_k = sampling.top_k > 0 && sampling.top_k < vocab_;
+  const bool top_p_alone = !has_top_k && sampling.min_p <= 0.0f;
+  float floor = logit_of(static_cast<double>(sampling.min_p));
+  if (has_top_k) floor = std::max(floor, top_of(logits, sampling.top_k).back().score);
+  if (top_p_alone) {
+    // Of the tokens lighter than (1 - top_p) total / vocab none can be kept: they weigh less than
+    // (1 - top_p) total together. What is left is short enough to sort.
+    total_ = sum_of_exps(logits, max, scale);
+    const double dropped = (1.0 - static_cast<double>(sampling.top_p)) * total_;
+    floor = logit_of(dropped / static_cast<double>(vocab_));
+  }
+  kept_ = all_at_least(logits, floor);
+  std::erase_if(kept_, [](const ScoredToken& token) { return token.score == kForbidden; });
+  std::sort(kept_.begin(), kept_.end(), is_better);
+  for (ScoredToken& token : kept_) token.score = std::exp((token.score - max) * scale);
+  std::erase_if(kept_, [&](const ScoredToken& token) { return token.score < sampling.min_p; });
+  if (!top_p_alone) {
+    for (const ScoredToken& token : kept_) total_ += static_cast<double>(token.score);
+  }
+  if (sampling.top_p < 1.0f) cut_to_top_p(static_cast<double>(sampling.top_p));
+}
+
+void Choice::cut_to_top_p(double top_p) {
+  double before = 0;
+  size_t kept = 0;
+  while (kept < kept_.size() && (kept == 0 || before < top_p * total_)) {
+    before += static_cast<double>(kept_[kept].score);
+    ++kept;
+  }
+  kept_.resize(kept);
+  total_ = before;
+}
+
+TokenId Choice::draw(uint64_t seed, uint64_t position) const {
+  double left = uniform_from(seed, position) * total_;
+  if (!kept_.empty()) {
+    for (const ScoredToken& token : kept_) {
+      left -= static_cast<double>(token.score);
+      if (left < 0) return TokenId(token.id);
+    }
+    return TokenId(kept_.back().id);
+  }
+  size_t run = 0;
+  while (run + 1 < run_sums_.size() && left >= run_sums_[run]) left -= run_sums_[run++];
+  size_t last = 0;  // the last with any weight: rounding may leave a little at the end
+  for (size_t i = run * static_cast<size_t>(kRun); i < weights_.size(); ++i) {
+    if (weights_[i] == 0.0f) continue;
+    last = i;
+    left -= static_cast<double>(weights_[i]);
+    if (left < 0) break;
+  }
+  return TokenId(static_cast<int32_t>(last));
+}
+
+std::vector<double> Choice::probabilities() const {
+  std::vector<double> result(static_cast<size_t>(vocab_), 0.0);
+  for (const ScoredToken& token : kept_) {
+    result[static_cast<size_t>(token.id)] = static_cast<double>(token.score) / total_;
+  }
+  for (size_t i = 0; i < weights_.size(); ++i) {
+    result[i] = static_cast<double>(weights_[i]) / total_;
+  }
+  return result;
+}
+
+Sampler::Sampler(int64_t vocab, std::optional<TokenId> eos_token, int threads)
+    : vocab_(vocab), eos_token_(eos_token), team_(threads) {
+  scratch_.resize(static_cast<size_t>(team_.size()),
+                  std::vector<float>(static_cast<size_t>(vocab)));
+}
+
+std::vector<ChunkResult> Sampler::sample(const StepPlan& plan, Tensor logits) {
+  std::vector<ChunkResult> results(plan.chunks.size());
+  std::vector<Row> rows;
+  for (size_t i = 0; i < plan.chunks.size(); ++i) {
+    const PlannedChunk& chunk = plan.chunks[i];
+    results[i].prompt_logprobs.resize(static_cast<size_t>(chunk.outputs - (chunk.samples ? 1 : 0)));
+    for (int64_t output = 0; output < chunk.outputs; ++output) {
+      rows.push_back({&chunk, &results[i], output});
+    }
+  }
+  MUST(logits.dim(0) == static_cast<int64_t>(rows.size()) && logits.dim(1) == vocab_);
+  const int64_t grain = std::max<int64_t>(1, kTokensAChunk / vocab_);
+  team_.for_chunks(logits.dim(0), grain, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::span<const float> row(logits.as<float>() + i * vocab_,
+                                       static_cast<size_t>(vocab_));
+      sample_row(rows[static_cast<size_t>(i)], row, scratch_[static_cast<size_t>(worker)]);
+    }
+  });
+  return results;
+}
+
+void Sampler::sample_row(const Row& row, std::span<const float> logits,
+                         std::span<float> scratch) const {
+  const PlannedChunk& chunk = *row.chunk;
+  const Sequence& sequence = *chunk.sequence;
+  const SamplingParams& sampling = sequence.sampling();
+  if (!chunk.samples || row.output + 1 < chunk.outputs) {
+    const int64_t position = chunk.first + chunk.count - chunk.outputs + row.output;
+    const TokenId next = sequence.tokens()[static_cast<size_t>(position + 1)];
+    row.result->prompt_logprobs[static_cast<size_t>(row.output)] =
+        logprobs_of(logits, next, sampling.prompt_logprobs.value_or(0));
+    return;
+  }
+  TokenId token;
+  if (is_greedy(sampling)) {
+    token = TokenId(argmax_of(adjusted(logits, sequence, eos_token_, scratch)));
+  } else {
+    const Choice choice(logits, sequence, eos_token_, scratch);
+    token = choice.draw(sampling.seed.value_or(0), static_cast<uint64_t>(sequence.num_tokens()));
+  }
+  row.result->token = token;
+  if (sampling.logprobs) row.result->logprobs = logprobs_of(logits, token, *sampling.logprobs);
+}
+
+}  // namespace pagoda

@@ -1,0 +1,75 @@
+// Logits to tokens.
+//
+// The order of operations is vLLM's (v1/sample/sampler.py, 0.9.2): allowed_token_ids, bad_words,
+// min_tokens, logit_bias, penalties; the most likely token at temperature 0, else temperature,
+// min_p, top_k, top_p, and a draw. Log-probabilities are those of the raw logits.
+//
+// A draw is a function of (seed, position) and of this row alone: the same in any batch, after a
+// preemption, on any number of threads. Rows are dealt to a small team of the sampler's own: the
+// device's belongs to the device, and asking an accelerator to sample is a matter of Ops, not of
+// this class.
+//
+// Thread rule: sample() on the engine thread; Choice is for any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/thread_team.h"
+#include "engine/logit_scan.h"
+#include "engine/sequence.h"
+#include "engine/step_plan.h"
+#include "tensor/tensor.h"
+
+namespace pagoda {
+
+// What one row of logits and a request's parameters leave to choose from, before the draw.
+//
+// Each has a weight; its probability is the weight divided by the total.
+class Choice {
+ public:
+  // `scratch` [vocab] lends memory and must live as long as this object.
+  Choice(std::span<const float> logits, const Sequence& sequence, std::optional<TokenId> eos,
+         std::span<float> scratch);
+
+  TokenId draw(uint64_t seed, uint64_t position) const;
+  std::vector<double> probabilities() const;  // [vocab]
+
+ private:
+  void keep_all(std::span<const float> logits, float max, float scale, std::span<float> scratch);
+  void keep_best(std::span<const float> logits, float max, float scale,
+                 const SamplingParams& sampling);
+  void cut_to_top_p(double top_p);
+
+  int64_t vocab_;
+  std::vector<ScoredToken> kept_;   // weights, best first; empty: all tokens, in weights_
+  std::span<const float> weights_;  // [vocab]
+  std::vector<double> run_sums_;    // of weights_
+  double total_ = 0;
+};
+
+class Sampler {
+ public:
+  // `threads`: the team, the caller included.
+  Sampler(int64_t vocab, std::optional<TokenId> eos_token, int threads);
+
+  // logits f32 [plan.num_outputs(), vocab], in host memory.
+  std::vector<ChunkResult> sample(const StepPlan& plan, Tensor logits);
+
+ private:
+  struct Row {
+    const PlannedChunk* chunk;
+    ChunkResult* result;
+    int64_t output;  // of the chunk
+  };
+  void sample_row(const Row& row, std::span<const float> logits, std::span<float> scratch) const;
+
+  const int64_t vocab_;
+  const std::optional<TokenId> eos_token_;
+  ThreadTeam team_;
+  std::vector<std::vector<float>> scratch_;  // [vocab], one a worker
+};
+
+}  // namespace pagoda

@@ -1,0 +1,350 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/must.h"
+#include "base/str.h"
+
+namespace pagoda {
+
+Scheduler::Scheduler(const SchedulerConfig& config, const SchedulerLimits& limits)
+    : config_(config),
+      limits_(limits),
+      block_size_(limits.block_size),
+      pool_(limits.num_blocks),
+      prefix_cache_(pool_) {}
+
+void Scheduler::submit(Request request, Clock::time_point now) {
+  const RequestId id = request.id;
+  auto sequence = std::make_unique<Sequence>(std::move(request), num_arrivals_++, now);
+  Sequence& s = *sequence;
+  MUST(sequences_.emplace(id, std::move(sequence)).second);
+  insert_waiting(s);
+}
+
+void Scheduler::cancel(RequestId id, FinishReason why, Clock::time_point now) {
+  const auto found = sequences_.find(id);
+  if (found != sequences_.end()) finish(*found->second, why, now);
+}
+
+std::vector<Event> Scheduler::abort_all(const std::string& error, Clock::time_point now) {
+  std::vector<Event> events = std::exchange(failed_, {});
+  while (!sequences_.empty()) {
+    Sequence& sequence = *sequences_.begin()->second;
+    events.push_back({.id = sequence.id(), .finish = FinishReason::kAbort, .error = error});
+    finish(sequence, FinishReason::kAbort, now);
+  }
+  return events;
+}
+
+StepPlan Scheduler::plan(Clock::time_point now) {
+  Draft draft = {.plan = {},
+                 .tokens_left = config_.max_step_tokens,
+                 .logprob_rows_left = config_.max_prompt_logprob_rows};
+  add_decodes(draft);
+  add_started_prefills(draft);
+  admit_waiting(draft, now);
+  return std::move(draft.plan);
+}
+
+// Whoever is preempted is behind the one that needs room, so the loops below stay valid.
+void Scheduler::add_decodes(Draft& draft) {
+  for (size_t i = 0; i < running_.size() && draft.tokens_left > 0; ++i) {
+    Sequence& sequence = *running_[i];
+    if (sequence.num_uncomputed() != 1) continue;
+    if (chunk_of(sequence, draft) == 1 && make_room(sequence, 1, draft) == 1) {
+      add_chunk(sequence, 1, draft);
+    }
+  }
+}
+
+void Scheduler::add_started_prefills(Draft& draft) {
+  for (size_t i = 0; i < running_.size() && draft.tokens_left > 0; ++i) {
+    Sequence& sequence = *running_[i];
+    if (sequence.num_uncomputed() == 1) continue;
+    const int64_t wanted = chunk_of(sequence, draft);
+    if (wanted == 0) continue;
+    const int64_t count = make_room(sequence, wanted, draft);
+    if (count == wanted || (count > 0 && config_.chunked_prefill)) {
+      add_chunk(sequence, count, draft);
+    }
+  }
+}
+
+void Scheduler::admit_waiting(Draft& draft, Clock::time_point now) {
+  while (!waiting_.empty() && !draft.short_of_blocks && draft.tokens_left > 0 &&
+         num_running() < config_.max_sequences) {
+    Sequence& first = *waiting_.front();
+    if (!fits_alone(first)) {
+      fail(first,
+           str("request ", first.id().value(), ": ", first.num_tokens(),
+               " tokens do not fit: the KV cache has ", pool_.num_blocks(), " blocks of ",
+               block_size_, " tokens and a step computes at most ", config_.max_step_tokens,
+               "; give the cache more memory, or lower max_model_len"),
+           now);
+    } else if (!admit_first(draft, now)) {
+      return;
+    }
+  }
+}
+
+bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
+  Sequence& sequence = *waiting_.front();
+  std::vector<BlockRef> prefix = find_prefix(sequence);
+  const auto num_found = static_cast<int64_t>(prefix.size());
+  // Room for the whole of it, or it would begin only to be preempted.
+  const int64_t missing = blocks_for(sequence.num_tokens()) - num_found;
+  if (missing > pool_.num_free() - blocks_promised()) return false;
+  sequence.start_with(std::move(prefix), block_size_);
+  const int64_t count = chunk_of(sequence, draft);
+  if (count == 0) {
+    sequence.give_back_blocks();
+    return false;
+  }
+  if (!sequence.was_scheduled) {
+    sequence.was_scheduled = true;
+    sequence.times.scheduled = now;
+    sequence.cached_tokens = sequence.num_computed();
+    counts_.prefix_queries += sequence.num_tokens();
+    counts_.prefix_hits += sequence.cached_tokens;
+  }
+  waiting_.pop_front();
+  insert_running(sequence);
+  MUST(make_room(sequence, count, draft) == count);
+  add_chunk(sequence, count, draft);
+  return true;
+}
+
+bool Scheduler::fits_alone(const Sequence& sequence) const {
+  return blocks_for(sequence.num_tokens()) <= pool_.num_blocks() &&
+         (config_.chunked_prefill || sequence.num_tokens() <= config_.max_step_tokens);
+}
+
+// How many tokens the sequence may compute now. Zero: none in this step.
+int64_t Scheduler::chunk_of(const Sequence& sequence, const Draft& draft) const {
+  int64_t count = sequence.num_uncomputed();
+  if (!config_.chunked_prefill && count > draft.tokens_left) return 0;
+  count = std::min(count, draft.tokens_left);
+  if (config_.chunked_prefill && config_.long_prefill_threshold > 0) {
+    count = std::min(count, config_.long_prefill_threshold);
+  }
+  // Logits are large: a prompt whose log-probabilities are wanted is cut even where prompts are
+  // otherwise computed whole.
+  const int64_t first = sequence.num_computed();
+  if (num_logprob_rows(sequence, first, count) <= draft.logprob_rows_left) return count;
+  return std::max(first, sequence.num_prompt_logprobs()) + draft.logprob_rows_left - first;
+}
+
+void Scheduler::add_chunk(Sequence& sequence, int64_t count, Draft& draft) {
+  const int64_t first = sequence.num_computed();
+  const bool samples = count == sequence.num_uncomputed();
+  const int64_t rows = num_logprob_rows(sequence, first, count);
+  draft.plan.chunks.push_back({.sequence = &sequence,
+                               .first = first,
+                               .count = count,
+                               .outputs = rows + (samples ? 1 : 0),
+                               .samples = samples});
+  draft.tokens_left -= count;
+  draft.logprob_rows_left -= rows;
+}
+
+int64_t Scheduler::make_room(Sequence& sequence, int64_t count, Draft& draft) {
+  const int64_t end = sequence.num_computed() + count;
+  while (static_cast<int64_t>(sequence.blocks().size()) < blocks_for(end)) {
+    if (std::optional<BlockRef> block = pool_.take()) {
+      sequence.add_block(std::move(*block));
+      continue;
+    }
+    draft.short_of_blocks = true;
+    if (running_.back() == &sequence) break;
+    preempt(*running_.back(), draft);
+  }
+  const int64_t capacity = static_cast<int64_t>(sequence.blocks().size()) * block_size_;
+  return std::min(end, capacity) - sequence.num_computed();
+}
+
+void Scheduler::preempt(Sequence& sequence, Draft& draft) {
+  MUST(running_.back() == &sequence);
+  running_.pop_back();
+  remove_from(draft, sequence);
+  sequence.give_back_blocks();
+  insert_waiting(sequence);
+  ++counts_.preemptions;
+}
+
+void Scheduler::remove_from(Draft& draft, const Sequence& sequence) {
+  std::vector<PlannedChunk>& chunks = draft.plan.chunks;
+  const auto found = std::find_if(chunks.begin(), chunks.end(), [&](const PlannedChunk& chunk) {
+    return chunk.sequence == &sequence;
+  });
+  if (found == chunks.end()) return;
+  draft.tokens_left += found->count;
+  draft.logprob_rows_left += found->outputs - (found->samples ? 1 : 0);
+  chunks.erase(found);
+}
+
+int64_t Scheduler::num_logprob_rows(const Sequence& sequence, int64_t first, int64_t count) {
+  if (!sequence.lacks_prompt_logprobs()) return 0;
+  const int64_t begin = std::max(first, sequence.num_prompt_logprobs());
+  const int64_t end = std::min(first + count, sequence.prompt_size() - 1);
+  return std::max<int64_t>(0, end - begin);
+}
+
+// At least one token is left to compute: its logits are what the request is about.
+// Log-probabilities of a prompt need the logits of all its positions, so such a prompt is computed
+// anew.
+std::vector<BlockRef> Scheduler::find_prefix(Sequence& sequence) {
+  std::vector<BlockRef> found;
+  if (!config_.prefix_caching || sequence.lacks_prompt_logprobs()) return found;
+  const int64_t most = (sequence.num_tokens() - 1) / block_size_;
+  extend_hashes(sequence, most);
+  for (int64_t i = 0; i < most; ++i) {
+    auto block = prefix_cache_.find(sequence.block_hashes[static_cast<size_t>(i)]);
+    if (!block) break;
+    found.push_back(std::move(*block));
+  }
+  return found;
+}
+
+void Scheduler::extend_hashes(Sequence& sequence, int64_t blocks) {
+  std::vector<BlockHash>& hashes = sequence.block_hashes;
+  while (static_cast<int64_t>(hashes.size()) < blocks) {
+    const auto first = hashes.size() * static_cast<size_t>(block_size_);
+    const BlockHash parent = hashes.empty() ? hasher_.root(sequence.cache_salt()) : hashes.back();
+    hashes.push_back(
+        hasher_.next(parent, sequence.tokens().subspan(first, static_cast<size_t>(block_size_))));
+  }
+}
+
+void Scheduler::cache_full_blocks(Sequence& sequence) {
+  if (!config_.prefix_caching) return;
+  const int64_t full = sequence.num_computed() / block_size_;
+  extend_hashes(sequence, full);
+  for (int64_t& i = sequence.num_hashed_in_cache; i < full; ++i) {
+    const auto at = static_cast<size_t>(i);
+    prefix_cache_.insert(sequence.block_hashes[at], sequence.blocks()[at].id());
+  }
+}
+
+// What prompts that have begun will still take.
+int64_t Scheduler::blocks_promised() const {
+  int64_t promised = 0;
+  for (const Sequence* sequence : running_) {
+    promised +=
+        blocks_for(sequence->num_tokens()) - static_cast<int64_t>(sequence->blocks().size());
+  }
+  return promised;
+}
+
+std::vector<Event> Scheduler::commit(const StepPlan& plan, std::vector<ChunkResult> results,
+                                     Clock::time_point now) {
+  MUST(plan.chunks.size() == results.size());
+  std::vector<Event> events = std::exchange(failed_, {});
+  for (size_t i = 0; i < plan.chunks.size(); ++i) {
+    const PlannedChunk& chunk = plan.chunks[i];
+    Sequence& sequence = *chunk.sequence;
+    sequence.advance(chunk.count);
+    cache_full_blocks(sequence);
+    sequence.add_prompt_logprobs(std::exchange(results[i].prompt_logprobs, {}));
+    if (!chunk.samples) continue;
+    events.push_back(append(sequence, std::move(results[i]), now));
+    if (events.back().finish) finish(sequence, *events.back().finish, now);
+  }
+  // Nothing ran, nothing waits to be told, and still there is work: the only sequence has filled
+  // the cache. It ends here, or it would wait for ever.
+  if (plan.empty() && events.empty() && !running_.empty()) {
+    fail(*running_.front(),
+         str("request ", running_.front()->id().value(), ": the KV cache has ", pool_.num_blocks(),
+             " blocks of ", block_size_,
+             " tokens, and the request needs more; give the cache more "
+             "memory, or lower max_model_len"),
+         now);
+    events = std::exchange(failed_, {});
+  }
+  return events;
+}
+
+Event Scheduler::append(Sequence& sequence, ChunkResult result, Clock::time_point now) {
+  MUST(result.token);
+  const double since_last = std::chrono::duration<double>(now - sequence.times.last_token).count();
+  sequence.append(*result.token);
+  sequence.times.last_token = now;
+  Event event = {.id = sequence.id(), .tokens = {*result.token}};
+  if (result.logprobs) event.logprobs.push_back(std::move(*result.logprobs));
+  ++counts_.generation_tokens;
+  if (sequence.num_outputs() == 1) {
+    sequence.times.first_token = now;
+    event.prompt_logprobs = sequence.take_prompt_logprobs();
+    counts_.prompt_tokens += sequence.prompt_size();
+    counts_.seconds_to_first_token.push_back(
+        std::chrono::duration<double>(now - sequence.times.submitted).count());
+  } else {
+    counts_.seconds_per_output_token.push_back(since_last);
+  }
+  event.cached_tokens = sequence.cached_tokens;
+  event.finish = finish_of(sequence, *result.token, event);
+  return event;
+}
+
+// The length is looked at first, as vLLM does (v1/core/sched/utils.py, check_stop): an end token
+// that is also the last one allowed counts as kLength.
+std::optional<FinishReason> Scheduler::finish_of(const Sequence& sequence, TokenId last,
+                                                 Event& event) const {
+  const SamplingParams& sampling = sequence.sampling();
+  if (sequence.num_outputs() >= sampling.max_tokens ||
+      sequence.num_tokens() >= limits_.max_model_len) {
+    return FinishReason::kLength;
+  }
+  if (!sampling.ignore_eos && last == limits_.eos_token) return FinishReason::kStop;
+  const auto& stops = sampling.stop_token_ids;
+  if (std::find(stops.begin(), stops.end(), last) == stops.end()) return std::nullopt;
+  event.stop_token = last;
+  return FinishReason::kStop;
+}
+
+void Scheduler::fail(Sequence& sequence, const std::string& reason, Clock::time_point now) {
+  failed_.push_back({.id = sequence.id(), .finish = FinishReason::kAbort, .error = reason});
+  finish(sequence, FinishReason::kAbort, now);
+}
+
+void Scheduler::finish(Sequence& sequence, FinishReason reason, Clock::time_point now) {
+  counts_.finished.push_back({.reason = reason,
+                              .prompt_tokens = sequence.prompt_size(),
+                              .generation_tokens = sequence.num_outputs(),
+                              .max_tokens = sequence.sampling().max_tokens,
+                              .times = sequence.times,
+                              .now = now});
+  std::erase(running_, &sequence);
+  std::erase(waiting_, &sequence);
+  sequence.give_back_blocks();
+  sequences_.erase(sequence.id());
+}
+
+Metrics::StepCounts Scheduler::take_counts() {
+  counts_.running = num_running();
+  counts_.waiting = num_waiting();
+  counts_.kv_cache_usage = static_cast<double>(pool_.num_used()) /
+                           static_cast<double>(std::max<int64_t>(1, pool_.num_blocks()));
+  return std::exchange(counts_, {});
+}
+
+bool Scheduler::before(const Sequence& a, const Sequence& b) const {
+  if (config_.policy == SchedulingPolicy::kPriority && a.priority() != b.priority()) {
+    return a.priority() < b.priority();
+  }
+  return a.arrival() < b.arrival();
+}
+
+void Scheduler::insert_running(Sequence& sequence) {
+  const auto order = [this](const Sequence* a, const Sequence* b) { return before(*a, *b); };
+  running_.insert(std::upper_bound(running_.begin(), running_.end(), &sequence, order), &sequence);
+}
+
+void Scheduler::insert_waiting(Sequence& sequence) {
+  const auto order = [this](const Sequence* a, const Sequence* b) { return before(*a, *b); };
+  waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), &sequence, order), &sequence);
+}
+
+}  // namespace pagoda

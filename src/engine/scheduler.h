@@ -1,0 +1,114 @@
+// Decides what runs in each step, who gets which blocks, and when a request is over. Knows nothing
+// but integers.
+//
+// One budget of tokens a step: sequences that decode come first, then prompts that have begun, then
+// new ones while tokens and blocks last. Sequences are ordered by (priority, arrival). When blocks
+// run out, the last of the running gives up its own and is computed again later, its sampled tokens
+// kept; the last one itself waits with what it has. So the first always gets on, and nothing
+// starves. The order and cutting of work never changes what is computed (ARCHITECTURE.md, 5).
+//
+// Thread rule: engine thread only.
+// Invariant: between steps every block in use belongs to a running sequence.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/block_pool.h"
+#include "engine/config.h"
+#include "engine/metrics.h"
+#include "engine/prefix_cache.h"
+#include "engine/sequence.h"
+#include "engine/step_plan.h"
+
+namespace pagoda {
+
+struct SchedulerLimits {
+  int64_t num_blocks, block_size;
+  int64_t max_model_len;
+  std::optional<TokenId> eos_token;
+};
+
+class Scheduler {
+ public:
+  Scheduler(const SchedulerConfig& config, const SchedulerLimits& limits);
+
+  void submit(Request request, Clock::time_point now);
+  // Forgets the request at once, without an event. An unknown id is one that is over already.
+  void cancel(RequestId id, FinishReason why, Clock::time_point now);
+  // Every request ends with kAbort, and with `error` where that is not empty.
+  std::vector<Event> abort_all(const std::string& error, Clock::time_point now);
+  void reset_prefix_cache() { prefix_cache_.clear(); }
+
+  StepPlan plan(Clock::time_point now);
+  // What came of the plan, one result a chunk.
+  std::vector<Event> commit(const StepPlan& plan, std::vector<ChunkResult> results,
+                            Clock::time_point now);
+
+  bool has_work() const { return !sequences_.empty() || !failed_.empty(); }
+  int64_t num_running() const { return static_cast<int64_t>(running_.size()); }
+  int64_t num_waiting() const { return static_cast<int64_t>(waiting_.size()); }
+  const BlockPool& blocks() const { return pool_; }
+  // What happened since the last call.
+  Metrics::StepCounts take_counts();
+
+ private:
+  // A plan in the making, with what is left for it.
+  struct Draft {
+    StepPlan plan;
+    int64_t tokens_left, logprob_rows_left;
+    bool short_of_blocks = false;
+  };
+
+  // Steps of plan(), in order.
+  void add_decodes(Draft& draft);
+  void add_started_prefills(Draft& draft);
+  void admit_waiting(Draft& draft, Clock::time_point now);
+
+  [[nodiscard]] bool admit_first(Draft& draft, Clock::time_point now);
+  [[nodiscard]] bool fits_alone(const Sequence& sequence) const;
+  int64_t chunk_of(const Sequence& sequence, const Draft& draft) const;
+  void add_chunk(Sequence& sequence, int64_t count, Draft& draft);
+  // How many of `count` more tokens the sequence has blocks for, after taking and preempting.
+  int64_t make_room(Sequence& sequence, int64_t count, Draft& draft);
+  void preempt(Sequence& sequence, Draft& draft);
+  void remove_from(Draft& draft, const Sequence& sequence);
+
+  // Of the prompt logits positions of a chunk, those whose log-probabilities are still wanted.
+  static int64_t num_logprob_rows(const Sequence& sequence, int64_t first, int64_t count);
+  std::vector<BlockRef> find_prefix(Sequence& sequence);
+  void extend_hashes(Sequence& sequence, int64_t blocks);
+  void cache_full_blocks(Sequence& sequence);
+  int64_t blocks_for(int64_t tokens) const { return (tokens + block_size_ - 1) / block_size_; }
+  int64_t blocks_promised() const;
+
+  // Steps of commit().
+  Event append(Sequence& sequence, ChunkResult result, Clock::time_point now);
+  std::optional<FinishReason> finish_of(const Sequence& sequence, TokenId last, Event& event) const;
+  void fail(Sequence& sequence, const std::string& reason, Clock::time_point now);
+  void finish(Sequence& sequence, FinishReason reason, Clock::time_point now);
+
+  bool before(const Sequence& a, const Sequence& b) const;
+  void insert_running(Sequence& sequence);
+  void insert_waiting(Sequence& sequence);
+
+  const SchedulerConfig config_;
+  const SchedulerLimits limits_;
+  const int64_t block_size_;
+  BlockPool pool_;
+  BlockHasher hasher_;
+  PrefixCache prefix_cache_;
+  std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;
+  std::vector<Sequence*> running_;  // the first has the best claim
+  std::deque<Sequence*> waiting_;   // likewise
+  std::vector<Event> failed_;       // goes out with the next commit
+  Metrics::StepCounts counts_;
+  uint64_t num_arrivals_ = 0;
+};
+
+}  // namespace pagoda

@@ -1,0 +1,398 @@
+#include "engine/scheduler.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+namespace pagoda {
+namespace {
+
+constexpr TokenId kEos(2);
+
+// A scheduler with a model that always says the same.
+struct Fixture {
+  SchedulerConfig config = {.max_sequences = 4, .max_step_tokens = 16};
+  int64_t blocks = 64, block_size = 4, max_model_len = 200;
+  TokenId sampled = TokenId(7);
+  std::unique_ptr<Scheduler> scheduler = {};
+  uint64_t num_submitted = 0;
+  Clock::time_point now = {};
+  std::map<RequestId, std::vector<TokenId>> answers = {};
+  std::map<RequestId, Event> last_events = {};
+
+  Scheduler& get() {
+    if (!scheduler) {
+      scheduler =
+          std::make_unique<Scheduler>(config, SchedulerLimits{.num_blocks = blocks,
+                                                              .block_size = block_size,
+                                                              .max_model_len = max_model_len,
+                                                              .eos_token = kEos});
+    }
+    return *scheduler;
+  }
+
+  RequestId submit(int64_t prompt, SamplingParams sampling = {}, int64_t priority = 0,
+                   int32_t first_token = -1) {
+    const RequestId id(++num_submitted);
+    Request request = {.id = id,
+                       .prompt = {},
+                       .sampling = std::move(sampling),
+                       .priority = priority,
+                       .cache_salt = {}};
+    const auto first = first_token >= 0 ? first_token : static_cast<int32_t>(1000 * num_submitted);
+    for (int64_t i = 0; i < prompt; ++i) {
+      request.prompt.emplace_back(first + static_cast<int32_t>(i));
+    }
+    get().submit(std::move(request), now);
+    return id;
+  }
+
+  void commit(const StepPlan& plan) {
+    std::vector<ChunkResult> results(plan.chunks.size());
+    for (size_t i = 0; i < results.size(); ++i) {
+      const PlannedChunk& chunk = plan.chunks[i];
+      if (chunk.samples) results[i].token = sampled;
+      results[i].prompt_logprobs.resize(
+          static_cast<size_t>(chunk.outputs - (chunk.samples ? 1 : 0)));
+    }
+    now += std::chrono::milliseconds(10);
+    for (Event& event : get().commit(plan, std::move(results), now)) {
+      auto& answer = answers[event.id];
+      answer.insert(answer.end(), event.tokens.begin(), event.tokens.end());
+      last_events[event.id] = std::move(event);
+    }
+  }
+
+  StepPlan step() {
+    StepPlan plan = get().plan(now);
+    const StepPlan copy = plan;
+    commit(plan);
+    return copy;
+  }
+
+  void run_to_the_end() {
+    for (int i = 0; i < 10000 && get().has_work(); ++i) step();
+    CHECK_FALSE(get().has_work());
+    CHECK(get().blocks().num_used() == 0);
+  }
+
+  bool is_finished(RequestId id) { return last_events.count(id) != 0 && last_events[id].finish; }
+};
+
+SamplingParams tokens(int64_t max_tokens) {
+  return {.max_tokens = max_tokens};
+}
+
+TEST_CASE("a prompt is cut to the budget of a step, and the last piece samples") {
+  Fixture f;
+  f.submit(20, tokens(1));
+  const StepPlan first = f.step(), second = f.step();
+  CHECK(first.chunks[0].count == 16);
+  CHECK(first.chunks[0].outputs == 0);
+  CHECK(second.chunks[0].first == 16);
+  CHECK(second.chunks[0].count == 4);
+  CHECK(second.chunks[0].samples);
+  CHECK(f.get().blocks().num_used() == 0);
+}
+
+TEST_CASE("sequences that decode come before prompts") {
+  Fixture f;
+  const RequestId a = f.submit(4, tokens(9));
+  f.step();
+  f.submit(100, tokens(1));
+  const StepPlan plan = f.step();
+  REQUIRE(plan.chunks.size() == 2);
+  CHECK(plan.chunks[0].sequence->id() == a);
+  CHECK(plan.chunks[0].count == 1);
+  CHECK(plan.chunks[1].count == 15);
+}
+
+TEST_CASE("the threshold for long prompts leaves room for a second prompt") {
+  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 16, .long_prefill_threshold = 10}};
+  f.submit(40, tokens(1));
+  f.submit(40, tokens(1));
+  const StepPlan plan = f.step();
+  REQUIRE(plan.chunks.size() == 2);
+  CHECK(plan.chunks[0].count == 10);
+  CHECK(plan.chunks[1].count == 6);
+}
+
+TEST_CASE("without chunked prefill a prompt waits until the step has room for all of it") {
+  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 16, .chunked_prefill = false}};
+  f.submit(10, tokens(1));
+  f.submit(10, tokens(1));
+  const StepPlan first = f.step(), second = f.step();
+  CHECK(first.chunks.size() == 1);
+  CHECK(second.chunks.size() == 1);
+  CHECK(second.chunks[0].count == 10);
+}
+
+TEST_CASE("no more sequences run than allowed") {
+  Fixture f{.config = {.max_sequences = 2, .max_step_tokens = 16}};
+  for (int i = 0; i < 3; ++i) f.submit(2, tokens(5));
+  f.step();
+  CHECK(f.get().num_running() == 2);
+  CHECK(f.get().num_waiting() == 1);
+  f.run_to_the_end();
+}
+
+TEST_CASE("a prefix computed before is not computed again, but for one token at least") {
+  Fixture f;
+  f.submit(12, tokens(1), 0, 500);
+  f.run_to_the_end();
+  const RequestId again = f.submit(12, tokens(1), 0, 500);
+  const StepPlan plan = f.step();
+  CHECK(plan.chunks[0].first == 8);
+  CHECK(plan.chunks[0].count == 4);
+  CHECK(f.last_events[again].cached_tokens == 8);
+  const auto counts = f.get().take_counts();
+  CHECK(counts.prefix_queries == 24);
+  CHECK(counts.prefix_hits == 8);
+}
+
+TEST_CASE("sampled tokens are part of the prefix that the next turn finds") {
+  Fixture f;
+  f.submit(6, tokens(7), 0, 500);
+  f.run_to_the_end();
+  Request next = {
+      .id = RequestId(99), .prompt = {}, .sampling = tokens(1), .priority = 0, .cache_salt = {}};
+  for (int32_t i = 0; i < 6; ++i) next.prompt.emplace_back(500 + i);
+  for (int32_t i = 0; i < 7; ++i) next.prompt.push_back(f.sampled);
+  f.get().submit(next, f.now);
+  CHECK(f.step().chunks[0].first == 12);  // the seventh token was sampled but never computed
+}
+
+TEST_CASE("a reset prefix cache finds nothing") {
+  Fixture f;
+  f.submit(12, tokens(1), 0, 500);
+  f.run_to_the_end();
+  f.get().reset_prefix_cache();
+  f.submit(12, tokens(1), 0, 500);
+  CHECK(f.step().chunks[0].count == 12);
+}
+
+TEST_CASE("log-probabilities of a prompt need all its positions, cached or not") {
+  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 16, .max_prompt_logprob_rows = 5}};
+  SamplingParams sampling = tokens(1);
+  f.submit(12, sampling, 0, 500);
+  f.run_to_the_end();
+  sampling.prompt_logprobs = 0;
+  const RequestId id = f.submit(12, sampling, 0, 500);
+  const StepPlan first = f.step(), second = f.step(), third = f.step();
+  CHECK(first.chunks[0].count == 5);
+  CHECK(first.chunks[0].outputs == 5);
+  CHECK(second.chunks[0].count == 5);
+  CHECK(third.chunks[0].count == 2);
+  CHECK(third.chunks[0].outputs == 2);
+  CHECK(f.last_events[id].prompt_logprobs.size() == 11);
+}
+
+TEST_CASE("when blocks run out the newest sequence gives up its own and keeps its tokens") {
+  Fixture f{.blocks = 5, .block_size = 4};
+  const RequestId old = f.submit(8, tokens(10)), newest = f.submit(8, tokens(10));
+  f.step();
+  CHECK(f.get().num_running() == 2);
+  while (f.get().num_running() == 2) f.step();
+  CHECK(f.get().num_waiting() == 1);
+  CHECK_FALSE(f.is_finished(newest));
+  const size_t sampled_before = f.answers[newest].size();
+  CHECK(sampled_before > 0);
+  f.run_to_the_end();
+  CHECK(f.answers[old].size() == 10);
+  CHECK(f.answers[newest].size() == 10);
+  CHECK(f.get().take_counts().preemptions >= 1);
+}
+
+TEST_CASE("with the priority policy the smaller number goes first and is preempted last") {
+  Fixture f{
+      .config = {.max_sequences = 1, .max_step_tokens = 16, .policy = SchedulingPolicy::kPriority}};
+  const RequestId later = f.submit(4, tokens(2), 5), sooner = f.submit(4, tokens(2), 1);
+  const StepPlan plan = f.step();
+  CHECK(plan.chunks[0].sequence->id() == sooner);
+  f.run_to_the_end();
+  CHECK(f.is_finished(later));
+}
+
+TEST_CASE("first come, first served does not look at priorities") {
+  Fixture f{.config = {.max_sequences = 1, .max_step_tokens = 16}};
+  const RequestId first = f.submit(4, tokens(2), 5);
+  f.submit(4, tokens(2), 1);
+  CHECK(f.step().chunks[0].sequence->id() == first);
+  f.run_to_the_end();
+}
+
+TEST_CASE("a cancelled request is forgotten with all its blocks, running or waiting") {
+  Fixture f{.config = {.max_sequences = 1, .max_step_tokens = 16}};
+  const RequestId running = f.submit(40, tokens(9)), waiting = f.submit(4, tokens(9));
+  f.step();
+  f.get().cancel(waiting, FinishReason::kAbort, f.now);
+  f.get().cancel(running, FinishReason::kAbort, f.now);
+  f.get().cancel(RequestId(1234), FinishReason::kAbort, f.now);
+  CHECK_FALSE(f.get().has_work());
+  CHECK(f.get().blocks().num_used() == 0);
+  CHECK(f.get().take_counts().finished.size() == 2);
+}
+
+TEST_CASE("the end token ends a request and is part of the answer") {
+  Fixture f{.sampled = kEos};
+  const RequestId id = f.submit(4, tokens(9));
+  f.step();
+  CHECK(f.last_events[id].finish == FinishReason::kStop);
+  CHECK(f.answers[id] == std::vector{kEos});
+  CHECK_FALSE(f.last_events[id].stop_token);
+}
+
+TEST_CASE("ignore_eos goes on behind the end token") {
+  Fixture f{.sampled = kEos};
+  const RequestId id = f.submit(4, {.max_tokens = 3, .ignore_eos = true});
+  f.run_to_the_end();
+  CHECK(f.answers[id].size() == 3);
+  CHECK(f.last_events[id].finish == FinishReason::kLength);
+}
+
+TEST_CASE("a stop token ends a request and is named") {
+  Fixture f;
+  const RequestId id = f.submit(4, {.max_tokens = 9, .stop_token_ids = {TokenId(7)}});
+  f.step();
+  CHECK(f.last_events[id].finish == FinishReason::kStop);
+  CHECK(f.last_events[id].stop_token == TokenId(7));
+}
+
+TEST_CASE("a request ends at the context length") {
+  Fixture f{.max_model_len = 10};
+  const RequestId id = f.submit(6, tokens(100));
+  f.run_to_the_end();
+  CHECK(f.answers[id].size() == 4);
+  CHECK(f.last_events[id].finish == FinishReason::kLength);
+}
+
+TEST_CASE("a prompt that can never fit ends with an error and does not block the others") {
+  Fixture f{.blocks = 4, .block_size = 4};
+  const RequestId giant = f.submit(30, tokens(1)), small = f.submit(4, tokens(1));
+  f.run_to_the_end();
+  CHECK(f.last_events[giant].finish == FinishReason::kAbort);
+  CHECK(f.last_events[giant].error ==
+        "request 1: 30 tokens do not fit: the KV cache has 4 blocks of 4 tokens and a step "
+        "computes at most 16; give the cache more memory, or lower max_model_len");
+  CHECK(f.answers[small].size() == 1);
+}
+
+TEST_CASE("a request that outgrows the whole cache ends with an error") {
+  Fixture f{.blocks = 2, .block_size = 4};
+  const RequestId id = f.submit(5, tokens(100));
+  f.run_to_the_end();
+  CHECK(f.answers[id].size() == 4);
+  CHECK(f.last_events[id].error ==
+        "request 1: the KV cache has 2 blocks of 4 tokens, and the request needs more; give the "
+        "cache more memory, or lower max_model_len");
+}
+
+TEST_CASE("aborting all ends every request with the reason") {
+  Fixture f;
+  f.submit(4, tokens(9));
+  f.step();
+  f.submit(4, tokens(9));
+  const std::vector<Event> events = f.get().abort_all("the device is gone", f.now);
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].finish == FinishReason::kAbort);
+  CHECK(events[1].error == "the device is gone");
+  CHECK_FALSE(f.get().has_work());
+  CHECK(f.get().blocks().num_used() == 0);
+}
+
+// Random traffic, with what must hold at every step.
+struct Traffic {
+  std::mt19937 random;
+  Fixture f;
+  std::set<RequestId> open;
+
+  int64_t draw(int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  }
+
+  explicit Traffic(uint32_t seed) : random(seed) {
+    f.block_size = draw(1, 8);
+    f.max_model_len = draw(20, 80);
+    f.blocks = (f.max_model_len + f.block_size - 1) / f.block_size + draw(0, 20);
+    f.config.max_sequences = draw(1, 8);
+    f.config.chunked_prefill = draw(0, 3) > 0;
+    f.config.max_step_tokens =
+        f.config.chunked_prefill ? draw(f.config.max_sequences, 40) : f.max_model_len + draw(0, 9);
+    f.config.long_prefill_threshold = draw(0, 1) * draw(1, 20);
+    f.config.max_prompt_logprob_rows = draw(1, 10);
+    f.config.prefix_caching = draw(0, 3) > 0;
+    f.config.policy = draw(0, 1) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
+  }
+
+  void submit() {
+    const int64_t prompt = draw(1, f.max_model_len - 1);
+    SamplingParams sampling = tokens(draw(1, f.max_model_len - prompt));
+    if (draw(0, 4) == 0) sampling.prompt_logprobs = 1;
+    const auto first = static_cast<int32_t>(100 * draw(1, 4));  // prefixes repeat
+    open.insert(f.submit(prompt, sampling, draw(0, 2), first));
+  }
+
+  void check(const StepPlan& plan) {
+    CHECK(plan.num_tokens() <= f.config.max_step_tokens);
+    CHECK(static_cast<int64_t>(plan.chunks.size()) <= f.config.max_sequences);
+    int64_t rows = 0;
+    std::set<const Sequence*> seen;
+    for (const PlannedChunk& chunk : plan.chunks) {
+      const Sequence& s = *chunk.sequence;
+      CHECK(seen.insert(&s).second);
+      CHECK(chunk.first == s.num_computed());
+      CHECK(chunk.count >= 1);
+      CHECK(chunk.samples == (chunk.first + chunk.count == s.num_tokens()));
+      CHECK(static_cast<int64_t>(s.blocks().size()) * f.block_size >= chunk.first + chunk.count);
+      rows += chunk.outputs - (chunk.samples ? 1 : 0);
+    }
+    CHECK(rows <= f.config.max_prompt_logprob_rows);
+    check_written_blocks_are_not_shared(plan);
+  }
+
+  // A block that is written in this step is nobody else's.
+  void check_written_blocks_are_not_shared(const StepPlan& plan) {
+    std::map<BlockId, int> users;
+    for (const PlannedChunk& chunk : plan.chunks) {
+      for (const BlockRef& block : chunk.sequence->blocks()) ++users[block.id()];
+    }
+    for (const PlannedChunk& chunk : plan.chunks) {
+      const int64_t end = chunk.first + chunk.count;
+      for (int64_t at = chunk.first / f.block_size; at * f.block_size < end; ++at) {
+        CHECK(users[chunk.sequence->blocks()[static_cast<size_t>(at)].id()] == 1);
+      }
+    }
+  }
+
+  void step() {
+    if (draw(0, 2) == 0) submit();
+    if (draw(0, 15) == 0 && !open.empty()) {
+      const auto victim = std::next(open.begin(), draw(0, static_cast<int64_t>(open.size()) - 1));
+      f.get().cancel(*victim, FinishReason::kAbort, f.now);
+      open.erase(victim);
+    }
+    const StepPlan plan = f.get().plan(f.now);
+    check(plan);
+    CHECK(plan.empty() != f.get().has_work());  // whenever there is work, some of it is done
+    f.commit(plan);
+    std::erase_if(open, [&](RequestId id) { return f.is_finished(id); });
+  }
+};
+
+TEST_CASE("under random traffic budgets hold, written blocks are private, and all requests end") {
+  for (uint32_t seed = 1; seed <= 150; ++seed) {
+    CAPTURE(seed);
+    Traffic traffic(seed);
+    for (int i = 0; i < 150; ++i) traffic.step();
+    traffic.f.run_to_the_end();
+    for (const auto& [id, event] : traffic.f.last_events) CHECK(event.error.empty());
+    for (const RequestId id : traffic.open) CHECK(traffic.f.is_finished(id));
+  }
+}
+
+}  // namespace
+}  // namespace pagoda

@@ -1,0 +1,47 @@
+#include "engine/sequence.h"
+
+#include <utility>
+
+namespace pagoda {
+namespace {
+
+bool has_penalties(const SamplingParams& sampling) {
+  return sampling.repetition_penalty != 1.0f || sampling.presence_penalty != 0.0f ||
+         sampling.frequency_penalty != 0.0f;
+}
+
+}  // namespace
+
+Sequence::Sequence(Request request, uint64_t arrival, Clock::time_point now)
+    : request_(std::move(request)),
+      arrival_(arrival),
+      prompt_size_(request_.prompt.size()),
+      tokens_(std::move(request_.prompt)) {
+  times.submitted = now;
+  if (!has_penalties(sampling())) return;
+  for (const TokenId token : tokens_) token_uses_[token].in_prompt = true;
+}
+
+void Sequence::append(TokenId token) {
+  tokens_.push_back(token);
+  if (has_penalties(sampling())) ++token_uses_[token].in_outputs;
+}
+
+void Sequence::start_with(std::vector<BlockRef> blocks, int64_t block_size) {
+  blocks_ = std::move(blocks);
+  num_computed_ = static_cast<int64_t>(blocks_.size()) * block_size;
+  num_hashed_in_cache = static_cast<int64_t>(blocks_.size());
+}
+
+void Sequence::give_back_blocks() {
+  while (!blocks_.empty()) blocks_.pop_back();
+  num_computed_ = 0;
+  num_hashed_in_cache = 0;
+}
+
+void Sequence::add_prompt_logprobs(std::vector<TokenLogprobs> logprobs) {
+  num_prompt_logprobs_ += static_cast<int64_t>(logprobs.size());
+  for (TokenLogprobs& one : logprobs) prompt_logprobs_.push_back(std::move(one));
+}
+
+}  // namespace pagoda

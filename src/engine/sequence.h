@@ -1,0 +1,85 @@
+// One request on its way through the engine: its tokens, how many of them are in the KV cache, and
+// the blocks they are in.
+//
+// Thread rule: engine thread; other ranks only read, while the engine thread waits for them.
+// Invariant: tokens [0, num_computed) have their keys and values in blocks(); preemption gives up
+// the blocks, never the tokens.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/block_pool.h"
+#include "engine/engine_client.h"
+#include "engine/metrics.h"
+#include "engine/prefix_cache.h"
+
+namespace pagoda {
+
+class Sequence {
+ public:
+  // `arrival` orders sequences of one priority: smaller first.
+  Sequence(Request request, uint64_t arrival, Clock::time_point now);
+
+  RequestId id() const { return request_.id; }
+  int64_t priority() const { return request_.priority; }
+  uint64_t arrival() const { return arrival_; }
+  const SamplingParams& sampling() const { return request_.sampling; }
+  const std::string& cache_salt() const { return request_.cache_salt; }
+
+  std::span<const TokenId> tokens() const { return tokens_; }
+  std::span<const TokenId> outputs() const { return tokens().subspan(prompt_size_); }
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens_.size()); }
+  int64_t prompt_size() const { return static_cast<int64_t>(prompt_size_); }
+  int64_t num_outputs() const { return num_tokens() - prompt_size(); }
+  int64_t num_computed() const { return num_computed_; }
+  int64_t num_uncomputed() const { return num_tokens() - num_computed_; }
+  std::span<const BlockRef> blocks() const { return blocks_; }
+
+  void append(TokenId token);
+  void advance(int64_t computed) { num_computed_ += computed; }
+  void add_block(BlockRef block) { blocks_.push_back(std::move(block)); }
+  // Blocks found in the prefix cache: their tokens need not be computed.
+  void start_with(std::vector<BlockRef> blocks, int64_t block_size);
+  // Last block first, so that the beginning of a prompt is the last to be reused.
+  void give_back_blocks();
+
+  // How often each token occurs, kept only for requests that have penalties.
+  struct TokenUse {
+    bool in_prompt = false;
+    int32_t in_outputs = 0;
+  };
+  const std::unordered_map<TokenId, TokenUse>& token_uses() const { return token_uses_; }
+
+  // Log-probabilities of prompt tokens 1, 2, ... as far as they are known.
+  bool wants_prompt_logprobs() const { return sampling().prompt_logprobs.has_value(); }
+  bool lacks_prompt_logprobs() const {
+    return wants_prompt_logprobs() && num_prompt_logprobs_ + 1 < prompt_size();
+  }
+  // The position whose logits are the next to be wanted for them.
+  int64_t num_prompt_logprobs() const { return num_prompt_logprobs_; }
+  void add_prompt_logprobs(std::vector<TokenLogprobs> logprobs);
+  std::vector<TokenLogprobs> take_prompt_logprobs() { return std::move(prompt_logprobs_); }
+
+  std::vector<BlockHash> block_hashes;  // of full blocks, as far as they are known
+  int64_t num_hashed_in_cache = 0;      // of blocks(), how many the prefix cache knows
+  int64_t cached_tokens = 0;            // of the prompt, when it was first scheduled
+  bool was_scheduled = false;
+  RequestTimes times;
+
+ private:
+  Request request_;  // the prompt has moved to tokens_
+  uint64_t arrival_;
+  size_t prompt_size_;
+  std::vector<TokenId> tokens_;
+  int64_t num_computed_ = 0;
+  std::vector<BlockRef> blocks_;
+  std::unordered_map<TokenId, TokenUse> token_uses_;
+  int64_t num_prompt_logprobs_ = 0;
+  std::vector<TokenLogprobs> prompt_logprobs_;
+};
+
+}  // namespace pagoda
