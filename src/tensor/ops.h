@@ -92,7 +92,7 @@ class Ops {
   // Softmax over visible keys, scores and sums in f32.
   virtual void paged_attention(const Attention& call) = 0;
 
-  // Composite: stream += delta (if not empty); out = rms_norm(stream).
+  // Composite: stream += delta (if not empty); out = rms_norm(stream). out may be delta.
   virtual void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps);
 };
 
