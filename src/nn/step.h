@@ -31,10 +31,26 @@ struct Step {
 
 // The residual stream, with the last sub-layer's output not yet added: the next norm adds and
 // normalizes in one kernel.
+//
+// One piece of memory goes round the whole step: the norm writes where `pending` was, the sub-layer
+// writes its output over the input that the norm gave it, and that is `pending` again.
 struct Residual {
   Tensor stream;   // [tokens, hidden]
   Tensor pending;  // [tokens, hidden], or empty
   void add(Tensor delta) { pending = delta; }
+};
+
+// What is made in the workspace during its life is given back at its end.
+class ScratchScope {
+ public:
+  explicit ScratchScope(Workspace& scratch) : scratch_(scratch), mark_(scratch.mark()) {}
+  ~ScratchScope() { scratch_.release(mark_); }
+  ScratchScope(const ScratchScope&) = delete;
+  ScratchScope& operator=(const ScratchScope&) = delete;
+
+ private:
+  Workspace& scratch_;
+  const int64_t mark_;
 };
 
 }  // namespace pagoda

@@ -1,0 +1,23 @@
+// Keys of config.json that several families read in the same way.
+#pragma once
+
+#include <cstdint>
+
+#include "load/hf_config.h"
+#include "nn/rotary.h"
+
+namespace pagoda {
+
+// head_dim, or hidden_size / num_attention_heads where the checkpoint does not say.
+int64_t head_dim_of(const HfConfig& hf);
+// num_key_value_heads, which must divide num_attention_heads. Absent: as many (multi-head).
+int64_t kv_heads_of(const HfConfig& hf);
+RotarySpec rotary_of(const HfConfig& hf, int64_t head_dim);
+// Throws kConfig unless hidden_act is silu, the only one these families were published with.
+void require_silu(const HfConfig& hf);
+// sliding_window of Qwen2 and Qwen3 in this layer; 0: none. With use_sliding_window, layers from
+// max_window_layers on slide (transformers v4.51, Qwen2Attention); without it the key
+// sliding_window means nothing.
+int64_t upper_layers_window(const HfConfig& hf, int64_t layer);
+
+}  // namespace pagoda

@@ -1,0 +1,15 @@
+// One maker a family, for registry.cc.
+#pragma once
+
+#include <memory>
+
+#include "models/model.h"
+
+namespace pagoda {
+
+std::unique_ptr<Model> make_llama(const HfConfig&, const Weights&, int64_t max_positions);
+std::unique_ptr<Model> make_mistral(const HfConfig&, const Weights&, int64_t max_positions);
+std::unique_ptr<Model> make_qwen2(const HfConfig&, const Weights&, int64_t max_positions);
+std::unique_ptr<Model> make_qwen3(const HfConfig&, const Weights&, int64_t max_positions);
+
+}  // namespace pagoda

@@ -1,0 +1,85 @@
+// Qwen3 dense decoders, 0.6B to 32B.
+// Follows transformers v4.51, models/qwen3/modeling_qwen3.py.
+// What sets it apart from Qwen2: every query and key head is RMS-normalized before rotary, and the
+// projections have a bias only where attention_bias says so.
+
+#include "models/decoder.h"
+#include "models/hf_keys.h"
+#include "models/makers.h"
+#include "nn/gated_mlp.h"
+#include "nn/gqa_attention.h"
+
+namespace pagoda {
+namespace {
+
+struct Config {
+  int64_t vocab, hidden, ffn, layers;
+  double norm_eps;
+  bool tied;
+  RotarySpec rotary;
+  GqaShape attention;
+  std::vector<int64_t> windows;  // one a layer
+};
+
+Config parse(const HfConfig& hf) {
+  require_silu(hf);
+  const int64_t hidden = hf.integer("hidden_size");
+  const int64_t head_dim = hf.integer_or("head_dim", 128);  // as Qwen3Config documents
+  const double norm_eps = hf.number("rms_norm_eps");
+  const Bias attention_bias = Bias(hf.flag_or("attention_bias", false));
+  Config c = {
+      .vocab = hf.integer("vocab_size"),
+      .hidden = hidden,
+      .ffn = hf.integer("intermediate_size"),
+      .layers = hf.integer("num_hidden_layers"),
+      .norm_eps = norm_eps,
+      .tied = hf.flag_or("tie_word_embeddings", false),
+      .rotary = rotary_of(hf, head_dim),
+      .attention = {.hidden = hidden,
+                    .heads = hf.integer("num_attention_heads"),
+                    .kv_heads = kv_heads_of(hf),
+                    .head_dim = head_dim,
+                    .norm_eps = norm_eps,
+                    .head_norm = true,
+                    .qkv_bias = attention_bias,
+                    .output_bias = attention_bias},
+      .windows = {},
+  };
+  for (int64_t i = 0; i < c.layers; ++i) c.windows.push_back(upper_layers_window(hf, i));
+  return c;
+}
+
+GqaShape attention_of(const Config& c, int64_t layer) {
+  GqaShape shape = c.attention;
+  shape.window = c.windows[static_cast<size_t>(layer)];
+  return shape;
+}
+
+struct Block {
+  RmsNorm attention_norm;
+  GqaAttention attention;
+  RmsNorm mlp_norm;
+  GatedMlp mlp;
+
+  Block(const Weights& w, const Config& c, int64_t layer)
+      : attention_norm(w / "input_layernorm", c.hidden, c.norm_eps),
+        attention(w / "self_attn", attention_of(c, layer)),
+        mlp_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
+        mlp(w / "mlp", c.hidden, c.ffn) {}
+
+  void operator()(Step& step, LayerIndex layer, Residual& r) const {
+    r.add(attention(step, layer, attention_norm(step, r)));
+    r.add(mlp(step, mlp_norm(step, r)));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_qwen3(const HfConfig& hf, const Weights& w, int64_t max_positions) {
+  const Config c = parse(hf);
+  const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
+                         c.attention.head_dim};
+  return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+}
+
+}  // namespace pagoda

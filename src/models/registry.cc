@@ -1,0 +1,90 @@
+// Which architectures there are, and what config.json says about a checkpoint before it is read.
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "models/makers.h"
+#include "models/model.h"
+#include "nn/rotary.h"
+
+namespace pagoda {
+namespace {
+
+struct Entry {
+  std::string_view architecture;
+  std::unique_ptr<Model> (*make)(const HfConfig&, const Weights&, int64_t max_positions);
+};
+constexpr Entry kModels[] = {
+    {"LlamaForCausalLM", &make_llama},
+    {"MistralForCausalLM", &make_mistral},
+    {"Qwen2ForCausalLM", &make_qwen2},
+    {"Qwen3ForCausalLM", &make_qwen3},
+};
+
+const Entry& entry_of(const HfConfig& config) {
+  const std::string architecture = config.architecture();
+  std::string known;
+  for (const Entry& e : kModels) {
+    if (e.architecture == architecture) return e;
+    known += str(known.empty() ? "" : ", ", e.architecture);
+  }
+  throw Error(ErrorKind::kConfig, str(config.origin(), ": architecture \"", architecture,
+                                      "\" is not supported; supported are ", known));
+}
+
+void refuse_quantized(const HfConfig& config) {
+  if (!config.has("quantization_config")) return;
+  const std::string method =
+      config.section("quantization_config").text_or("quant_method", "unnamed");
+  throw Error(ErrorKind::kConfig,
+              str(config.origin(), ": quantization_config \"", method, "\" is not supported; ",
+                  "use a checkpoint in bfloat16, float16 or float32"));
+}
+
+// As vLLM 0.9.2, _get_and_verify_max_len: the shortest length that any of these keys names,
+// stretched by the rotary scaling, except llama3, whose max_position_embeddings is stretched
+// already. A sliding window does not shorten it.
+int64_t derived_max_positions(const HfConfig& config) {
+  constexpr std::string_view kKeys[] = {"max_position_embeddings",
+                                        "n_positions",
+                                        "max_seq_len",
+                                        "seq_length",
+                                        "model_max_length",
+                                        "max_target_positions",
+                                        "max_sequence_length",
+                                        "max_seq_length",
+                                        "seq_len"};
+  int64_t longest = INT64_MAX;
+  for (const std::string_view key : kKeys) {
+    if (config.has(key)) longest = std::min(longest, config.integer(key));
+  }
+  if (longest == INT64_MAX) longest = config.integer(kKeys[0]);  // throws and names it
+  const HfConfig scaling = config.section("rope_scaling");
+  const std::string type = rope_type_of(scaling);
+  if (type == "llama3") return longest;
+  if (type == "yarn") longest = scaling.integer_or("original_max_position_embeddings", longest);
+  return static_cast<int64_t>(
+      std::floor(static_cast<double>(longest) * scaling.number_or("factor", 1.0)));
+}
+
+}  // namespace
+
+ModelFacts facts_of(const HfConfig& config) {
+  const Entry& entry = entry_of(config);
+  refuse_quantized(config);
+  return {.architecture = std::string(entry.architecture),
+          .vocab = config.integer("vocab_size"),
+          .max_positions = derived_max_positions(config),
+          .attention_heads = config.integer("num_attention_heads")};
+}
+
+std::unique_ptr<Model> make_model(const HfConfig& config, const Weights& weights,
+                                  int64_t max_positions) {
+  const Entry& entry = entry_of(config);
+  refuse_quantized(config);
+  return entry.make(config, weights, max_positions);
+}
+
+}  // namespace pagoda

@@ -1,0 +1,145 @@
+#include "models/test_golden.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/rng.h"
+#include "load/safetensors.h"
+
+namespace pagoda {
+namespace {
+
+namespace json = boost::json;
+
+std::vector<int32_t> ids_of(const json::value& list) {
+  std::vector<int32_t> ids;
+  for (const json::value& id : list.as_array()) ids.push_back(id.to_number<int32_t>());
+  return ids;
+}
+
+std::map<std::string, std::vector<float>> read_tensors(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  std::map<std::string, std::vector<float>> tensors;
+  for (const SafetensorsEntry& e : parse_safetensors(file.bytes(), path.string())) {
+    if (e.dtype != "F32") continue;
+    std::vector<float>& values = tensors[e.name];
+    values.resize(e.bytes / sizeof(float));
+    std::memcpy(values.data(), file.bytes().data() + e.offset, e.bytes);
+  }
+  return tensors;
+}
+
+bool is_ours(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder / "expected.tensors")) return false;
+  try {
+    facts_of(HfConfig::load(folder, {}));
+    const json::value expected = json::parse(read_text_file(folder / "expected.json"));
+    // Others hold embeddings or probabilities.
+    const json::value* prompts = expected.as_object().if_contains("prompts");
+    return prompts != nullptr && prompts->at(0).as_object().contains("greedy");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Golden read_golden(const std::filesystem::path& folder) {
+  const json::value expected = json::parse(read_text_file(folder / "expected.json"));
+  const json::value& bf16 = expected.at("tolerance").at("bfloat16");
+  Golden golden{.name = folder.filename().string(),
+                .config = HfConfig::load(folder, {}),
+                .prompts = {},
+                .bf16_max = bf16.at("max").to_number<double>(),
+                .bf16_rms = bf16.at("rms").to_number<double>(),
+                .tensors = read_tensors(folder / "expected.tensors")};
+  for (const json::value& prompt : expected.at("prompts").as_array()) {
+    // "static": rotary frequencies that do not depend on the length of the request, where the
+    // reference's own do.
+    const bool is_static = prompt.as_object().contains("greedy_static");
+    const std::string logits = is_static ? "logits_static." : "logits.";
+    golden.prompts.push_back(
+        {.ids = ids_of(prompt.at("ids")),
+         .greedy = ids_of(prompt.at(is_static ? "greedy_static" : "greedy")),
+         .logits = golden.tensors.at(logits + std::to_string(golden.prompts.size())),
+         .bf16_safe_steps = is_static ? 0 : prompt.at("bf16_safe_steps").to_number<int64_t>()});
+  }
+  return golden;
+}
+
+std::vector<std::filesystem::path> golden_folders(const std::filesystem::path& root) {
+  std::vector<std::filesystem::path> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    if (entry.is_directory() && is_ours(entry.path())) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+Difference difference(const std::vector<float>& got, const std::vector<float>& expected) {
+  if (got.size() != expected.size()) return {INFINITY, INFINITY};
+  double largest = 0.0, squares = 0.0, expected_squares = 0.0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double d = std::abs(static_cast<double>(got[i]) - static_cast<double>(expected[i]));
+    largest = d <= largest ? largest : d;  // NaN stays
+    squares += d * d;
+    expected_squares += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
+  }
+  const double rms = std::sqrt(expected_squares / static_cast<double>(got.size()));
+  return {largest / rms, std::sqrt(squares / static_cast<double>(got.size())) / rms};
+}
+
+std::vector<int32_t> most_likely(const std::vector<float>& logits, int64_t vocab) {
+  std::vector<int32_t> tokens;
+  for (auto row = logits.begin(); row != logits.end(); row += vocab) {
+    tokens.push_back(static_cast<int32_t>(std::max_element(row, row + vocab) - row));
+  }
+  return tokens;
+}
+
+GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed) {
+  const size_t prompts = golden.prompts.size();
+  GoldenRun run{.logits = std::vector<std::vector<float>>(prompts),
+                .greedy = std::vector<std::vector<int32_t>>(prompts)};
+  std::vector<TestSequence> sequences;
+  for (const GoldenPrompt& p : golden.prompts) sequences.push_back({.tokens = p.ids});
+
+  uint64_t draw = 0;
+  for (bool is_done = false; !is_done;) {
+    std::vector<Portion> portions;
+    std::vector<size_t> which;
+    is_done = true;
+    for (size_t i = 0; i < prompts; ++i) {
+      if (run.greedy[i].size() == golden.prompts[i].greedy.size()) continue;
+      is_done = false;
+      const int64_t left = static_cast<int64_t>(sequences[i].tokens.size()) - sequences[i].computed;
+      const auto most = static_cast<int64_t>(40.0 * uniform_from(seed, draw++));  // 0: sits out
+      if (most == 0) continue;
+      portions.push_back({&sequences[i], std::min(left, most)});
+      which.push_back(i);
+    }
+    if (portions.empty()) continue;
+
+    const std::vector<float> logits = runner.step(portions);
+    auto row = logits.begin();
+    for (size_t p = 0; p < portions.size(); ++p) {
+      const size_t i = which[p];
+      const auto end = row + portions[p].tokens * runner.vocab();
+      const bool is_prompt = run.greedy[i].empty();
+      if (is_prompt) run.logits[i].insert(run.logits[i].end(), row, end);
+      if (sequences[i].computed == static_cast<int64_t>(sequences[i].tokens.size())) {
+        const int32_t next = most_likely({end - runner.vocab(), end}, runner.vocab()).front();
+        run.greedy[i].push_back(next);
+        sequences[i].tokens.push_back(next);
+      }
+      row = end;
+    }
+  }
+  return run;
+}
+
+}  // namespace pagoda

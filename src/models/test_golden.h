@@ -1,0 +1,52 @@
+// For tests: a golden checkpoint folder, and whether a model computes what it expects.
+//
+// A folder is a checkpoint with `expected.json` and `expected.tensors`: what the reference
+// (transformers, float32) computes from it. See PROVENANCE in testdata/models.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/test_runner.h"
+
+namespace pagoda {
+
+struct GoldenPrompt {
+  std::vector<int32_t> ids, greedy;
+  std::vector<float> logits;  // [ids, vocab]
+  int64_t bf16_safe_steps;    // greedy tokens that 16 bits cannot change
+};
+
+struct Golden {
+  std::string name;
+  HfConfig config;
+  std::vector<GoldenPrompt> prompts;
+  double bf16_max, bf16_rms;                          // tolerance of 16-bit arithmetic
+  std::map<std::string, std::vector<float>> tensors;  // of expected.tensors
+};
+
+Golden read_golden(const std::filesystem::path& folder);
+// Folders of architectures that this build has, not quantized, in order of their names.
+std::vector<std::filesystem::path> golden_folders(const std::filesystem::path& root);
+
+// Largest and root-mean-square difference, divided by the root mean square of `expected`.
+struct Difference {
+  double max, rms;
+};
+Difference difference(const std::vector<float>& got, const std::vector<float>& expected);
+
+// What one rank makes of the prompts: all go through the cache together, in portions drawn from
+// `seed`, then each continues greedily.
+struct GoldenRun {
+  std::vector<std::vector<float>> logits;    // one a prompt, [ids, vocab]
+  std::vector<std::vector<int32_t>> greedy;  // one a prompt
+};
+GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed);
+
+// The most likely token of each row of logits [rows, vocab].
+std::vector<int32_t> most_likely(const std::vector<float>& logits, int64_t vocab);
+
+}  // namespace pagoda

@@ -1,0 +1,125 @@
+#include "models/test_golden_cases.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "models/test_golden.h"
+#include "models/test_recording_ops.h"
+#include "models/test_world.h"
+
+namespace pagoda {
+namespace {
+
+// Of the root mean square of a prompt's logits. Another order of sums changes 1e-5 (golden/README,
+// "Tolerances"); every mistake that was tried changes 0.2 or more.
+constexpr double kFloat32Tolerance = 1e-4;
+
+// Every instruction set of the CPU that this machine has, and the reference.
+std::vector<std::string> backends_here() {
+  std::vector<std::string> names = {"ref"};
+  for (const std::string_view isa : kInstructionSets) {
+    const std::string name = "cpu:" + std::string(isa);
+    if (try_open(name) != nullptr) names.push_back(name);
+  }
+  return names;
+}
+
+void check_run(const Golden& golden, const GoldenRun& run, DType dtype) {
+  const bool is_exact = dtype == DType::kF32;
+  for (size_t i = 0; i < golden.prompts.size(); ++i) {
+    CAPTURE(i);
+    const GoldenPrompt& prompt = golden.prompts[i];
+    const Difference d = difference(run.logits[i], prompt.logits);
+    CHECK(d.max < (is_exact ? kFloat32Tolerance : golden.bf16_max));
+    CHECK(d.rms < (is_exact ? kFloat32Tolerance : golden.bf16_rms));
+    const auto safe =
+        is_exact ? static_cast<int64_t>(prompt.greedy.size()) : prompt.bf16_safe_steps;
+    CHECK(std::equal(prompt.greedy.begin(), prompt.greedy.begin() + safe, run.greedy[i].begin()));
+  }
+}
+
+// On `ranks` ranks; every rank must have the same bits.
+void check_golden(const std::filesystem::path& folder, const std::string& backend, DType dtype,
+                  int ranks) {
+  CAPTURE(folder.string());
+  CAPTURE(backend);
+  CAPTURE(name_of(dtype));
+  CAPTURE(ranks);
+  const Golden golden = read_golden(folder);
+  const auto source = open_checkpoint(folder);
+  std::vector<GoldenRun> runs(static_cast<size_t>(ranks));
+  run_ranks(backend, ranks, [&](const TestRank& rank) {
+    TestRunner runner(golden.config, *source, rank, dtype);
+    runs[static_cast<size_t>(rank.communicator->rank())] = run_golden(golden, runner, 1);
+  });
+  check_run(golden, runs.front(), dtype);
+  for (const GoldenRun& run : runs) CHECK(run.logits == runs.front().logits);
+}
+
+}  // namespace
+
+TEST_CASE("there are golden checkpoints to compare with") {
+  CHECK(!golden_folders(golden_root()).empty());
+}
+
+TEST_CASE("logits and greedy tokens in float32 are those of the reference") {
+  for (const std::string& backend : backends_here()) {
+    for (const auto& folder : golden_folders(golden_root())) {
+      check_golden(folder, backend, DType::kF32, 1);
+    }
+  }
+}
+
+TEST_CASE("logits in bfloat16 are as near to the reference as its own bfloat16") {
+  for (const std::string& backend : backends_here()) {
+    for (const auto& folder : golden_folders(golden_root())) {
+      check_golden(folder, backend, DType::kBF16, 1);
+    }
+  }
+}
+
+TEST_CASE("logits in float16 are as near to the reference as bfloat16 must be") {
+  for (const std::string& backend : backends_here()) {
+    for (const auto& folder : golden_folders(golden_root())) {
+      if (folder.filename() == "llama-bias-f16") check_golden(folder, backend, DType::kF16, 1);
+    }
+  }
+}
+
+TEST_CASE("any number of ranks gives the logits of the reference, the same bits on each") {
+  for (const int ranks : {2, 3, 4, 8}) {
+    for (const auto& folder : golden_folders(golden_root())) {
+      check_golden(folder, backends_here().back(), DType::kF32, ranks);
+    }
+  }
+}
+
+TEST_CASE("the residual stream after every layer is that of the reference") {
+  for (const auto& folder : golden_folders(golden_root())) {
+    CAPTURE(folder.string());
+    const Golden golden = read_golden(folder);
+    // The reference's frequencies depend on the length of the request here, ours do not.
+    if (golden.tensors.contains("logits_static.0")) continue;
+    const auto source = open_checkpoint(folder);
+    const TestRank rank = {open_device("ref", {}), std::make_unique<SoloCommunicator>()};
+    RecordingOps recording(*rank.device);
+    TestRunner runner(golden.config, *source, rank, DType::kF32, &recording);
+    TestSequence sequence{.tokens = golden.prompts[0].ids};
+    runner.step({{&sequence, static_cast<int64_t>(sequence.tokens.size())}});
+
+    const auto expected = [&](const std::string& name) {
+      return golden.tensors.at("hidden.0." + name);
+    };
+    CHECK(difference(recording.streams.front(), expected("embedding")).max < kFloat32Tolerance);
+    CHECK(difference(recording.norms.back(), expected("norm")).max < kFloat32Tolerance);
+    // Two norms a layer; the sum of the next layer's first norm is the output of this layer.
+    for (size_t layer = 0; 2 * layer + 2 < recording.streams.size(); ++layer) {
+      CAPTURE(layer);
+      const auto& stream = recording.streams[2 * layer + 2];
+      CHECK(difference(stream, expected(std::to_string(layer))).max < kFloat32Tolerance);
+    }
+  }
+}
+
+}  // namespace pagoda

@@ -1,0 +1,59 @@
+// For tests: ops of a device that also keep what the residual stream was at every norm.
+#pragma once
+
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace pagoda {
+
+class RecordingOps final : public Ops {
+ public:
+  explicit RecordingOps(Device& device) : device_(device), ops_(device.ops()) {}
+
+  // One a call of add_rms_norm: the stream after the sum, and the norm of it. f32 activations.
+  std::vector<std::vector<float>> streams, norms;
+
+  void gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) override {
+    ops_.gather_rows(out, table, ids, first);
+  }
+  void gather_rows(Tensor out, Tensor x, Tensor rows) override { ops_.gather_rows(out, x, rows); }
+  void scatter_rows(Tensor out, Tensor x, Tensor rows) override { ops_.scatter_rows(out, x, rows); }
+  void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override {
+    ops_.matmul(out, x, weight, bias);
+  }
+  void add(Tensor inout, Tensor x) override { ops_.add(inout, x); }
+  void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override {
+    ops_.rms_norm(out, x, gain, eps);
+  }
+  void silu_mul(Tensor out, Tensor gate_up) override { ops_.silu_mul(out, gate_up); }
+  void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override {
+    ops_.rope(heads, table, pairing);
+  }
+  void copy_columns(Tensor out, Tensor x, int64_t first) override {
+    ops_.copy_columns(out, x, first);
+  }
+  void join_columns(Tensor out, Tensor parts) override { ops_.join_columns(out, parts); }
+  void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) override {
+    ops_.write_kv(cache, k, v, slots);
+  }
+  void paged_attention(const Attention& call) override { ops_.paged_attention(call); }
+  void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override {
+    ops_.add_rms_norm(out, stream, delta, gain, eps);
+    streams.push_back(host(stream));
+    norms.push_back(host(out));
+  }
+
+ private:
+  std::vector<float> host(Tensor t) const {
+    std::vector<float> values(static_cast<size_t>(t.count()));
+    device_.synchronize();
+    device_.copy_out(values.data(), t);
+    return values;
+  }
+
+  Device& device_;
+  Ops& ops_;
+};
+
+}  // namespace pagoda

@@ -1,0 +1,57 @@
+// For tests: the ranks of a backend in one process.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/backends.h"
+#include "base/error.h"
+#include "comm/solo.h"
+#include "comm/thread_communicator.h"
+#include "models/test_runner.h"
+
+namespace pagoda {
+
+// Every instruction set that the CPU backend may have; a machine has some of them.
+constexpr std::string_view kInstructionSets[] = {"avx2", "avx512f", "avx512bf16", "amx", "neon"};
+
+// A device of this backend, or none where the machine or the build lacks it.
+inline std::unique_ptr<Device> try_open(const std::string& backend) {
+  try {
+    return open_device(backend, {.ordinal = 0, .threads = 2});
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kConfig) throw;
+    return nullptr;
+  }
+}
+
+// job(rank) on one thread a rank. The first error of any rank is thrown once all have ended.
+inline void run_ranks(const std::string& backend, int ranks,
+                      const std::function<void(const TestRank&)>& job) {
+  if (ranks == 1) {
+    job({open_device(backend, {.ordinal = 0, .threads = 2}), std::make_unique<SoloCommunicator>()});
+    return;
+  }
+  ThreadGroup group(ranks);
+  std::vector<std::optional<Error>> errors(static_cast<size_t>(ranks));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < ranks; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        job({open_device(backend, {.ordinal = rank, .threads = 1}), group.communicator(rank)});
+      } catch (const Error& e) {
+        errors[static_cast<size_t>(rank)] = e;
+        group.abort(e.what());
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  for (const auto& error : errors) {
+    if (error) throw Error(*error);
+  }
+}
+
+}  // namespace pagoda

@@ -1,0 +1,92 @@
+#include "nn/gqa_attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pagoda {
+
+HeadShare share_heads(const GqaShape& shape, int rank, int ranks) {
+  const int64_t group = shape.heads / shape.kv_heads;
+  if (ranks <= shape.kv_heads) {
+    HeadShare share{.q = {.unit = shape.head_dim, .units = {}},
+                    .kv = share_part(shape.kv_heads, shape.head_dim, rank, ranks)};
+    for (const int64_t kv_head : share.kv.units) {
+      for (int64_t i = 0; i < group; ++i) share.q.units.push_back(kv_head * group + i);
+    }
+    share.q.padded_units = share.kv.padded_units * group;
+    return share;
+  }
+  // Ranks [first, last) keep this KV head. The fewest that any KV head gets decide the padding.
+  const int64_t kv_head = rank * shape.kv_heads / ranks;
+  const auto first_rank = [&](int64_t head) {
+    return (head * ranks + shape.kv_heads - 1) / shape.kv_heads;
+  };
+  const int64_t first = first_rank(kv_head), last = first_rank(kv_head + 1);
+  const int64_t fewest = ranks / shape.kv_heads;
+  HeadShare share{.q = share_part(group, shape.head_dim, static_cast<int>(rank - first),
+                                  static_cast<int>(last - first)),
+                  .kv = {.unit = shape.head_dim, .units = {kv_head}, .padded_units = 1}};
+  for (int64_t& head : share.q.units) head += kv_head * group;
+  share.q.padded_units = (group + fewest - 1) / fewest;
+  return share;
+}
+
+int64_t kv_heads_of_rank(const Weights& w, const GqaShape& shape) {
+  return share_heads(shape, w.rank(), w.ranks()).kv.padded_units;
+}
+
+GqaAttention::GqaAttention(const Weights& w, const GqaShape& shape)
+    : shape_(shape),
+      share_(share_heads(shape, w.rank(), w.ranks())),
+      qkv_(w.stacked({{"q_proj", shape.heads * shape.head_dim, share_.q},
+                      {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
+                      {"v_proj", shape.kv_heads * shape.head_dim, share_.kv}},
+                     shape.hidden)),
+      output_(w / "o_proj", shape.hidden, shape.heads * shape.head_dim, share_.q,
+              shape.output_bias) {
+  if (shape.qkv_bias == Bias::kPresent) {
+    qkv_bias_ = w.stacked_bias({{"q_proj", shape.heads * shape.head_dim, share_.q},
+                                {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
+                                {"v_proj", shape.kv_heads * shape.head_dim, share_.kv}});
+  }
+  if (shape.head_norm) {
+    q_norm_.emplace(w / "q_norm", shape.head_dim, shape.norm_eps);
+    k_norm_.emplace(w / "k_norm", shape.head_dim, shape.norm_eps);
+  }
+}
+
+Tensor GqaAttention::heads_of(Step& step, Tensor qkv, int64_t first, int64_t n) const {
+  const Tensor out = step.scratch.make({qkv.dim(0), n * shape_.head_dim});
+  step.ops.copy_columns(out, qkv, first * shape_.head_dim);
+  return reshaped(out, {qkv.dim(0), n, shape_.head_dim});
+}
+
+Tensor GqaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
+  const ScratchScope scope(step.scratch);
+  const int64_t tokens = x.dim(0);
+  const int64_t heads = share_.q.padded_units, kv_heads = share_.kv.padded_units;
+  const Tensor qkv = step.scratch.make({tokens, (heads + 2 * kv_heads) * shape_.head_dim});
+  step.ops.matmul(qkv, x, qkv_, qkv_bias_);
+  const Tensor q = heads_of(step, qkv, 0, heads);
+  const Tensor k = heads_of(step, qkv, heads, kv_heads);
+  const Tensor v = heads_of(step, qkv, heads + kv_heads, kv_heads);
+  if (q_norm_) q_norm_->in_place(step, q);
+  if (k_norm_) k_norm_->in_place(step, k);
+  step.ops.rope(q, step.rotary, RotaryPairing::kHalves);
+  step.ops.rope(k, step.rotary, RotaryPairing::kHalves);
+
+  const KvLayer& cache = step.kv[static_cast<size_t>(layer.value())];
+  step.ops.write_kv(cache, k, v, step.batch.slots);
+  const Tensor seen = step.scratch.make({tokens, heads, shape_.head_dim});
+  step.ops.paged_attention(
+      {.out = seen,
+       .q = q,
+       .cache = cache,
+       .index = step.batch.attention,
+       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape_.head_dim))),
+       .window = shape_.window});
+  output_(step, x, reshaped(seen, {tokens, heads * shape_.head_dim}));
+  return x;
+}
+
+}  // namespace pagoda

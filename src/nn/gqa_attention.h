@@ -1,0 +1,55 @@
+// Grouped-query attention (arXiv:2305.13245) over the paged cache; multi-head attention is the case
+// of as many KV heads as query heads. Heads are dealt over the ranks.
+//
+// Thread rule: immutable after construction; called on the thread of its rank.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/ids.h"
+#include "nn/linear.h"
+#include "nn/norm.h"
+
+namespace pagoda {
+
+struct GqaShape {
+  int64_t hidden, heads, kv_heads, head_dim;
+  double norm_eps = 0.0;           // of the head norm
+  bool head_norm = false;          // RMS-normalize every query and key head before rotary
+  Bias qkv_bias = Bias::kNone;     // of q_proj, k_proj and v_proj
+  Bias output_bias = Bias::kNone;  // of o_proj
+  int64_t window = 0;              // a token sees itself and the window - 1 before it; 0: all
+};
+
+// Which heads a rank holds. Query heads stay with their KV head, and every KV head of a rank serves
+// the same number of query heads:
+//   ranks <= kv_heads: whole groups, dealt in order; the last ranks are padded with zero heads.
+//   ranks > kv_heads:  one KV head a rank, kept by several ranks, which share out its query heads.
+struct HeadShare {
+  Part q, kv;  // units are heads
+};
+HeadShare share_heads(const GqaShape& shape, int rank, int ranks);
+// KV heads of this rank, the padding included.
+int64_t kv_heads_of_rank(const Weights& w, const GqaShape& shape);
+
+class GqaAttention {
+ public:
+  GqaAttention(const Weights& w, const GqaShape& shape);
+
+  // x [tokens, hidden] -> [tokens, hidden], in the memory of x.
+  Tensor operator()(Step& step, LayerIndex layer, Tensor x) const;
+
+ private:
+  // Columns [first, first + n * head_dim) of the stacked projection, as [tokens, n, head_dim].
+  Tensor heads_of(Step& step, Tensor qkv, int64_t first, int64_t n) const;
+
+  const GqaShape shape_;   // of the whole model
+  const HeadShare share_;  // of this rank
+  const Matrix& qkv_;      // rows: query heads, key heads, value heads
+  Tensor qkv_bias_;        // f32, or empty
+  std::optional<RmsNorm> q_norm_, k_norm_;
+  RowParallelLinear output_;
+};
+
+}  // namespace pagoda

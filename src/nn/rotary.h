@@ -1,0 +1,49 @@
+// Rotary position embedding (arXiv:2104.09864, eq. 34): the table of angles for every position, and
+// the ways in which checkpoints stretch it to longer contexts.
+//
+// The table is computed once, in double precision, and depends on config.json alone, never on the
+// length of a request.
+//
+// Thread rule: immutable after construction; called on the thread of its rank.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "load/hf_config.h"
+#include "load/weights.h"
+#include "nn/step.h"
+
+namespace pagoda {
+
+struct RotarySpec {
+  int64_t dim;  // numbers of a head that are rotated
+  double theta;
+  int64_t max_position_embeddings;
+  HfConfig scaling;  // rope_scaling of config.json; empty: none
+};
+
+struct RotaryFrequencies {
+  std::vector<double> radians;  // [dim / 2], what the angle grows by with each position
+  double amplitude = 1.0;       // factor on cos and sin
+};
+
+// Throws kConfig for a rope_type that is not known, with the list of those that are.
+RotaryFrequencies rotary_frequencies(const RotarySpec& spec);
+
+// The rope_type of a rope_scaling section (older files call it "type"); "default" where it is
+// empty.
+std::string rope_type_of(const HfConfig& scaling);
+
+class Rotary {
+ public:
+  Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions);
+
+  // The rows of this step's positions.
+  RotaryTable operator()(Step& step) const;
+
+ private:
+  Tensor cos_, sin_;  // f32 [max_positions, dim / 2]
+};
+
+}  // namespace pagoda
