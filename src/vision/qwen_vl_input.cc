@@ -1,0 +1,79 @@
+#include "vision/qwen_vl_input.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "vision/resize.h"
+
+namespace pagoda {
+namespace {
+
+constexpr int64_t kMaxSideRatio = 200;
+
+// Python's round(): half to even.
+int64_t rounded_to(double x, int64_t factor) {
+  return static_cast<int64_t>(std::nearbyint(x / static_cast<double>(factor))) * factor;
+}
+
+}  // namespace
+
+PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& config) {
+  const int64_t factor = config.patch_size * config.merge_size;
+  const int64_t longer = std::max(width, height), shorter = std::min(width, height);
+  if (longer > kMaxSideRatio * shorter) {
+    throw Error(ErrorKind::kRequest,
+                str("image: absolute aspect ratio must be smaller than ", kMaxSideRatio, ", got ",
+                    width, " x ", height, " pixels; crop it"));
+  }
+  const auto w = static_cast<double>(width), h = static_cast<double>(height);
+  PixelSize size = {std::max(factor, rounded_to(w, factor)),
+                    std::max(factor, rounded_to(h, factor))};
+  const auto step = static_cast<double>(factor);
+  if (size.width * size.height > config.max_pixels) {
+    const double beta = std::sqrt(h * w / static_cast<double>(config.max_pixels));
+    size.height = std::max(factor, static_cast<int64_t>(std::floor(h / beta / step)) * factor);
+    size.width = std::max(factor, static_cast<int64_t>(std::floor(w / beta / step)) * factor);
+  } else if (size.width * size.height < config.min_pixels) {
+    const double beta = std::sqrt(static_cast<double>(config.min_pixels) / (h * w));
+    size.height = static_cast<int64_t>(std::ceil(h * beta / step)) * factor;
+    size.width = static_cast<int64_t>(std::ceil(w * beta / step)) * factor;
+  }
+  return size;
+}
+
+QwenVlImage qwen_vl_input(const Image& image, const QwenVlImageConfig& config) {
+  const PixelSize size = resized_size(image.width, image.height, config);
+  const Image resized = resize_bicubic(image, size.width, size.height);
+  const int64_t patch = config.patch_size, merge = config.merge_size;
+  QwenVlImage out{.grid = {1, size.height / patch, size.width / patch}, .pixels = {}};
+  out.pixels.reserve(
+      static_cast<size_t>(out.grid.patches() * 3 * config.temporal_patch_size * patch * patch));
+
+  // A still picture is temporal_patch_size equal frames.
+  const auto append_patch = [&](int64_t row, int64_t column) {
+    for (size_t c = 0; c < 3; ++c) {
+      for (int64_t frame = 0; frame < config.temporal_patch_size; ++frame) {
+        for (int64_t y = 0; y < patch; ++y) {
+          const int64_t first = ((row * patch + y) * size.width + column * patch) * 3;
+          for (int64_t x = 0; x < patch; ++x) {
+            const uint8_t value = resized.rgb[static_cast<size_t>(first + x * 3) + c];
+            const float level = static_cast<float>(value * (1.0 / 255.0));
+            out.pixels.push_back((level - config.mean[c]) / config.deviation[c]);
+          }
+        }
+      }
+    }
+  };
+  for (int64_t block_row = 0; block_row < out.grid.h; block_row += merge) {
+    for (int64_t block_column = 0; block_column < out.grid.w; block_column += merge) {
+      for (int64_t i = 0; i < merge * merge; ++i) {
+        append_patch(block_row + i / merge, block_column + i % merge);
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace pagoda
