@@ -1,0 +1,249 @@
+#include "base/http_client.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <memory>
+
+#include "base/must.h"
+#include "base/str.h"
+
+namespace pagoda {
+namespace {
+
+struct Cidr {
+  uint32_t network;
+  int bits;
+};
+
+constexpr uint32_t ip(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+  return a << 24 | b << 16 | c << 8 | d;
+}
+
+// Link-local, among it the metadata services of most clouds, and Alibaba's at a carrier address.
+constexpr Cidr kNever[] = {{ip(169, 254, 0, 0), 16}, {ip(100, 100, 100, 200), 32}};
+// IANA's special-purpose registry: this host, private, carrier, loopback, test, multicast,
+// reserved.
+constexpr Cidr kNotPublic[] = {
+    {ip(0, 0, 0, 0), 8},      {ip(10, 0, 0, 0), 8},    {ip(100, 64, 0, 0), 10},
+    {ip(127, 0, 0, 0), 8},    {ip(172, 16, 0, 0), 12}, {ip(192, 0, 0, 0), 24},
+    {ip(192, 168, 0, 0), 16}, {ip(198, 18, 0, 0), 15}, {ip(224, 0, 0, 0), 3}};
+
+template <size_t n>
+bool within_any(uint32_t address, const Cidr (&blocks)[n]) {
+  return std::any_of(std::begin(blocks), std::end(blocks), [&](const Cidr& block) {
+    return (address ^ block.network) >> (32 - block.bits) == 0;
+  });
+}
+
+bool is_allowed_v4(uint32_t address, AddressPolicy policy) {
+  if (within_any(address, kNever)) return false;
+  return policy == AddressPolicy::kPrivateToo || !within_any(address, kNotPublic);
+}
+
+bool is_allowed_v6(const in6_addr& a, AddressPolicy policy) {
+  const uint8_t* b = a.s6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&a) || IN6_IS_ADDR_V4COMPAT(&a) || (b[0] == 0x00 && b[1] == 0x64)) {
+    // An IPv4 address in disguise: mapped, compatible, NAT64.
+    return is_allowed_v4(ip(b[12], b[13], b[14], b[15]), policy);
+  }
+  const bool link_local = b[0] == 0xFE && (b[1] & 0xC0) == 0x80;
+  constexpr uint8_t kAwsMetadata[16] = {0xFD, 0x00, 0x0E, 0xC2, 0, 0, 0, 0,
+                                        0,    0,    0,    0,    0, 0, 2, 0x54};
+  if (link_local || std::memcmp(b, kAwsMetadata, 16) == 0) return false;
+  const bool loopback = IN6_IS_ADDR_LOOPBACK(&a) || IN6_IS_ADDR_UNSPECIFIED(&a);
+  const bool unique_local = (b[0] & 0xFE) == 0xFC, multicast = b[0] == 0xFF;
+  return policy == AddressPolicy::kPrivateToo || !(loopback || unique_local || multicast);
+}
+
+bool is_allowed(const sockaddr& address, AddressPolicy policy) {
+  if (policy == AddressPolicy::kAny) return true;
+  if (address.sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address, sizeof v4);
+    return is_allowed_v4(ntohl(v4.sin_addr.s_addr), policy);
+  }
+  if (address.sa_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address, sizeof v6);
+    return is_allowed_v6(v6.sin6_addr, policy);
+  }
+  return false;
+}
+
+struct Transfer {
+  const HttpRequest& request;
+  const HttpReceiver& receiver;
+  HttpResponse response;
+  CURL* handle = nullptr;
+  int64_t received = 0;
+  HttpFailure stopped_because = HttpFailure::kNone;  // by one of our callbacks
+};
+
+int status_of(const Transfer& transfer) {
+  long status = 0;
+  curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
+  return static_cast<int>(status);
+}
+
+size_t on_body(char* data, size_t, size_t bytes, void* context) {
+  auto& transfer = *static_cast<Transfer*>(context);
+  transfer.received += static_cast<int64_t>(bytes);
+  if (transfer.received > transfer.request.max_bytes) {
+    transfer.stopped_because = HttpFailure::kTooLarge;
+    return 0;
+  }
+  if (!transfer.receiver) {
+    transfer.response.body.append(data, bytes);
+    return bytes;
+  }
+  if (transfer.receiver(status_of(transfer), std::as_bytes(std::span(data, bytes)))) return bytes;
+  transfer.stopped_because = HttpFailure::kStopped;
+  return 0;
+}
+
+size_t on_header(char* data, size_t, size_t bytes, void* context) {
+  auto& headers = static_cast<Transfer*>(context)->response.headers;
+  const std::string_view line(data, bytes);
+  if (line.starts_with("HTTP/")) headers.clear();  // another answer: a redirect was followed
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return bytes;
+  std::string name(line.substr(0, colon));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string_view rest = line.substr(colon + 1);
+  const size_t first = rest.find_first_not_of(" \t\r\n"), last = rest.find_last_not_of(" \t\r\n");
+  headers.emplace_back(std::move(name), first == std::string_view::npos
+                                            ? ""
+                                            : std::string(rest.substr(first, last - first + 1)));
+  return bytes;
+}
+
+curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<Transfer*>(context);
+  if (!is_allowed(address->addr, transfer.request.addresses)) {
+    transfer.stopped_because = HttpFailure::kAddressRefused;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+HttpFailure failure_of(CURLcode code) {
+  switch (code) {
+    case CURLE_OK: return HttpFailure::kNone;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: return HttpFailure::kBadUrl;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return HttpFailure::kResolve;
+    case CURLE_COULDNT_CONNECT: return HttpFailure::kConnect;
+    case CURLE_OPERATION_TIMEDOUT: return HttpFailure::kTimeout;
+    case CURLE_TOO_MANY_REDIRECTS: return HttpFailure::kTooManyRedirects;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM: return HttpFailure::kTls;
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM: return HttpFailure::kCut;
+    default: return HttpFailure::kOther;
+  }
+}
+
+using HeaderList = std::unique_ptr<curl_slist, void (*)(curl_slist*)>;
+
+HeaderList header_list(const std::vector<std::string>& headers) {
+  curl_slist* list = nullptr;
+  for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
+  return {list, curl_slist_free_all};
+}
+
+void set_limits(const Transfer& transfer) {
+  const HttpRequest& request = transfer.request;
+  curl_easy_setopt(transfer.handle, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(request.connect_timeout_ms));
+  curl_easy_setopt(transfer.handle, CURLOPT_TIMEOUT_MS,
+                   static_cast<long>(request.total_timeout_ms));
+  curl_easy_setopt(transfer.handle, CURLOPT_LOW_SPEED_TIME,
+                   static_cast<long>(request.stall_timeout_s));
+  curl_easy_setopt(transfer.handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(transfer.handle, CURLOPT_MAXREDIRS, static_cast<long>(request.max_redirects));
+  curl_easy_setopt(transfer.handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(transfer.handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(transfer.handle, CURLOPT_NOSIGNAL, 1L);
+  if (!request.environment_proxy) curl_easy_setopt(transfer.handle, CURLOPT_NOPROXY, "*");
+}
+
+void set_callbacks(Transfer& transfer) {
+  curl_easy_setopt(transfer.handle, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(transfer.handle, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(transfer.handle, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(transfer.handle, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(transfer.handle, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl_easy_setopt(transfer.handle, CURLOPT_OPENSOCKETDATA, &transfer);
+}
+
+HttpResponse perform(const HttpRequest& request, const HttpReceiver& receiver, bool head) {
+  const std::unique_ptr<CURL, void (*)(CURL*)> owner(curl_easy_init(), curl_easy_cleanup);
+  MUST(owner != nullptr);
+  Transfer transfer{
+      .request = request, .receiver = receiver, .response = {}, .handle = owner.get()};
+  const HeaderList headers = header_list(request.headers);
+  char reason[CURL_ERROR_SIZE] = "";
+  curl_easy_setopt(transfer.handle, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(transfer.handle, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(transfer.handle, CURLOPT_USERAGENT, "pagoda");
+  curl_easy_setopt(transfer.handle, CURLOPT_ERRORBUFFER, reason);
+  curl_easy_setopt(transfer.handle, CURLOPT_NOBODY, head ? 1L : 0L);
+  curl_easy_setopt(transfer.handle, CURLOPT_FOLLOWLOCATION, head ? 0L : 1L);
+  const std::string range =
+      request.range ? str(request.range->first, "-", request.range->second) : std::string();
+  if (request.range) curl_easy_setopt(transfer.handle, CURLOPT_RANGE, range.c_str());
+  set_limits(transfer);
+  set_callbacks(transfer);
+
+  const CURLcode code = curl_easy_perform(transfer.handle);
+  HttpResponse& response = transfer.response;
+  response.status = status_of(transfer);
+  const char* final_url = nullptr;
+  curl_easy_getinfo(transfer.handle, CURLINFO_EFFECTIVE_URL, &final_url);
+  response.final_url = final_url == nullptr ? request.url : final_url;
+  response.failure = failure_of(code);
+  if (response.failure != HttpFailure::kNone && transfer.stopped_because != HttpFailure::kNone) {
+    response.failure = transfer.stopped_because;
+  }
+  response.reason = reason[0] != '\0' ? reason : curl_easy_strerror(code);
+  if (response.failure == HttpFailure::kAddressRefused) {
+    response.reason = "its address is one that clients may not make this server connect to";
+  } else if (response.failure == HttpFailure::kTooLarge) {
+    response.reason = str("it is larger than ", request.max_bytes, " bytes");
+  }
+  return std::move(response);
+}
+
+}  // namespace
+
+std::optional<std::string> HttpResponse::header(std::string_view name) const {
+  for (auto i = headers.rbegin(); i != headers.rend(); ++i) {
+    if (i->first == name) return i->second;
+  }
+  return std::nullopt;
+}
+
+HttpResponse http_get(const HttpRequest& request, const HttpReceiver& receiver) {
+  return perform(request, receiver, /*head=*/false);
+}
+
+HttpResponse http_head(const HttpRequest& request) {
+  return perform(request, {}, /*head=*/true);
+}
+
+}  // namespace pagoda

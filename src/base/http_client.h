@@ -1,0 +1,73 @@
+// HTTP(S) GET through libcurl: pictures that requests name, files of a model hub.
+//
+// Blocks the calling thread. Thread rule: any thread; nothing is shared.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pagoda {
+
+// Which addresses a connection may go to. Checked on the socket that is about to be connected,
+// after names are resolved and at every redirect, so that what was checked is what is talked to.
+enum class AddressPolicy : uint8_t {
+  kAny,         // what the operator named
+  kPublic,      // what a client named: no loopback, private, link-local or metadata addresses
+  kPrivateToo,  // what a client named, with loopback and private ones: never link-local or metadata
+};
+
+struct HttpRequest {
+  std::string url;                   // http:// or https://
+  std::vector<std::string> headers;  // "Name: value"; Authorization is not sent to another host
+  std::optional<std::pair<int64_t, int64_t>> range = {};  // bytes [first, last]
+  int64_t max_bytes = INT64_MAX;                          // of the body
+  int64_t connect_timeout_ms = 10'000;
+  int64_t total_timeout_ms = 0;  // 0: no limit
+  int64_t stall_timeout_s = 30;  // less than 1 byte a second for so long; 0: no limit
+  int max_redirects = 5;
+  bool environment_proxy = false;  // http_proxy, https_proxy, no_proxy
+  AddressPolicy addresses = AddressPolicy::kAny;
+};
+
+enum class HttpFailure : uint8_t {
+  kNone,
+  kBadUrl,
+  kResolve,  // no such host
+  kConnect,
+  kTls,
+  kTimeout,  // as a whole, or nothing came for too long
+  kTooLarge,
+  kTooManyRedirects,
+  kAddressRefused,  // by the policy
+  kStopped,         // by the receiver
+  kCut,             // the other side ended before the body did
+  kOther,
+};
+
+struct HttpResponse {
+  HttpFailure failure = HttpFailure::kNone;
+  std::string reason;     // of the failure, in words
+  int status = 0;         // of the last answer, where there was one
+  std::string final_url;  // after redirects
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case; last answer's
+  std::string body;                                          // where no receiver was given
+
+  // The last header of this name (lower case), or nothing.
+  std::optional<std::string> header(std::string_view name) const;
+};
+
+// Given each piece of a body with its answer's status; false stops the transfer.
+using HttpReceiver = std::function<bool(int status, std::span<const std::byte> piece)>;
+
+// `receiver` may be empty: the body is kept in the response.
+HttpResponse http_get(const HttpRequest& request, const HttpReceiver& receiver = {});
+// HEAD, which follows no redirect to another place: the answer that names it is what is wanted.
+HttpResponse http_head(const HttpRequest& request);
+
+}  // namespace pagoda

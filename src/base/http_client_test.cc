@@ -1,0 +1,145 @@
+#include "base/http_client.h"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/str.h"
+
+namespace pagoda {
+namespace {
+
+// Answers connections on a loopback port, one text each, in order, and keeps what was asked.
+class ScriptedServer {
+ public:
+  explicit ScriptedServer(std::vector<std::string> answers) : answers_(std::move(answers)) {
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(listen(listener_, 8) == 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { answer(); });
+  }
+  ~ScriptedServer() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+  }
+  std::string url(const std::string& path = "/") const {
+    return str("http://127.0.0.1:", port_, path);
+  }
+  int port() const { return port_; }
+  // Call after the last answer was received.
+  const std::vector<std::string>& requests() const { return requests_; }
+
+ private:
+  void answer() {
+    for (const std::string& text : answers_) {
+      const int fd = accept(listener_, nullptr, nullptr);
+      if (fd < 0) return;
+      std::string request;
+      char buffer[4096];
+      while (request.find("\r\n\r\n") == std::string::npos) {
+        const ssize_t n = read(fd, buffer, sizeof buffer);
+        if (n <= 0) break;
+        request.append(buffer, static_cast<size_t>(n));
+      }
+      requests_.push_back(request);
+      if (write(fd, text.data(), text.size()) < 0) return;
+      close(fd);
+    }
+  }
+
+  std::vector<std::string> answers_, requests_;
+  int listener_ = -1, port_ = 0;
+  std::thread thread_;
+};
+
+std::string answer(const std::string& head, const std::string& body) {
+  return str("HTTP/1.1 ", head, "\r\nContent-Length: ", body.size(),
+             "\r\nConnection: close\r\n\r\n", body);
+}
+
+}  // namespace
+
+TEST_CASE("a body comes with its status and headers") {
+  const ScriptedServer server({answer("200 OK\r\nX-Thing: a b ", "hello")});
+  const HttpResponse r = http_get({.url = server.url(), .headers = {}});
+  CHECK(r.failure == HttpFailure::kNone);
+  CHECK(r.status == 200);
+  CHECK(r.body == "hello");
+  CHECK(r.header("x-thing") == "a b");
+}
+
+TEST_CASE("loopback is refused to what a client names, before anything is sent") {
+  const ScriptedServer server({answer("200 OK", "secret")});
+  for (const std::string& url : {server.url(), str("http://localhost:", server.port(), "/"),
+                                 str("http://[::ffff:127.0.0.1]:", server.port(), "/")}) {
+    CAPTURE(url);
+    const HttpResponse r =
+        http_get({.url = url, .headers = {}, .addresses = AddressPolicy::kPublic});
+    CHECK(r.failure == HttpFailure::kAddressRefused);
+    CHECK(r.body == "");
+  }
+  CHECK(http_get({.url = server.url(), .headers = {}, .addresses = AddressPolicy::kPrivateToo})
+            .body == "secret");
+}
+
+TEST_CASE("link-local and metadata addresses are refused even where private ones are allowed") {
+  for (const std::string& url :
+       {"http://169.254.169.254/latest", "http://100.100.100.200/", "http://[fe80::1]/",
+        "http://[fd00:ec2::254]/", "http://2852039166/", "http://[::ffff:169.254.169.254]/"}) {
+    CAPTURE(url);
+    CHECK(http_get({.url = url, .headers = {}, .addresses = AddressPolicy::kPrivateToo}).failure ==
+          HttpFailure::kAddressRefused);
+  }
+}
+
+TEST_CASE("a redirect does not take the token to another host") {
+  const ScriptedServer other({answer("200 OK", "file")});
+  const ScriptedServer hub(
+      {answer(str("302 Found\r\nLocation: http://localhost:", other.port(), "/blob"), "")});
+  const HttpResponse r =
+      http_get({.url = hub.url(), .headers = {"Authorization: Bearer hf_secret"}});
+  CHECK(r.body == "file");
+  CHECK(hub.requests().at(0).find("hf_secret") != std::string::npos);
+  CHECK(other.requests().at(0).find("hf_secret") == std::string::npos);
+}
+
+TEST_CASE("limits and broken answers are told apart") {
+  const ScriptedServer server({answer("200 OK", std::string(1000, 'x')),
+                               "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+                               answer("302 Found\r\nLocation: /again", "")});
+  CHECK(http_get({.url = server.url(), .headers = {}, .max_bytes = 999}).failure ==
+        HttpFailure::kTooLarge);
+  CHECK(http_get({.url = server.url(), .headers = {}}).failure == HttpFailure::kCut);
+  CHECK(http_get({.url = server.url(), .headers = {}, .max_redirects = 0}).failure ==
+        HttpFailure::kTooManyRedirects);
+  CHECK(http_get({.url = "file:///etc/passwd", .headers = {}}).failure == HttpFailure::kBadUrl);
+}
+
+TEST_CASE("a receiver gets the pieces, and may stop") {
+  const ScriptedServer server({answer("206 Partial Content", "abc"), answer("200 OK", "abc")});
+  std::string got;
+  const HttpReceiver keep = [&](int status, std::span<const std::byte> piece) {
+    got.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    return status == 206;
+  };
+  CHECK(http_get({.url = server.url(), .headers = {}, .range = {{0, 2}}}, keep).failure ==
+        HttpFailure::kNone);
+  CHECK(got == "abc");
+  CHECK(server.requests().at(0).find("Range: bytes=0-2") != std::string::npos);
+  CHECK(http_get({.url = server.url(), .headers = {}}, keep).failure == HttpFailure::kStopped);
+}
+
+}  // namespace pagoda
