@@ -96,7 +96,7 @@ TEST_CASE("loopback is refused to what a client names, before anything is sent")
 }
 
 TEST_CASE("link-local and metadata addresses are refused even where private ones are allowed") {
-  for (const std::string& url :
+  for (const char* url :
        {"http://169.254.169.254/latest", "http://100.100.100.200/", "http://[fe80::1]/",
         "http://[fd00:ec2::254]/", "http://2852039166/", "http://[::ffff:169.254.169.254]/"}) {
     CAPTURE(url);
