@@ -14,8 +14,9 @@
 namespace pagoda {
 
 struct DeviceMemory {
-  int64_t total_bytes;  // of the device, or what the cgroup allows
-  int64_t free_bytes;   // now, what the cgroup leaves included
+  int64_t total_bytes;    // of the device, or what the cgroup allows
+  int64_t free_bytes;     // now, what the cgroup leaves included
+  bool is_shared = true;  // all ranks of this host draw from it, as from a CPU's
 };
 
 // How a device is opened.
