@@ -1,0 +1,44 @@
+// A step plan as the tensors that a model reads, on one rank's device.
+//
+// All numbers of a step go to the device in one copy.
+//
+// Thread rule: the thread of its rank, while the engine thread waits (sequences are read).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/step_plan.h"
+#include "nn/step.h"
+#include "tensor/buffer.h"
+#include "tensor/device.h"
+
+namespace pagoda {
+
+// The largest batch.
+struct BatchLimits {
+  int64_t tokens, sequences, outputs;
+  int64_t blocks_a_sequence;
+};
+
+class BatchBuilder {
+ public:
+  BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size);
+
+  // Valid until the next call.
+  Batch build(const StepPlan& plan);
+
+ private:
+  struct Layout;
+  void fill_tokens(const PlannedChunk& chunk, int64_t row, const Layout& layout);
+
+  Device& device_;
+  const int64_t block_size_;
+  Buffer buffer_;              // i32
+  std::vector<int32_t> host_;  // what is copied into it
+};
+
+// The largest batch without memory, for measuring.
+Batch batch_without_memory(const BatchLimits& limits);
+
+}  // namespace pagoda

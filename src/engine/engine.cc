@@ -1,0 +1,229 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "engine/command_queue.h"
+#include "engine/metrics.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/stats_log.h"
+#include "engine/world.h"
+#include "load/random_weights.h"
+
+namespace pagoda {
+namespace {
+
+std::unique_ptr<WeightSource> open_weights(const ModelConfig& model) {
+  switch (model.load_format) {
+    case LoadFormat::kDummy: return make_random_weights(model.seed, model.dtype);
+    case LoadFormat::kSafetensors: break;
+  }
+  return open_checkpoint(model.folder);
+}
+
+World load_world(const EngineConfig& config, LoadProgress* progress) {
+  check_lengths(config, facts_of(config.model.hf));
+  const std::unique_ptr<WeightSource> source = open_weights(config.model);
+  return {config, *source, progress};
+}
+
+// 26240 as "26,240", as vLLM writes it.
+std::string with_commas(int64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+int sampler_threads(const ParallelConfig& parallel) {
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int wanted = parallel.threads > 0 ? parallel.threads : cores;
+  constexpr int kMostUseful = 8;  // rows are few and quick; more threads only wake up
+  return std::clamp(wanted, 1, kMostUseful);
+}
+
+uint64_t seed_of_process() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+struct Engine::State {
+  State(const EngineConfig& engine_config, EventSink& event_sink, LoadProgress* progress)
+      : config(engine_config),
+        sink(event_sink),
+        vocab(facts_of(config.model.hf).vocab),
+        world(load_world(config, progress)),
+        scheduler(config.scheduler, {.num_blocks = world.memory().num_blocks,
+                                     .block_size = config.cache.block_size,
+                                     .max_model_len = world.memory().max_model_len,
+                                     .eos_token = config.model.eos_token}),
+        sampler(vocab, config.model.eos_token, sampler_threads(config.parallel)),
+        metrics(world.memory().max_model_len),
+        stats(Clock::now()) {}
+
+  // The steps of run().
+  void step();
+  void admit_submitted();
+  void publish(std::vector<Event> events);
+  void count(Clock::time_point now);
+  void end_all(const std::string& error);
+
+  void log_start() const;
+
+  // Fixed after construction.
+  const EngineConfig config;
+  EventSink& sink;
+  const int64_t vocab;
+  const uint64_t seed = seed_of_process();
+
+  // Any thread.
+  CommandQueue commands;
+  std::atomic<uint64_t> last_id = 0;
+  std::atomic<uint64_t> seeds_drawn = 0;
+  std::atomic<bool> alive = true;
+
+  // Engine thread.
+  World world;
+  Scheduler scheduler;
+  Sampler sampler;
+  Metrics metrics;  // snapshots from any thread
+  StatsLog stats;
+};
+
+void Engine::State::step() {
+  admit_submitted();
+  const StepPlan plan = scheduler.plan(Clock::now());
+  std::vector<ChunkResult> results;
+  if (!plan.empty()) results = sampler.sample(plan, world.run(plan));
+  const Clock::time_point now = Clock::now();
+  publish(scheduler.commit(plan, std::move(results), now));
+  count(now);
+}
+
+void Engine::State::admit_submitted() {
+  for (Command& command : commands.take_all()) {
+    if (auto* submitted = std::get_if<SubmitCommand>(&command)) {
+      scheduler.submit(std::move(submitted->request), submitted->when);
+    } else if (const auto* cancelled = std::get_if<CancelCommand>(&command)) {
+      scheduler.cancel(cancelled->id, cancelled->why, Clock::now());
+    } else {
+      scheduler.reset_prefix_cache();
+    }
+  }
+}
+
+void Engine::State::publish(std::vector<Event> events) {
+  if (!events.empty()) sink.on_events(std::move(events));
+}
+
+void Engine::State::count(Clock::time_point now) {
+  const Metrics::StepCounts counts = scheduler.take_counts();
+  metrics.count(counts);
+  if (!config.log_stats) return;
+  stats.count(counts, now);
+  if (const auto line = stats.line_at(now)) LOG_INFO("{}", *line);
+}
+
+void Engine::State::end_all(const std::string& error) {
+  commands.close();
+  admit_submitted();
+  publish(scheduler.abort_all(error, Clock::now()));
+  metrics.count(scheduler.take_counts());
+}
+
+void Engine::State::log_start() const {
+  const MemoryPlan& memory = world.memory();
+  const int64_t tokens = memory.num_blocks * config.cache.block_size;
+  LOG_INFO("{}: weights take {:.2f} GiB", world.description(),
+           static_cast<double>(world.weight_bytes()) / (1 << 30));
+  if (!config.model.max_model_len) {
+    LOG_INFO("max_model_len is {}, the longest that the model was made for and memory has room for",
+             memory.max_model_len);
+  }
+  LOG_INFO("GPU KV cache size: {} tokens", with_commas(tokens));
+  LOG_INFO("Maximum concurrency for {} tokens per request: {:.2f}x",
+           with_commas(memory.max_model_len),
+           static_cast<double>(tokens) / static_cast<double>(memory.max_model_len));
+}
+
+Engine::Engine(const EngineConfig& config, EventSink& sink, LoadProgress* progress)
+    : state_(std::make_unique<State>(config, sink, progress)) {
+  state_->log_start();
+}
+
+Engine::~Engine() = default;
+
+void Engine::run() {
+  State& s = *state_;
+  try {
+    while (!s.commands.is_closed()) {
+      s.step();
+      if (!s.scheduler.has_work()) {
+        s.commands.wait(s.config.log_stats ? s.stats.next_line() : std::nullopt);
+      }
+    }
+    s.alive = false;
+    s.end_all("");
+  } catch (const std::exception& e) {
+    const std::string reason = e.what();
+    LOG_ERROR("the engine failed: {}", reason);
+    s.alive = false;
+    s.end_all(reason);
+    s.sink.on_engine_death(reason);
+  }
+}
+
+void Engine::stop() {
+  state_->commands.close();
+}
+
+EngineFacts Engine::facts() const {
+  const MemoryPlan& memory = state_->world.memory();
+  return {.max_model_len = memory.max_model_len,
+          .vocab = state_->vocab,
+          .num_blocks = memory.num_blocks,
+          .block_size = state_->config.cache.block_size};
+}
+
+RequestId Engine::next_id() {
+  return RequestId(++state_->last_id);
+}
+
+void Engine::submit(Request request) {
+  if (!request.sampling.seed) {
+    const auto drawn = philox(state_->seed, ++state_->seeds_drawn);
+    request.sampling.seed = uint64_t{drawn[0]} << 32 | drawn[1];
+  }
+  state_->commands.push(SubmitCommand{std::move(request), Clock::now()});
+}
+
+void Engine::cancel(RequestId id, FinishReason why) {
+  state_->commands.push(CancelCommand{id, why});
+}
+
+void Engine::reset_prefix_cache() {
+  state_->commands.push(ResetPrefixCacheCommand{});
+}
+
+bool Engine::is_alive() const {
+  return state_->alive;
+}
+
+MetricsSnapshot Engine::metrics() const {
+  return state_->metrics.snapshot();
+}
+
+}  // namespace pagoda

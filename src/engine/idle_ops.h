@@ -1,0 +1,41 @@
+// Ops and a Communicator that do nothing: a model runs over them to measure how much workspace its
+// largest step takes.
+//
+// Thread rule: any thread.
+#pragma once
+
+#include "tensor/communicator.h"
+#include "tensor/ops.h"
+
+namespace pagoda {
+
+class IdleOps final : public Ops {
+ public:
+  void gather_rows(Tensor, const Matrix&, Tensor, int64_t) override {}
+  void gather_rows(Tensor, Tensor, Tensor) override {}
+  void scatter_rows(Tensor, Tensor, Tensor) override {}
+  void matmul(Tensor, Tensor, const Matrix&, Tensor) override {}
+  void add(Tensor, Tensor) override {}
+  void rms_norm(Tensor, Tensor, Tensor, float) override {}
+  void silu_mul(Tensor, Tensor) override {}
+  void rope(Tensor, const RotaryTable&, RotaryPairing) override {}
+  void copy_columns(Tensor, Tensor, int64_t) override {}
+  void join_columns(Tensor, Tensor) override {}
+  void write_kv(KvLayer, Tensor, Tensor, Tensor) override {}
+  void paged_attention(const Attention&) override {}
+};
+
+class IdleCommunicator final : public Communicator {
+ public:
+  IdleCommunicator(int rank, int size) : rank_(rank), size_(size) {}
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void all_reduce_sum(Tensor) override {}
+  void all_gather(Tensor, Tensor) override {}
+  void all_to_all(Tensor, Tensor) override {}
+
+ private:
+  const int rank_, size_;
+};
+
+}  // namespace pagoda

@@ -1,0 +1,111 @@
+#include "engine/memory_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/str.h"
+
+namespace pagoda {
+namespace {
+
+constexpr int64_t kGiB = int64_t{1} << 30;
+
+double gib(int64_t bytes) {
+  return static_cast<double>(bytes) / static_cast<double>(kGiB);
+}
+
+int64_t blocks_for(int64_t tokens, int64_t block_size) {
+  return (tokens + block_size - 1) / block_size;
+}
+
+// The cache keeps within --gpu-memory-utilization of the whole memory, what others use counted in,
+// and leaves a tenth and 1 GiB free besides, so that a second service on the host can live.
+int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
+  const DeviceMemory& memory = rank.memory;
+  const int64_t ranks = memory.is_shared ? config.parallel.tensor_parallel_size : 1;
+  const auto share = static_cast<int64_t>(static_cast<double>(memory.total_bytes) *
+                                          config.cache.memory_utilization);
+  const int64_t used = memory.total_bytes - memory.free_bytes;
+  const int64_t reserve = memory.total_bytes / 10 + kGiB;
+  const int64_t spare = std::min(share - used, memory.free_bytes - reserve);
+  return std::max<int64_t>(0, spare / ranks - rank.workspace_bytes);
+}
+
+[[noreturn]] void refuse_length(int64_t wanted, int64_t need_bytes, int64_t have_bytes,
+                                int64_t fits) {
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format(
+          "To serve at least one request with the models's max seq len ({}), ({:.2f} GiB KV cache "
+          "is needed, which is larger than the available KV cache memory ({:.2f} GiB). Based on "
+          "the available memory, the estimated maximum model length is {}. Try increasing "
+          "`gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine. "
+          "(--max-model-len {} needs {} bytes, there are {}; --max-model-len {} fits. Where "
+          "VLLM_CPU_KVCACHE_SPACE or --num-gpu-blocks-override is given, it sets the memory.)",
+          wanted, gib(need_bytes), gib(have_bytes), fits, wanted, need_bytes, have_bytes, fits));
+}
+
+int64_t num_blocks_there_are(const EngineConfig& config, const RankMemory& rank) {
+  if (config.cache.num_blocks_override) return *config.cache.num_blocks_override;
+  const int64_t bytes = config.cache.space_bytes.value_or(bytes_to_spare(config, rank));
+  return bytes / rank.block_bytes;
+}
+
+}  // namespace
+
+void check_lengths(const EngineConfig& config, const ModelFacts& facts) {
+  const SchedulerConfig& scheduler = config.scheduler;
+  const int64_t wanted = config.model.max_model_len.value_or(facts.max_positions);
+  if (wanted > facts.max_positions && !config.model.allow_long_max_model_len) {
+    throw Error(ErrorKind::kConfig,
+                str("User-specified max_model_len (", wanted,
+                    ") is greater than the derived max_model_len (max_position_embeddings=",
+                    facts.max_positions,
+                    " or model_max_length=None in model's config.json). This may lead to incorrect "
+                    "model outputs or CUDA errors. To allow overriding this maximum, set the env "
+                    "var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1"));
+  }
+  if (scheduler.max_step_tokens < scheduler.max_sequences) {
+    throw Error(ErrorKind::kConfig,
+                str("max_num_batched_tokens (", scheduler.max_step_tokens,
+                    ") must be greater than or equal to max_num_seqs (", scheduler.max_sequences,
+                    "). Raise --max-num-batched-tokens or lower --max-num-seqs."));
+  }
+  if (!scheduler.chunked_prefill && scheduler.max_step_tokens < wanted) {
+    throw Error(ErrorKind::kConfig,
+                str("max_num_batched_tokens (", scheduler.max_step_tokens,
+                    ") is smaller than max_model_len (", wanted,
+                    "). This effectively limits the maximum sequence length to "
+                    "max_num_batched_tokens and makes vLLM reject longer sequences. Please "
+                    "increase max_num_batched_tokens or decrease max_model_len."));
+  }
+}
+
+MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
+                       const RankMemory& rank) {
+  const int64_t block_size = config.cache.block_size;
+  const int64_t there_are = num_blocks_there_are(config, rank);
+  const int64_t fits = there_are * block_size;
+  if (fits == 0) {
+    throw Error(ErrorKind::kConfig,
+                fmt::format("No available memory for the cache blocks. Try increasing "
+                            "`gpu_memory_utilization` when initializing the engine. (One block "
+                            "needs {} bytes and a step {}; of {:.2f} GiB {:.2f} GiB are free, of "
+                            "which a tenth and 1 GiB are left to others.)",
+                            rank.block_bytes, rank.workspace_bytes, gib(rank.memory.total_bytes),
+                            gib(rank.memory.free_bytes)));
+  }
+  const int64_t wanted = config.model.max_model_len.value_or(std::min(fits, facts.max_positions));
+  if (wanted > fits) {
+    refuse_length(wanted, blocks_for(wanted, block_size) * rank.block_bytes,
+                  there_are * rank.block_bytes, fits);
+  }
+  const bool is_given = config.cache.num_blocks_override || config.cache.space_bytes;
+  const int64_t useful = config.scheduler.max_sequences * blocks_for(wanted, block_size);
+  return {.num_blocks = is_given ? there_are : std::min(there_are, useful),
+          .max_model_len = wanted};
+}
+
+}  // namespace pagoda

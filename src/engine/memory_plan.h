@@ -1,0 +1,35 @@
+// How much memory goes to the KV cache, and so how long a request may be. Decided once, after the
+// weights are loaded and the workspace of the largest step is measured.
+//
+// Thread rule: pure functions.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/config.h"
+#include "models/model.h"
+#include "tensor/device.h"
+
+namespace pagoda {
+
+// What a rank needs of its device beside the weights, which are there already.
+struct RankMemory {
+  DeviceMemory memory;
+  int64_t block_bytes;      // of one KV block, in all layers
+  int64_t workspace_bytes;  // not touched yet
+};
+
+struct MemoryPlan {
+  int64_t num_blocks;
+  int64_t max_model_len;
+};
+
+// Before anything is loaded. Throws kConfig in vLLM's words where --max-model-len is longer than
+// the model was made for, and where a step cannot hold what it must.
+void check_lengths(const EngineConfig& config, const ModelFacts& facts);
+
+// `ranks` ranks like this one; where the memory is shared they all draw from it. Throws kConfig in
+// vLLM's words where one request of the wanted length does not fit.
+MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts, const RankMemory& rank);
+
+}  // namespace pagoda

@@ -1,0 +1,106 @@
+#include "engine/runner.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "backends/backends.h"
+#include "base/must.h"
+#include "engine/idle_ops.h"
+
+namespace pagoda {
+namespace {
+
+DeviceOptions device_options(const EngineConfig& config, int rank) {
+  const ParallelConfig& parallel = config.parallel;
+  DeviceOptions options = {.ordinal = rank, .threads = parallel.threads};
+  if (static_cast<size_t>(rank) < parallel.cores.size()) {
+    options.cores = parallel.cores[static_cast<size_t>(rank)];
+  }
+  // The cores of the process are dealt over the ranks; a single rank's device counts for itself.
+  if (options.threads == 0 && options.cores.empty() && parallel.tensor_parallel_size > 1) {
+    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+    options.threads = std::max(1, cores / parallel.tensor_parallel_size);
+  }
+  return options;
+}
+
+int64_t max_positions(const EngineConfig& config) {
+  return config.model.max_model_len.value_or(facts_of(config.model.hf).max_positions);
+}
+
+}  // namespace
+
+Runner::Runner(const EngineConfig& config, const WeightSource& source,
+               std::unique_ptr<Communicator> tensor_parallel, LoadProgress* progress)
+    : config_(config),
+      tensor_parallel_(std::move(tensor_parallel)),
+      device_(open_device(config.backend, device_options(config, tensor_parallel_->rank()))),
+      weights_(source, *device_,
+               {.dtype = config.model.dtype,
+                .rank = tensor_parallel_->rank(),
+                .ranks = tensor_parallel_->size(),
+                .progress = progress}),
+      model_(make_model(config.model.hf, weights_.root(), max_positions(config))) {}
+
+BatchLimits Runner::limits(int64_t max_model_len) const {
+  const SchedulerConfig& scheduler = config_.scheduler;
+  const int64_t outputs = scheduler.max_sequences + scheduler.max_prompt_logprob_rows;
+  const int64_t block_size = config_.cache.block_size;
+  return {.tokens = scheduler.max_step_tokens,
+          .sequences = scheduler.max_sequences,
+          .outputs = std::min(scheduler.max_step_tokens, outputs),
+          .blocks_a_sequence = (max_model_len + block_size - 1) / block_size};
+}
+
+RankMemory Runner::measure() const {
+  const KvGeometry geometry = model_->kv_geometry();
+  const DType dtype = config_.model.dtype;
+  const int64_t block_size = config_.cache.block_size;
+  const Batch batch = batch_without_memory(limits(max_positions(config_)));
+  const std::vector<KvLayer> kv = kv_layers_without_memory(*device_, geometry, dtype, block_size);
+  IdleOps ops;
+  IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
+  Workspace workspace(dtype);
+  Step step = {
+      .ops = ops, .tensor_parallel = communicator, .scratch = workspace, .batch = batch, .kv = kv};
+  const Tensor logits = model_->forward(step);
+  return {.memory = device_->memory(),
+          .block_bytes = KvCache::block_bytes(*device_, geometry, dtype, block_size),
+          // The logits are there twice: as the model makes them, and as the sampler reads them.
+          .workspace_bytes = workspace.peak_bytes() + logits.bytes() + device_->scratch_bytes()};
+}
+
+void Runner::allocate(const MemoryPlan& plan) {
+  const BatchLimits largest = limits(plan.max_model_len);
+  cache_ = std::make_unique<KvCache>(*device_, model_->kv_geometry(), config_.model.dtype,
+                                     config_.cache.block_size, plan.num_blocks);
+  builder_ = std::make_unique<BatchBuilder>(*device_, largest, config_.cache.block_size);
+  workspace_ = std::make_unique<Workspace>(device_->allocate(measure().workspace_bytes),
+                                           config_.model.dtype);
+  if (tensor_parallel_->rank() != 0) return;
+  const int64_t vocab = facts_of(config_.model.hf).vocab;
+  host_logits_ = reserve_host_memory(largest.outputs * vocab * bytes_of(DType::kF32));
+}
+
+Tensor Runner::run(const StepPlan& plan) {
+  workspace_->reset();
+  const Batch batch = builder_->build(plan);
+  Step step = {.ops = device_->ops(),
+               .tensor_parallel = *tensor_parallel_,
+               .scratch = *workspace_,
+               .batch = batch,
+               .kv = cache_->layers()};
+  const Tensor logits = model_->forward(step);
+  device_->synchronize();
+  return tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
+}
+
+Tensor Runner::on_host(Tensor logits) {
+  const Tensor host = make_view(host_logits_.data(), {logits.dim(0), logits.dim(1)}, DType::kF32);
+  MUST(host.bytes() <= host_logits_.bytes());
+  if (!logits.empty()) device_->copy_out(host.data, logits);
+  return host;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,56 @@
+// One rank: its device, its share of the weights, the model, the KV cache, and the workspace of a
+// step.
+//
+// Thread rule: everything on the thread of its rank, the constructor included.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/batch_builder.h"
+#include "engine/config.h"
+#include "engine/kv_cache.h"
+#include "engine/memory_plan.h"
+#include "engine/step_plan.h"
+#include "load/weight_store.h"
+#include "models/model.h"
+#include "tensor/communicator.h"
+#include "tensor/device.h"
+#include "tensor/workspace.h"
+
+namespace pagoda {
+
+class Runner {
+ public:
+  // Opens the device and loads the weights.
+  Runner(const EngineConfig& config, const WeightSource& source,
+         std::unique_ptr<Communicator> tensor_parallel, LoadProgress* progress);
+
+  // Once, after all ranks have loaded.
+  RankMemory measure() const;
+  void allocate(const MemoryPlan& plan);
+
+  // Logits f32 [plan.num_outputs(), vocab] in host memory on rank 0, empty elsewhere. Valid until
+  // the next step.
+  Tensor run(const StepPlan& plan);
+
+  std::string description() const { return device_->description(); }
+  int64_t weight_bytes() const { return weights_.bytes(); }
+
+ private:
+  BatchLimits limits(int64_t max_model_len) const;
+  Tensor on_host(Tensor logits);
+
+  const EngineConfig& config_;
+  std::unique_ptr<Communicator> tensor_parallel_;
+  std::unique_ptr<Device> device_;
+  WeightStore weights_;
+  std::unique_ptr<Model> model_;
+  // From allocate() on.
+  std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<BatchBuilder> builder_;
+  std::unique_ptr<Workspace> workspace_;
+  Buffer host_logits_;
+};
+
+}  // namespace pagoda

@@ -1,0 +1,84 @@
+#include "engine/test_engine.h"
+
+#include <boost/json.hpp>
+#include <iterator>
+#include <utility>
+
+namespace pagoda {
+namespace {
+
+void append(std::vector<TokenLogprobs>& to, std::vector<TokenLogprobs>& from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+}  // namespace
+
+TestEngine::TestEngine(const EngineConfig& config)
+    : engine_(config, *this, nullptr), thread_([this] { engine_.run(); }) {}
+
+TestEngine::~TestEngine() {
+  engine_.stop();
+  thread_.join();
+}
+
+RequestId TestEngine::submit(std::vector<TokenId> prompt, const SamplingParams& sampling,
+                             std::string cache_salt) {
+  const RequestId id = engine_.next_id();
+  engine_.submit({.id = id,
+                  .prompt = std::move(prompt),
+                  .sampling = sampling,
+                  .priority = 0,
+                  .cache_salt = std::move(cache_salt)});
+  return id;
+}
+
+void TestEngine::cancel(RequestId id) {
+  engine_.cancel(id, FinishReason::kAbort);
+}
+
+Answer TestEngine::wait(RequestId id, size_t tokens) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return answers_[id].finish || answers_[id].tokens.size() >= tokens; });
+  return answers_[id];
+}
+
+std::string TestEngine::wait_for_death() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return death_.has_value(); });
+  return *death_;
+}
+
+void TestEngine::on_events(std::vector<Event> events) {
+  const std::lock_guard lock(mutex_);
+  for (Event& event : events) {
+    Answer& answer = answers_[event.id];
+    answer.tokens.insert(answer.tokens.end(), event.tokens.begin(), event.tokens.end());
+    append(answer.logprobs, event.logprobs);
+    append(answer.prompt_logprobs, event.prompt_logprobs);
+    answer.cached_tokens = event.cached_tokens;
+    answer.finish = event.finish;
+    answer.stop_token = event.stop_token;
+    answer.error = event.error;
+  }
+  changed_.notify_all();
+}
+
+void TestEngine::on_engine_death(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  death_ = reason;
+  changed_.notify_all();
+}
+
+EngineConfig demo_config(std::string backend, DType dtype) {
+  const std::filesystem::path folder = std::filesystem::path(PAGODA_SOURCE_DIR) / "models/demo";
+  EngineConfig config;
+  config.backend = std::move(backend);
+  config.model.folder = folder;
+  config.model.hf = HfConfig::load(folder, {});
+  config.model.dtype = dtype;
+  config.model.eos_token = TokenId(2);
+  config.log_stats = false;
+  return config;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,61 @@
+// For tests: an engine with its thread, and what it answered.
+//
+// Thread rule: one thread uses it; answers come from the engine's own.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/metrics.h"
+
+namespace pagoda {
+
+struct Answer {
+  std::vector<TokenId> tokens;
+  std::vector<TokenLogprobs> logprobs, prompt_logprobs;
+  int64_t cached_tokens = 0;
+  std::optional<FinishReason> finish;
+  std::optional<TokenId> stop_token;
+  std::string error;
+};
+
+class TestEngine : private EventSink {
+ public:
+  explicit TestEngine(const EngineConfig& config);
+  ~TestEngine() override;
+  TestEngine(const TestEngine&) = delete;
+  TestEngine& operator=(const TestEngine&) = delete;
+
+  RequestId submit(std::vector<TokenId> prompt, const SamplingParams& sampling,
+                   std::string cache_salt = "");
+  void cancel(RequestId id);
+  // Waits until the request has finished, or has answered this many tokens.
+  Answer wait(RequestId id, size_t tokens = SIZE_MAX);
+  Answer run(std::vector<TokenId> prompt, const SamplingParams& sampling) {
+    return wait(submit(std::move(prompt), sampling));
+  }
+  std::string wait_for_death();
+  Engine& engine() { return engine_; }
+
+ private:
+  void on_events(std::vector<Event> events) override;
+  void on_engine_death(const std::string& reason) override;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<RequestId, Answer> answers_;  // under mutex_
+  std::optional<std::string> death_;     // under mutex_
+  Engine engine_;
+  std::thread thread_;
+};
+
+// The model in models/demo.
+EngineConfig demo_config(std::string backend, DType dtype);
+
+}  // namespace pagoda

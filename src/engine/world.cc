@@ -1,0 +1,73 @@
+#include "engine/world.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "base/str.h"
+#include "comm/solo.h"
+
+namespace pagoda {
+
+World::World(const EngineConfig& config, const WeightSource& source, LoadProgress* progress)
+    : group_(config.parallel.tensor_parallel_size),
+      threads_(config.parallel.tensor_parallel_size),
+      runners_(static_cast<size_t>(config.parallel.tensor_parallel_size)) {
+  const ModelFacts facts = facts_of(config.model.hf);
+  on_every_rank([&](int rank) {
+    std::unique_ptr<Communicator> communicator = group_.communicator(rank);
+    if (group_.size() == 1) communicator = std::make_unique<SoloCommunicator>();
+    runners_[static_cast<size_t>(rank)] =
+        std::make_unique<Runner>(config, source, std::move(communicator), progress);
+  });
+  // Ranks are alike; where shares differ by padding, the neediest decides for all.
+  RankMemory needs = runners_[0]->measure();
+  for (const std::unique_ptr<Runner>& runner : runners_) {
+    const RankMemory other = runner->measure();
+    needs.block_bytes = std::max(needs.block_bytes, other.block_bytes);
+    needs.workspace_bytes = std::max(needs.workspace_bytes, other.workspace_bytes);
+    needs.memory.free_bytes = std::min(needs.memory.free_bytes, other.memory.free_bytes);
+  }
+  memory_ = plan_memory(config, facts, needs);
+  on_every_rank([&](int rank) { runners_[static_cast<size_t>(rank)]->allocate(memory_); });
+}
+
+int64_t World::weight_bytes() const {
+  int64_t bytes = 0;
+  for (const std::unique_ptr<Runner>& runner : runners_) bytes += runner->weight_bytes();
+  return bytes;
+}
+
+Tensor World::run(const StepPlan& plan) {
+  Tensor logits;
+  on_every_rank([&](int rank) {
+    const Tensor mine = runners_[static_cast<size_t>(rank)]->run(plan);
+    if (rank == 0) logits = mine;
+  });
+  return logits;
+}
+
+void World::on_every_rank(const std::function<void(int rank)>& job) {
+  threads_.run([&](int rank) {
+    try {
+      job(rank);
+    } catch (const Error& e) {
+      note_failure(rank, e.kind(), e.what());
+    } catch (const std::exception& e) {
+      note_failure(rank, ErrorKind::kDevice, e.what());
+    }
+  });
+  const std::lock_guard lock(mutex_);
+  if (failure_) throw Error(*failure_);
+}
+
+// Ranks that the failure of another lets go throw as well; the first one is the cause.
+void World::note_failure(int rank, ErrorKind kind, const std::string& what) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failure_) return;
+    failure_.emplace(kind, group_.size() == 1 ? what : str("rank ", rank, ": ", what));
+  }
+  group_.abort(failure_->what());
+}
+
+}  // namespace pagoda

@@ -1,0 +1,49 @@
+// All ranks: each on a thread of its own, rank 0 on the thread that calls. With one rank there is
+// no other thread.
+//
+// What fails on one rank fails the whole world with one line that names the rank and the cause;
+// ranks that wait for the failed one are let go.
+//
+// Thread rule: constructor and run() on the engine thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread_team.h"
+#include "comm/thread_communicator.h"
+#include "engine/runner.h"
+
+namespace pagoda {
+
+class World {
+ public:
+  // Loads the weights of all ranks, plans and reserves memory. `source` is read only here.
+  World(const EngineConfig& config, const WeightSource& source, LoadProgress* progress);
+
+  const MemoryPlan& memory() const { return memory_; }
+  std::string description() const { return runners_[0]->description(); }
+  int64_t weight_bytes() const;  // of all ranks
+
+  // Every rank runs the plan. Logits f32 [plan.num_outputs(), vocab] in host memory, valid until
+  // the next step. Throws what the first rank that failed threw; then the world is done for.
+  Tensor run(const StepPlan& plan);
+
+ private:
+  void on_every_rank(const std::function<void(int rank)>& job);
+  void note_failure(int rank, ErrorKind kind, const std::string& what);
+
+  ThreadGroup group_;
+  ThreadTeam threads_;  // worker i is rank i
+  std::vector<std::unique_ptr<Runner>> runners_;
+  MemoryPlan memory_ = {};
+  std::mutex mutex_;
+  std::optional<Error> failure_;  // the first, under mutex_
+};
+
+}  // namespace pagoda
