@@ -18,8 +18,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/server_config.h"
+#include "base/ids.h"
 #include "engine/engine_client.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -31,6 +33,8 @@ struct SamplingDefaults {
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<int64_t> top_k;
   std::optional<int64_t> max_new_tokens;  // an upper limit of max_tokens
+  // End tokens beside the engine's own: stop_token_ids of every request without ignore_eos.
+  std::vector<TokenId> stop_token_ids;
 };
 
 // What requests are served with. Everything pointed at must outlive stop().
