@@ -1,0 +1,89 @@
+// Cases of the ops that read a packed Matrix.
+#include <cmath>
+
+#include "backends/conformance_cases.h"
+#include "base/str.h"
+
+namespace pagoda {
+namespace {
+
+// More rows than any tile of a kernel, and not a multiple of one.
+constexpr int64_t kRows = 71;
+
+enum Input : uint64_t { kX, kWeight, kBias };
+
+struct MatmulShape {
+  int64_t in, out;
+};
+
+struct MatmulKind {
+  DType x;
+  Encoding encoding;
+  DType out;
+  bool has_bias;
+};
+
+std::string_view name_of(Encoding encoding) {
+  constexpr std::string_view kNames[] = {"float32", "float16", "bfloat16"};
+  return kNames[static_cast<size_t>(encoding)];
+}
+
+Case matmul_case(MatmulShape s, MatmulKind kind) {
+  return {
+      str("matmul ", name_of(kind.x), " [n, ", s.in, "] x ", name_of(kind.encoding), " [", s.out,
+          ", ", s.in, "] -> ", name_of(kind.out), kind.has_bias ? " with bias" : ""),
+      rounding_of(kind.out), kRows, [=](Rig& rig, const RowNumbers& rows) {
+        const MatrixSpec spec = {
+            .out = s.out, .in = s.in, .encoding = kind.encoding, .dtype = kind.x};
+        const float scale = 1.0f / std::sqrt(static_cast<float>(s.in));
+        const Matrix& weight =
+            rig.matrix(spec, random_rows(kWeight, first_rows(s.out), s.in, scale));
+        Tensor bias;
+        if (kind.has_bias) {
+          bias = rig.upload({s.out}, DType::kF32, random_rows(kBias, {0}, s.out));
+        }
+        const Tensor x = rig.upload({count_of(rows), s.in}, kind.x, random_rows(kX, rows, s.in));
+        const Tensor out = rig.unwritten({count_of(rows), s.out}, kind.out);
+        rig.ops().matmul(out, x, weight, bias);
+        return rig.rows(out);
+      }};
+}
+
+// Tokens 10 to 46 are in this rank's table; the others give zeros.
+Case embedding_case(DType dtype, Encoding encoding, int64_t width) {
+  constexpr int64_t kVocab = 37, kFirst = 10;
+  return {str("gather_rows ", name_of(dtype), " of ", name_of(encoding), " matrix [", kVocab, ", ",
+              width, "]"),
+          Tolerance{}, kRows, [=](Rig& rig, const RowNumbers& rows) {
+            const MatrixSpec spec = {
+                .out = kVocab, .in = width, .encoding = encoding, .dtype = dtype};
+            const Matrix& table = rig.matrix(spec, random_rows(kWeight, first_rows(kVocab), width));
+            std::vector<int32_t> ids;
+            for (const int64_t row : rows) ids.push_back(static_cast<int32_t>(row));
+            const Tensor out = rig.unwritten({count_of(rows), width}, dtype);
+            rig.ops().gather_rows(out, table, rig.upload(ids), kFirst);
+            return rig.rows(out);
+          }};
+}
+
+}  // namespace
+
+void add_matrix_cases(std::vector<Case>& cases) {
+  constexpr MatmulShape kShapes[] = {{1, 1},     {3, 5},    {16, 16},   {64, 275}, {67, 33},
+                                     {300, 129}, {448, 84}, {1027, 70}, {31, 640}};
+  constexpr Encoding kEncodings[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16};
+  for (const DType dtype : kFloatTypes) {
+    for (const Encoding encoding : kEncodings) {
+      cases.push_back(embedding_case(dtype, encoding, 67));
+      cases.push_back(matmul_case({67, 33}, {dtype, encoding, dtype, true}));
+    }
+    for (const MatmulShape& shape : kShapes) {
+      cases.push_back(matmul_case(shape, {dtype, Encoding::kBF16, dtype, false}));
+      cases.push_back(matmul_case(shape, {dtype, Encoding::kBF16, DType::kF32, true}));
+    }
+    cases.push_back(embedding_case(dtype, Encoding::kBF16, 1));
+    cases.push_back(embedding_case(dtype, Encoding::kBF16, 448));
+  }
+}
+
+}  // namespace pagoda
