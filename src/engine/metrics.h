@@ -99,9 +99,9 @@ class Metrics {
     int64_t preemptions = 0;
     int64_t prompt_tokens = 0, generation_tokens = 0;
     int64_t prefix_queries = 0, prefix_hits = 0;
-    std::vector<double> seconds_to_first_token;
-    std::vector<double> seconds_per_output_token;
-    std::vector<FinishedRequest> finished;
+    std::vector<double> seconds_to_first_token = {};
+    std::vector<double> seconds_per_output_token = {};
+    std::vector<FinishedRequest> finished = {};
   };
   void count(const StepCounts& step);
 
