@@ -12,7 +12,7 @@
 #pragma once
 
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/simd.h"
+#include "backends/cpu/tile.h"
 
 namespace pagoda::cpu {
 namespace {
@@ -52,26 +52,17 @@ inline KeyRange key_range(const SplitAttention& s, int64_t first, int64_t rows) 
 template <class T, int kRows, int kGroups>
 inline void score_groups(const SplitAttention& s, int64_t first, int64_t group) {
   constexpr int kVectors = kGroups * kGroupVectors;
-  V sums[kRows][kVectors] = {};
+  Tile<kRows, kVectors> sums = {};
   const float* q = s.queries + first * s.key_dim;
   const T* keys[kGroups];
   for (int g = 0; g < kGroups; ++g) keys[g] = static_cast<const T*>(s.key_groups[group + g]);
-  for (int64_t d = 0; d < s.key_dim; ++d, q += kRows) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      const T* key = keys[v / kGroupVectors] + d * kKeyGroup + v % kGroupVectors * kLanes;
-      const V k = load(key);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) sums[r][v] = fused_multiply_add(splat(q[r]), k, sums[r][v]);
-    }
+  for (int64_t d = 0; d < s.key_dim * kKeyGroup; d += kKeyGroup, q += kRows) {
+    const auto key = [&](int v) {
+      return load(keys[v / kGroupVectors] + d + v % kGroupVectors * kLanes);
+    };
+    multiply_add(sums, key, q);
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      store(s.scores + (first + r) * kSplitKeys + group * kKeyGroup + v * kLanes, sums[r][v]);
-    }
-  }
+  store_tile(s.scores + first * kSplitKeys + group * kKeyGroup, sums, kSplitKeys);
 }
 
 // Scores of visible keys become e^(score - max), the others of their vectors 0.
@@ -103,30 +94,16 @@ inline void softmax_row(const SplitAttention& s, int64_t row) {
 // out[r, dim ...] += sum over keys of weight[r, key] * value[key, dim ...].
 template <class T, int kRows, int kVectors>
 inline void weigh_block(const SplitAttention& s, int64_t first, int64_t dim, KeyRange keys) {
-  V sums[kRows][kVectors];
   float* out = s.out + first * s.value_dim + dim;
   const float* weights = s.scores + first * kSplitKeys;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = load(out + r * s.value_dim + v * kLanes);
-  }
+  Tile<kRows, kVectors> sums;
+  load_tile(sums, out, s.value_dim);
   for (int64_t key = keys.begin; key < keys.end; ++key) {
     const T* value = static_cast<const T*>(s.values[key]) + dim;
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      const V x = load(value + v * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        sums[r][v] = fused_multiply_add(splat(weights[r * kSplitKeys + key]), x, sums[r][v]);
-      }
-    }
+    multiply_add(
+        sums, [&](int v) { return load(value + v * kLanes); }, weights + key, kSplitKeys);
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(out + r * s.value_dim + v * kLanes, sums[r][v]);
-  }
+  store_tile(out, sums, s.value_dim);
 }
 
 template <class T, int kRows>

@@ -22,20 +22,31 @@ constexpr int64_t kPanelOutputs = 32;
 // The depth of a bfloat16 matrix is padded with zeros to that of an AMX tile.
 constexpr int64_t kDepthAlignment = 32;
 
-// out[r, o] = sum over k of x[r, k] * panel[k, o], one chain in order of k.
+// A tile of rows of x, packed for the product: rows [first, first + tile_rows) of a block. Several
+// tiles make a block; where in it a tile goes is the family's business.
+struct RowPacking {
+  void* block;    // rows * depth values
+  const void* x;  // [rows, in] of the block
+  int64_t rows, first, in, depth;
+};
+
+// out[p, r, o] = sum over k of x[r, k] * panel p[k, o], one chain in order of k.
 struct PanelProduct {
-  float* out;         // [rows, kPanelOutputs]
-  const void* x;      // tiles made by pack_rows, each of tile_rows but the last
-  const void* panel;  // one panel
+  float* out;         // [panels, rows, kPanelOutputs]
+  const void* x;      // a block made by pack_rows
+  const void* panel;  // the first of them
+  int64_t panels, panel_bytes;
   int64_t rows, depth;
 };
 
 struct MatmulKernels {
   int64_t tile_rows;        // rows that are multiplied at once
-  int64_t bytes_per_value;  // of packed x: a tile takes tile_rows * depth of them
-  // One tile of rows <= tile_rows.  x [rows, in], zeros from `in` to `depth`.
-  void (*pack_rows)(void* tile, const void* x, int64_t rows, int64_t in, int64_t depth);
+  int64_t bytes_per_value;  // of packed x
+  void (*pack_rows)(const RowPacking& packing);
   void (*multiply)(const PanelProduct& product);
+  // For bench/matmul: `rounds` of as many independent multiply-adds as the units can take, without
+  // touching memory. Returns how many single multiply-adds that were.
+  int64_t (*saturate)(int64_t rounds);
 };
 
 // --- Attention ----------------------------------------------------------------------------------

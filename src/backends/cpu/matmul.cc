@@ -2,63 +2,72 @@
 
 #include <algorithm>
 
-#include "base/must.h"
-
 namespace pagoda::cpu {
 namespace {
 
-// Rows that pass over a panel together: their sums (32 KiB at 256 rows) and their part of x stay in
-// L2. A multiple of every tile_rows but the last block's.
+// Rows that pass over panels together: their part of x and their sums stay in L2. A multiple of
+// every tile_rows, also when halved once.
 constexpr int64_t kBlockRows = 192;
+// Panels that pass over the same rows: x may come from memory, so it should not come too often.
+constexpr int64_t kPanelGroup = 4;
 constexpr int64_t kTasksPerThread = 4;
 // One thread takes this much of the weights at a time when memory is the limit.
 constexpr int64_t kChunkBytes = 128 << 10;
 // Below this many multiply-adds another thread costs more than it saves.
 constexpr int64_t kSmallWork = 32 << 10;
 
-// How a product is cut: tasks are (panel, block of rows), all blocks of a panel one after another.
+// How a product is cut: tasks are (group of panels, block of rows), all blocks of a group one after
+// another.
 struct Cut {
-  int64_t block_rows, blocks, tasks, grain;
+  int64_t block_rows, blocks, group, tasks, grain;
 };
+
+int64_t ceiling(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit;
+}
 
 Cut cut(const MatmulCall& call, int64_t tile_rows, int threads) {
   const int64_t rows = call.x.dim(0), panels = call.weight.panels();
-  int64_t block_rows = kBlockRows;
-  const auto blocks = [&] { return (rows + block_rows - 1) / block_rows; };
-  while (block_rows / 2 % tile_rows == 0 && block_rows > tile_rows &&
-         blocks() * panels < kTasksPerThread * threads) {
-    block_rows /= 2;
+  const int64_t wanted = kTasksPerThread * threads;
+  int64_t block_rows = kBlockRows, group = rows <= tile_rows ? 1 : kPanelGroup;
+  const auto tasks = [&] { return ceiling(rows, block_rows) * ceiling(panels, group); };
+  while (group > 1 && tasks() < wanted) group /= 2;
+  if (kBlockRows / 2 % tile_rows == 0 && tasks() < wanted) block_rows /= 2;
+  Cut cut = {block_rows, ceiling(rows, block_rows), group, tasks(), 1};
+  if (rows * call.weight.depth() * call.weight.spec().out < kSmallWork) {
+    cut.grain = cut.tasks;
+  } else if (rows <= tile_rows) {
+    const int64_t by_bytes = std::max<int64_t>(1, kChunkBytes / call.weight.panel_bytes());
+    cut.grain = std::min(by_bytes, std::max<int64_t>(1, cut.tasks / wanted));
   }
-  const int64_t tasks = blocks() * panels;
-  const bool small = rows * call.weight.depth() * call.weight.spec().out < kSmallWork;
-  const int64_t by_bytes = std::max<int64_t>(1, kChunkBytes / call.weight.panel_bytes());
-  const int64_t by_threads = std::max<int64_t>(1, tasks / (kTasksPerThread * threads));
-  return {block_rows, blocks(), tasks, small ? tasks : std::min(by_bytes, by_threads)};
+  return cut;
 }
 
-int64_t tile_bytes(const MatmulCall& call, const MatmulKernels& kernels) {
-  return kernels.tile_rows * call.weight.depth() * kernels.bytes_per_value;
+// Where the block of rows that starts at `first` is packed.
+std::byte* packed_block(const MatmulCall& call, const MatmulKernels& kernels,
+                        MatmulScratch& scratch, int64_t first) {
+  return scratch.rows.data() + first * call.weight.depth() * kernels.bytes_per_value;
 }
 
-void pack_rows(const MatmulCall& call, const MatmulKernels& kernels, ThreadTeam& team,
-               MatmulScratch& scratch) {
+void pack_rows(const MatmulCall& call, const MatmulKernels& kernels, const Cut& cut,
+               ThreadTeam& team, MatmulScratch& scratch) {
   const int64_t rows = call.x.dim(0), in = call.x.dim(1);
-  const int64_t tiles = (rows + kernels.tile_rows - 1) / kernels.tile_rows;
-  const int64_t bytes = tile_bytes(call, kernels);
-  if (scratch.rows.size() < static_cast<size_t>(tiles * bytes)) {
-    scratch.rows.resize(static_cast<size_t>(tiles * bytes));
-  }
-  team.for_chunks(tiles, 1, [&](int64_t begin, int64_t end, int /*worker*/) {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t first = t * kernels.tile_rows;
-      kernels.pack_rows(scratch.rows.data() + t * bytes,
-                        call.x.as<std::byte>() + first * in * bytes_of(call.x.dtype),
-                        std::min(kernels.tile_rows, rows - first), in, call.weight.depth());
+  const auto bytes = static_cast<size_t>(rows * call.weight.depth() * kernels.bytes_per_value);
+  if (scratch.rows.size() < bytes) scratch.rows.resize(bytes);
+  team.for_chunks(ceiling(rows, kernels.tile_rows), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t row = tile * kernels.tile_rows, first = row / cut.block_rows * cut.block_rows;
+      kernels.pack_rows({.block = packed_block(call, kernels, scratch, first),
+                         .x = call.x.as<std::byte>() + first * in * bytes_of(call.x.dtype),
+                         .rows = std::min(cut.block_rows, rows - first),
+                         .first = row - first,
+                         .in = in,
+                         .depth = call.weight.depth()});
     }
   });
 }
 
-// Rows [first, first + rows) of out = sums + bias, rounded.
+// Rows [first, first + rows) of out = sums + bias, rounded, for one panel.
 void store_sums(const MatmulCall& call, const Kernels& kernels, float* sums, int64_t first,
                 int64_t rows, int64_t panel) {
   const int64_t column = panel * kPanelOutputs;
@@ -77,26 +86,30 @@ void store_sums(const MatmulCall& call, const Kernels& kernels, float* sums, int
 
 void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
             MatmulScratch& scratch) {
-  const int64_t rows = call.x.dim(0);
-  if (rows == 0) return;
-  const MatmulKernels& matmul_kernels = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
-  pack_rows(call, matmul_kernels, team, scratch);
-  const Cut c = cut(call, matmul_kernels.tile_rows, team.size());
+  const int64_t rows = call.x.dim(0), panels = call.weight.panels();
+  if (rows == 0 || panels == 0) return;
+  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
+  const Cut c = cut(call, products.tile_rows, team.size());
+  pack_rows(call, products, c, team, scratch);
   scratch.of_worker.resize(static_cast<size_t>(team.size()));
   team.for_chunks(c.tasks, c.grain, [&](int64_t begin, int64_t end, int worker) {
     std::vector<float>& sums = scratch.of_worker[static_cast<size_t>(worker)];
-    if (sums.empty()) sums.resize(static_cast<size_t>(kBlockRows * kPanelOutputs));
+    if (sums.empty()) sums.resize(kBlockRows * kPanelGroup * kPanelOutputs);
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t panel = task / c.blocks, first = task % c.blocks * c.block_rows;
+      const int64_t panel = task / c.blocks * c.group, first = task % c.blocks * c.block_rows;
+      const int64_t count = std::min(c.group, panels - panel);
       const int64_t block = std::min(c.block_rows, rows - first);
-      const std::byte* x =
-          scratch.rows.data() + first / matmul_kernels.tile_rows * tile_bytes(call, matmul_kernels);
-      matmul_kernels.multiply({.out = sums.data(),
-                               .x = x,
-                               .panel = call.weight.panel(0, panel),
-                               .rows = block,
-                               .depth = call.weight.depth()});
-      store_sums(call, kernels, sums.data(), first, block, panel);
+      products.multiply({.out = sums.data(),
+                         .x = packed_block(call, products, scratch, first),
+                         .panel = call.weight.panel(0, panel),
+                         .panels = count,
+                         .panel_bytes = call.weight.panel_bytes(),
+                         .rows = block,
+                         .depth = call.weight.depth()});
+      for (int64_t p = 0; p < count; ++p) {
+        float* panel_sums = sums.data() + p * block * kPanelOutputs;
+        store_sums(call, kernels, panel_sums, first, block, panel + p);
+      }
     }
   });
 }

@@ -10,12 +10,12 @@
 #pragma once
 
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/simd.h"
+#include "backends/cpu/tile.h"
 
 namespace pagoda::cpu {
 namespace {
 
-constexpr int64_t kPanelVectors = kPanelOutputs / kLanes;
+constexpr int kPanelVectors = static_cast<int>(kPanelOutputs / kLanes);
 // Sums of a tile must fit into the registers beside a weight and a number of x: 24 of 32 (AVX-512,
 // NEON), 12 of 16 (AVX2), 8 of 16 (portable).
 #if defined(__AVX512F__)
@@ -25,14 +25,14 @@ constexpr int kTileRows = 3;
 #else
 constexpr int kTileRows = 1;
 #endif
-// 16 KiB of bfloat16 panel, half of the smallest L1.
-constexpr int64_t kBlockDepth = 256;
+// The part of a panel that stays in L1 while rows pass over it: half of the smallest L1.
+constexpr int64_t kBlockBytes = 16 << 10;
 // How far ahead of one row's multiply-adds the panel is asked for. Hardware prefetchers stop at
 // page borders.
 constexpr int64_t kPrefetchBytes = 2048;
 
 template <int kRows>
-using Sums = V[kRows][kPanelVectors];
+using Sums = Tile<kRows, kPanelVectors>;
 
 // float32 and float16 weights, x in float32.
 template <class T>
@@ -43,14 +43,8 @@ struct Plain {
 
   template <int kRows>
   static inline void step(Sums<kRows>& sums, const T* w, const float* x) {
-#pragma GCC unroll 8
-    for (int64_t v = 0; v < kPanelVectors; ++v) {
-      const V weight = load(w + v * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        sums[r][v] = fused_multiply_add(splat(x[r]), weight, sums[r][v]);
-      }
-    }
+    multiply_add(
+        sums, [&](int v) { return load(w + v * kLanes); }, x);
   }
 };
 
@@ -60,23 +54,18 @@ struct WidenedPairs {
   using Row = float;
   static constexpr int64_t kDepth = 2;
 
+  static inline VBits pairs(const Bf16* w, int v) {
+    VBits bits;
+    __builtin_memcpy(&bits, w + v * kLanes * 2, sizeof bits);
+    return bits;
+  }
+
   template <int kRows>
   static inline void step(Sums<kRows>& sums, const Bf16* w, const float* x) {
-#pragma GCC unroll 8
-    for (int64_t v = 0; v < kPanelVectors; ++v) {
-      VBits pairs;
-      __builtin_memcpy(&pairs, w + v * kLanes * 2, sizeof pairs);
-      const V even = reinterpret_cast<V>(pairs << 16);
-      const V odd = reinterpret_cast<V>(pairs & 0xFFFF0000u);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        sums[r][v] = fused_multiply_add(splat(x[r]), even, sums[r][v]);
-      }
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        sums[r][v] = fused_multiply_add(splat(x[kRows + r]), odd, sums[r][v]);
-      }
-    }
+    const auto even = [&](int v) { return reinterpret_cast<V>(pairs(w, v) << 16); };
+    const auto odd = [&](int v) { return reinterpret_cast<V>(pairs(w, v) & 0xFFFF0000u); };
+    multiply_add(sums, even, x, kDepth);
+    multiply_add(sums, odd, x + 1, kDepth);
   }
 };
 
@@ -108,13 +97,7 @@ template <class Form, int kRows>
 void multiply_tile(float* out, const typename Form::Row* x, const typename Form::Weight* w,
                    int64_t depth) {
   Sums<kRows> sums;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int64_t v = 0; v < kPanelVectors; ++v) {
-      sums[r][v] = load(out + r * kPanelOutputs + v * kLanes);
-    }
-  }
+  load_tile(sums, out, kPanelOutputs);
   for (int64_t k = 0; k < depth; k += Form::kDepth) {
     if constexpr (kRows == 1) {
       const char* ahead = reinterpret_cast<const char*>(w) + kPrefetchBytes;
@@ -126,13 +109,7 @@ void multiply_tile(float* out, const typename Form::Row* x, const typename Form:
     w += kPanelOutputs * Form::kDepth;
     x += kRows * Form::kDepth;
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int64_t v = 0; v < kPanelVectors; ++v) {
-      store(out + r * kPanelOutputs + v * kLanes, sums[r][v]);
-    }
-  }
+  store_tile(out, sums, kPanelOutputs);
 }
 
 template <class Form, int kRows>
@@ -145,63 +122,111 @@ void multiply_rows(int64_t rows, float* out, const typename Form::Row* x,
   }
 }
 
+inline int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+template <class Form>
+constexpr int64_t kBlockDepth =
+    kBlockBytes / kPanelOutputs / int64_t{sizeof(typename Form::Weight)};
+
+// A block of packed rows is [depth / kBlockDepth][tiles][kBlockDepth / kDepth][tile's
+// rows][kDepth]: what is multiplied with one block of a panel lies together. (Whole tiles one after
+// another put the parts that are used together at distances that share cache sets.)
 template <class Form>
 void multiply(const PanelProduct& product) {
   const auto* w = static_cast<const typename Form::Weight*>(product.panel);
   const auto* x = static_cast<const typename Form::Row*>(product.x);
-  for (int64_t i = 0; i < product.rows * kPanelOutputs; ++i) product.out[i] = 0;
-  for (int64_t k = 0; k < product.depth; k += kBlockDepth) {
-    const int64_t left = product.depth - k;
-    const int64_t depth = left < kBlockDepth ? left : kBlockDepth;
-    for (int64_t first = 0; first < product.rows; first += kTileRows) {
-      const int64_t behind = product.rows - first;
-      const int64_t rows = behind < kTileRows ? behind : kTileRows;
-      multiply_rows<Form, kTileRows>(rows, product.out + first * kPanelOutputs,
-                                     x + first * product.depth + k * rows, w + k * kPanelOutputs,
-                                     depth);
+  const int64_t panel_values = product.panel_bytes / int64_t{sizeof *w};
+  const int64_t panel_sums = product.rows * kPanelOutputs;
+  for (int64_t i = 0; i < product.panels * panel_sums; ++i) product.out[i] = 0;
+  for (int64_t k = 0; k < product.depth; k += kBlockDepth<Form>) {
+    const int64_t depth = smaller(product.depth - k, kBlockDepth<Form>);
+    for (int64_t p = 0; p < product.panels; ++p) {
+      const auto* block = w + p * panel_values + k * kPanelOutputs;
+      for (int64_t first = 0; first < product.rows; first += kTileRows) {
+        multiply_rows<Form, kTileRows>(smaller(product.rows - first, kTileRows),
+                                       product.out + p * panel_sums + first * kPanelOutputs,
+                                       x + k * product.rows + first * depth, block, depth);
+      }
     }
   }
 }
 
-// tile[k][r] = x[r][k] in float32.
-template <class T>
-void pack_rows_widened(void* tile, const void* x, int64_t rows, int64_t in, int64_t depth) {
-  float* to = static_cast<float*>(tile);
-  const T* from = static_cast<const T*>(x);
-  for (int64_t k = 0; k < depth; k += kLanes) {
-    const int64_t width = depth - k < kLanes ? depth - k : kLanes;
-    for (int64_t r = 0; r < rows; ++r) {
-      float wide[kLanes];
-      store(wide, load_first(from + r * in + k, in - k));
-      for (int64_t j = 0; j < width; ++j) to[(k + j) * rows + r] = wide[j];
+// T to Row, a vector of k at a time.
+template <class Form, class T>
+void pack_rows(const RowPacking& packing) {
+  using Row = typename Form::Row;
+  constexpr int64_t kStep = Form::kDepth;
+  auto* to = static_cast<Row*>(packing.block);
+  const auto* from = static_cast<const T*>(packing.x) + packing.first * packing.in;
+  const int64_t rows = smaller(packing.rows - packing.first, kTileRows);
+  for (int64_t k = 0; k < packing.depth; k += kBlockDepth<Form>) {
+    const int64_t depth = smaller(packing.depth - k, kBlockDepth<Form>);
+    Row* tile = to + k * packing.rows + packing.first * depth;
+    for (int64_t j = 0; j < depth; j += kLanes) {
+      const int64_t width = smaller(depth - j, kLanes);
+      for (int64_t r = 0; r < rows; ++r) {
+        Row values[kLanes];
+        store(values, load_first(from + r * packing.in + k + j, packing.in - k - j));
+        for (int64_t i = 0; i < width; i += kStep) {
+          __builtin_memcpy(tile + (j + i) * rows + r * kStep, values + i, kStep * sizeof(Row));
+        }
+      }
     }
   }
 }
 
-// tile[k / 2][r][2] = x[r][k], x[r][k + 1].
-inline void pack_rows_in_pairs(void* tile, const void* x, int64_t rows, int64_t in, int64_t depth) {
-  Bf16* to = static_cast<Bf16*>(tile);
-  const Bf16* from = static_cast<const Bf16*>(x);
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t k = 0; k + 1 < in; k += 2) {
-      __builtin_memcpy(to + k * rows + 2 * r, from + r * in + k, 2 * sizeof(Bf16));
-    }
-    for (int64_t k = in / 2 * 2; k < depth; ++k) {
-      to[k / 2 * 2 * rows + 2 * r + k % 2] = k < in ? from[r * in + k] : Bf16{0};
+// What the units can do: enough chains to hide the latency, operands in registers. The empty
+// assembly keeps the compiler from simplifying.
+template <class Step>
+inline int64_t saturate_with(int64_t rounds, Step step) {
+  constexpr int kChains = 12;
+  V sums[kChains] = {};
+  V a = splat(1.0f);
+  for (int64_t i = 0; i < rounds; ++i) {
+#pragma GCC unroll 12
+    for (int c = 0; c < kChains; ++c) {
+      sums[c] = step(sums[c], a);
+#if defined(__x86_64__)
+      asm volatile("" : "+x"(sums[c]));
+#else
+      asm volatile("" : "+w"(sums[c]));
+#endif
     }
   }
+  return rounds * kChains * kLanes;
+}
+
+inline int64_t saturate(int64_t rounds) {
+  return saturate_with(rounds, [](V sum, V a) { return fused_multiply_add(a, a, sum); });
+}
+
+#if defined(__AVX512BF16__)
+inline int64_t saturate_pairs(int64_t rounds) {
+  return 2 * saturate_with(rounds, [](V sum, V a) {
+           const __m512bh pairs = (__m512bh)(a);
+           return (V)_mm512_dpbf16_ps(sum, pairs, pairs);
+         });
+}
+#endif
+
+template <class Form, class T>
+constexpr MatmulKernels matmul_kernels_with(int64_t (*saturate_units)(int64_t)) {
+  return {kTileRows, sizeof(typename Form::Row), &pack_rows<Form, T>, &multiply<Form>,
+          saturate_units};
 }
 
 template <class T>
 constexpr MatmulKernels matmul_kernels() {
-  return {kTileRows, sizeof(float), &pack_rows_widened<T>, &multiply<Plain<T>>};
+  return matmul_kernels_with<Plain<T>, T>(&saturate);
 }
 template <>
 constexpr MatmulKernels matmul_kernels<Bf16>() {
 #if defined(__AVX512BF16__)
-  return {kTileRows, sizeof(Bf16), &pack_rows_in_pairs, &multiply<DotPairs>};
+  return matmul_kernels_with<DotPairs, Bf16>(&saturate_pairs);
 #else
-  return {kTileRows, sizeof(float), &pack_rows_widened<Bf16>, &multiply<WidenedPairs>};
+  return matmul_kernels_with<WidenedPairs, Bf16>(&saturate);
 #endif
 }
 

@@ -1,0 +1,48 @@
+// What benchmarks share: options, medians, limits of the machine, one JSON line a result.
+//
+// Ratios decide: the baseline is measured in the same process, in turns with what is compared with
+// it, because other work on the machine slows both.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/thread_team.h"
+
+namespace pagoda::bench {
+
+struct Options {
+  int runs = 9;
+  bool smoke = false;  // once, small: only to see that it works
+  int threads = 0;     // 0: one a core
+  std::string backend = "cpu";
+};
+// Exits with a message if argv is not understood.
+Options parse_options(int argc, char** argv);
+
+double seconds(const std::function<void()>& work);
+
+double median(std::vector<double> values);
+// Half the distance between the quartiles, relative to the median.
+double spread(std::vector<double> values);
+
+// Reads a buffer larger than the caches with all threads; the best of several access patterns.
+class ReadBandwidth {
+ public:
+  explicit ReadBandwidth(int64_t bytes);
+  double measure(ThreadTeam& team) const;  // bytes a second
+
+ private:
+  std::vector<uint64_t> buffer_;
+};
+
+struct Result {
+  std::string bench, subject, unit;
+  std::string baseline;                     // what it is
+  std::vector<double> baseline_runs, runs;  // in turns; larger is better
+};
+void print(const Result& result);
+
+}  // namespace pagoda::bench

@@ -1,0 +1,148 @@
+// How near are matrix products to what this machine can do?
+//
+// One row (decoding) is compared with the read bandwidth of all threads, weights larger than the
+// caches; 512 rows (prefill) with the multiply-add peak of the same instruction set and threads.
+
+#include <random>
+
+#include "backends/cpu/cpu_device.h"
+#include "backends/cpu/host_limits.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "bench.h"
+
+namespace pagoda {
+namespace {
+
+using bench::median;
+using bench::seconds;
+
+// Every row of the same random numbers: only the speed matters.
+class RepeatedRow final : public PanelReader {
+ public:
+  explicit RepeatedRow(int64_t in) : row_(static_cast<size_t>(in) * sizeof(float)) {
+    std::mt19937 generator(1);
+    std::uniform_real_distribution<float> numbers(-1, 1);
+    for (int64_t i = 0; i < in; ++i) reinterpret_cast<float*>(row_.data())[i] = numbers(generator);
+  }
+  Panel read(int64_t, int64_t, int64_t rows, std::vector<std::byte>& scratch) const override {
+    scratch.clear();
+    for (int64_t r = 0; r < rows; ++r) scratch.insert(scratch.end(), row_.begin(), row_.end());
+    return {scratch};
+  }
+  void done(int64_t, int64_t, int64_t) const override {}
+
+ private:
+  std::vector<std::byte> row_;
+};
+
+struct Size {
+  int64_t out, in;
+};
+constexpr Size kSizes[] = {{4096, 4096}, {12288, 4096}, {8960, 1536}, {1536, 8960}};
+constexpr Size kSmokeSizes[] = {{96, 64}};
+constexpr int64_t kColdBytes = int64_t{512} << 20;  // of weights and of the bandwidth buffer
+
+struct Bench {
+  explicit Bench(const bench::Options& o);
+
+  void run(DType dtype, Size size, int64_t rows);
+  double peak(DType dtype);  // multiply-adds a second
+
+  const bench::Options options;
+  const cpu::Family& family;
+  const int threads;
+  cpu::CpuDevice device;
+  ThreadTeam team;  // for the limits
+  bench::ReadBandwidth bandwidth;
+  const int64_t cold_bytes;
+};
+
+const cpu::Family& family_of(const std::string& backend) {
+  const size_t colon = backend.find(':');
+  return cpu::choose_family(colon == std::string::npos ? "" : backend.substr(colon + 1));
+}
+
+Bench::Bench(const bench::Options& o)
+    : options(o),
+      family(family_of(o.backend)),
+      threads(o.threads > 0 ? o.threads : cpu::usable_cores("/")),
+      device(family, threads, {}),
+      team(threads),
+      bandwidth(o.smoke ? 1 << 20 : kColdBytes),
+      cold_bytes(o.smoke ? 1 << 16 : kColdBytes) {}
+
+double Bench::peak(DType dtype) {
+  const auto& kernels = family.kernels().of[static_cast<size_t>(dtype)].matmul;
+  const int64_t rounds = options.smoke ? 1000 : 4'000'000;
+  std::vector<int64_t> done(static_cast<size_t>(threads));
+  const double time = seconds([&] {
+    team.run([&](int worker) { done[static_cast<size_t>(worker)] = kernels.saturate(rounds); });
+  });
+  int64_t total = 0;
+  for (const int64_t n : done) total += n;
+  return static_cast<double>(total) / time;
+}
+
+void Bench::run(DType dtype, Size size, int64_t rows) {
+  const MatrixSpec spec = {
+      .out = size.out, .in = size.in, .encoding = Encoding::kF32, .dtype = dtype};
+  const bool one_row = rows == 1;
+  const int64_t bytes = device.matrix_bytes(spec);
+  std::vector<std::unique_ptr<Matrix>> matrices;
+  while (matrices.empty() ||
+         (one_row && static_cast<int64_t>(matrices.size()) * bytes < cold_bytes)) {
+    matrices.push_back(device.make_matrix(spec, RepeatedRow(size.in)));
+  }
+  const Buffer x = reserve_host_memory(rows * size.in * bytes_of(dtype));
+  const Buffer out = reserve_host_memory(rows * size.out * bytes_of(dtype));
+  const auto pass = [&] {
+    for (const auto& matrix : matrices) {
+      device.ops().matmul(make_view(out.data(), {rows, size.out}, dtype),
+                          make_view(x.data(), {rows, size.in}, dtype), *matrix, {});
+    }
+  };
+  bench::Result result = {.bench = "matmul",
+                          .subject = str(device.description(), ", ", name_of(dtype), ", ", rows,
+                                         " x ", size.in, " x ", size.out),
+                          .unit = one_row ? "GB/s" : "GFLOPS",
+                          .baseline = one_row ? "read bandwidth" : "multiply-add peak",
+                          .baseline_runs = {},
+                          .runs = {}};
+  const auto count = static_cast<double>(matrices.size());
+  pass();
+  for (int i = 0; i < options.runs; ++i) {
+    const double limit = one_row ? bandwidth.measure(team) : 2 * peak(dtype);
+    const double work = one_row ? count * static_cast<double>(bytes)
+                                : 2.0 * static_cast<double>(rows * size.in * size.out);
+    result.baseline_runs.push_back(limit / 1e9);
+    result.runs.push_back(work / seconds(pass) / 1e9);
+  }
+  bench::print(result);
+}
+
+void run_all(const bench::Options& options) {
+  Bench bench(options);
+  for (const DType dtype : {DType::kBF16, DType::kF32, DType::kF16}) {
+    for (const int64_t rows : {1, 512}) {
+      if (options.smoke) {
+        for (const Size size : kSmokeSizes) bench.run(dtype, size, rows);
+      } else {
+        for (const Size size : kSizes) bench.run(dtype, size, rows);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pagoda
+
+int main(int argc, char** argv) {
+  try {
+    pagoda::run_all(pagoda::bench::parse_options(argc, argv));
+  } catch (const pagoda::Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return pagoda::meaning_of(e.kind()).exit_code;
+  }
+  return 0;
+}
