@@ -1,0 +1,104 @@
+// The program: finds the command, reads the environment, and turns an error into one line and an
+// exit code.
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/environment_table.h"
+#include "cli/help.h"
+#include "cli/option_parser.h"
+#include "cli/serve.h"
+#include "cli/settings_of.h"
+#include "cli/version.h"
+
+namespace pagoda {
+namespace {
+
+constexpr int kInternalError = 70;  // EX_SOFTWARE of sysexits.h
+
+// Commands of vLLM that are not here yet, and what does the work until then.
+struct MissingCommand {
+  std::string_view name, instead;
+};
+constexpr MissingCommand kMissingCommands[] = {
+    {"chat", "ask the server with curl or any OpenAI client: POST /v1/chat/completions"},
+    {"complete", "ask the server with curl or any OpenAI client: POST /v1/completions"},
+    {"run-batch", "send the lines of the file to `pagoda serve` with any OpenAI client"},
+    {"bench", "`vllm bench serve --base-url http://localhost:8000` of a vLLM measures this server"},
+    {"collect-env", "the log of `pagoda serve` begins with versions, model and machine"},
+};
+
+int print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+int run_serve(std::span<const std::string> arguments, EntryPoint entry) {
+  const ParsedOptions options = parse_options(arguments, entry);
+  if (options.help) return print(serve_help(*options.help));
+  const SettingsAndRemarks settings = settings_of(options, read_environment());
+  const LogSettings& log = settings.settings.log;
+  init_log(log.level, log.format, log.prefix);
+  if (settings.settings.model.model.empty()) {
+    throw Error(ErrorKind::kConfig,
+                "MODEL: missing; name a folder or a downloaded model: pagoda serve MODEL");
+  }
+  serve(settings, non_default_arguments(options));
+  return 0;
+}
+
+int run(std::span<const std::string> arguments) {
+  if (arguments.empty()) {
+    std::fputs(program_help().c_str(), stderr);
+    return 2;
+  }
+  const std::string& command = arguments.front();
+  if (command == "serve") return run_serve(arguments.subspan(1), EntryPoint::kServe);
+  if (command == "--version" || command == "-v") {
+    return print(str(kVllmVersion, " (Pagoda ", kPagodaVersion, ")\n"));
+  }
+  if (command == "--help" || command == "-h") return print(program_help());
+  if (command == "help") {
+    const bool wants_page = arguments.size() > 1 && arguments[1] == "--markdown";
+    return print(wants_page ? options_page() : program_help());
+  }
+  if (command.starts_with('-')) return run_serve(arguments, EntryPoint::kApiServer);
+  for (const MissingCommand& missing : kMissingCommands) {
+    if (missing.name != command) continue;
+    throw Error(ErrorKind::kConfig, str(command, ": is not possible yet; ", missing.instead));
+  }
+  throw Error(
+      ErrorKind::kConfig,
+      str(command, ": is not a command of pagoda; to serve a model: ", "pagoda serve ", command));
+}
+
+// The last line of the log says what is wrong, and nothing follows it.
+int reported(int exit_code, const char* what) {
+  LOG_ERROR("{}", what);
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace pagoda
+
+int main(int argc, char** argv) {
+  using namespace pagoda;
+  std::signal(SIGPIPE, SIG_IGN);  // a client that went away is the connection's business
+  init_log(LogLevel::kInfo, LogFormat::kText, "");
+  try {
+    return run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const Error& e) {
+    return reported(meaning_of(e.kind()).exit_code, e.what());
+  } catch (const std::exception& e) {
+    return reported(kInternalError, e.what());
+  } catch (...) {
+    return reported(kInternalError, "unknown exception; this is a bug");
+  }
+}

@@ -1,0 +1,234 @@
+#include "cli/serve.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "api/server.h"
+#include "base/error.h"
+#include "base/json_writer.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/load_report.h"
+#include "cli/model_files.h"
+#include "cli/shutdown.h"
+#include "cli/version.h"
+#include "engine/engine.h"
+#include "engine/memory_plan.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace pagoda {
+namespace {
+
+namespace json = boost::json;
+
+void log_beginning(const SettingsAndRemarks& given, const std::string& arguments) {
+  LOG_INFO("vLLM API server version {} (Pagoda {})", kVllmVersion, kPagodaVersion);
+  LOG_INFO("non-default args: {}", arguments);
+  for (const std::string& remark : given.remarks) LOG_INFO("{}", remark);
+  for (const std::string& warning : given.warnings) LOG_WARNING("{}", warning);
+}
+
+std::vector<int> available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  }
+  return cores;
+}
+
+EngineConfig engine_config_of(const Settings& settings, const ModelFiles& files,
+                              const Tokenizer& tokenizer) {
+  EngineConfig config = settings.engine;
+  config.model.folder = files.folder;
+  config.model.hf = files.hf;
+  config.model.dtype = files.dtype;
+  config.model.eos_token = tokenizer.eos();
+  config.parallel.cores =
+      bound_cores(settings.cores, config.parallel.tensor_parallel_size, available_cores());
+  return config;
+}
+
+ServerConfig server_config_of(const Settings& settings) {
+  ServerConfig config = settings.server;
+  if (config.openai.served_model_names.empty()) {
+    config.openai.served_model_names = {settings.model.model};
+  }
+  return config;
+}
+
+// Labels of vllm:cache_config_info, as Python prints the values.
+json::object cache_labels(const EngineConfig& config, const EngineFacts& facts) {
+  const auto override_blocks = config.cache.num_blocks_override;
+  std::string utilization;
+  append_json_number(utilization, config.cache.memory_utilization);
+  return {{"block_size", std::to_string(facts.block_size)},
+          {"cache_dtype", "auto"},
+          {"calculate_kv_scales", "False"},
+          {"cpu_offload_gb", "0"},
+          {"enable_prefix_caching", config.scheduler.prefix_caching ? "True" : "False"},
+          {"gpu_memory_utilization", utilization},
+          {"is_attention_free", "False"},
+          {"num_cpu_blocks", "None"},
+          {"num_gpu_blocks", std::to_string(facts.num_blocks)},
+          {"num_gpu_blocks_override",
+           override_blocks ? std::to_string(*override_blocks) : std::string("None")},
+          {"prefix_caching_hash_algo", "builtin"},
+          {"sliding_window", "None"},
+          {"swap_space", "4"},
+          {"swap_space_bytes", std::to_string(int64_t{4} << 30)}};
+}
+
+json::object server_info_of(const Settings& settings, const EngineConfig& config,
+                            const EngineFacts& facts) {
+  return {{"model", settings.model.model},
+          {"dtype", name_of(config.model.dtype)},
+          {"backend", config.backend},
+          {"max_model_len", facts.max_model_len},
+          {"max_num_seqs", config.scheduler.max_sequences},
+          {"max_num_batched_tokens", config.scheduler.max_step_tokens},
+          {"tensor_parallel_size", config.parallel.tensor_parallel_size},
+          {"cache_config", cache_labels(config, facts)}};
+}
+
+// Where a client on this host finds the server.
+std::string local_url(const ListenConfig& listen, uint16_t port) {
+  const bool is_any = listen.host.empty() || listen.host == "0.0.0.0" || listen.host == "::";
+  const bool is_v6 = !is_any && listen.host.find(':') != std::string::npos;
+  const std::string host = is_any ? "localhost" : is_v6 ? str("[", listen.host, "]") : listen.host;
+  return str("http://", host, ":", port);
+}
+
+void log_ready(const ServerConfig& config, uint16_t port, bool chats) {
+  const std::string& host = config.listen.host;
+  LOG_INFO("Starting vLLM API server 0 on http://{}:{}", host.empty() ? "0.0.0.0" : host, port);
+  LOG_INFO("Application startup complete.");
+  json::object request = {{"model", config.openai.served_model_names.front()}};
+  if (chats) {
+    request["messages"] = json::array{{{"role", "user"}, {"content", "Who are you?"}}};
+  } else {
+    request["prompt"] = "The future of AI is";
+  }
+  LOG_INFO("Try it: curl {}{}{} -H 'Content-Type: application/json'{} -d '{}'",
+           local_url(config.listen, port), config.root_path,
+           chats ? "/v1/chat/completions" : "/v1/completions",
+           config.access.api_keys.empty() ? "" : " -H 'Authorization: Bearer <key>'",
+           to_json(request));
+}
+
+// Hands events on, and keeps the reason if the engine dies.
+class WatchedSink final : public EventSink {
+ public:
+  explicit WatchedSink(EventSink& next) : next_(next) {}
+  void on_events(std::vector<Event> events) override { next_.on_events(std::move(events)); }
+  void on_engine_death(const std::string& reason) override {
+    reason_ = reason;
+    next_.on_engine_death(reason);
+  }
+  // Engine thread. Empty: alive, or stopped.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  EventSink& next_;
+  std::string reason_;
+};
+
+// The parts of a running server, in the order in which they come up.
+class Service {
+ public:
+  explicit Service(const Settings& settings)
+      : settings_(settings),
+        files_(checked_files(settings)),
+        server_config_(server_config_of(settings)),
+        server_(server_config_),
+        sink_(server_.sink()) {
+    server_.start();
+  }
+
+  void load() {
+    tokenizer_ = Tokenizer::load(files_.tokenizer_folder);
+    chat_template_ = open_chat_template(settings_.model.chat_template, files_.tokenizer_folder);
+    generation_config_ = generation_config_of(settings_, files_.folder);
+    engine_config_ = engine_config_of(settings_, files_, *tokenizer_);
+    LoadReport report({.total_bytes = files_.weight_bytes,
+                       .is_terminal = isatty(STDERR_FILENO) == 1,
+                       .is_silent = !settings_.log.progress});
+    engine_.emplace(engine_config_, sink_, &report);
+    report.finish();
+  }
+
+  void open_to_requests() {
+    server_.attach(
+        {.engine = &*engine_,
+         .tokenizer = &*tokenizer_,
+         .chat_template = chat_template_ ? &*chat_template_ : nullptr,
+         .special_tokens = ChatTemplate::special_tokens_of(files_.tokenizer_folder),
+         .sampling_defaults = sampling_defaults_of(generation_config_, tokenizer_->eos()),
+         .model = settings_.model.model,
+         .server_info = server_info_of(settings_, engine_config_, engine_->facts()),
+         .cache_config = cache_labels(engine_config_, engine_->facts())});
+    log_ready(server_config_, server_.port(), chat_template_.has_value());
+  }
+
+  // Until end_politely() on another thread, or the engine's death.
+  void run(Shutdown& shutdown) {
+    engine_->run();
+    const std::string& reason = sink_.reason();
+    if (!reason.empty() && settings_.keep_alive_on_engine_death) shutdown.wait_for_signal();
+    server_.stop();
+    if (!reason.empty()) throw Error(ErrorKind::kDevice, str("the engine failed: ", reason));
+  }
+
+  void end_politely() {
+    if (!server_.drain(settings_.shutdown_grace)) {
+      LOG_WARNING("Requests that still ran after {:.1f} s are cut off (--shutdown-grace).",
+                  std::chrono::duration<double>(settings_.shutdown_grace).count());
+    }
+    engine_->stop();
+  }
+
+ private:
+  // What can be found wrong is found before the port is taken and anything is loaded.
+  static ModelFiles checked_files(const Settings& settings) {
+    ModelFiles files = find_model_files(settings);
+    LOG_INFO("Model {}: {} in {}, {} in {}, made for contexts of {} tokens", settings.model.model,
+             files.facts.architecture, name_of(files.dtype), files.weights, files.folder.string(),
+             files.facts.max_positions);
+    EngineConfig early = settings.engine;
+    early.model.hf = files.hf;
+    check_lengths(early, files.facts);
+    return files;
+  }
+
+  const Settings& settings_;
+  const ModelFiles files_;
+  const ServerConfig server_config_;
+  Server server_;
+  WatchedSink sink_;
+  std::optional<Tokenizer> tokenizer_;
+  std::optional<ChatTemplate> chat_template_;
+  json::object generation_config_;
+  EngineConfig engine_config_;
+  std::optional<Engine> engine_;
+};
+
+}  // namespace
+
+void serve(const SettingsAndRemarks& given, const std::string& arguments) {
+  Shutdown shutdown;
+  log_beginning(given, arguments);
+  Service service(given.settings);
+  service.load();
+  service.open_to_requests();
+  shutdown.end_with([&service] { service.end_politely(); });
+  service.run(shutdown);
+}
+
+}  // namespace pagoda

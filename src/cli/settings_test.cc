@@ -1,0 +1,240 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/option_value.h"
+#include "cli/settings_of.h"
+
+namespace pagoda {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+SettingsAndRemarks result_of(const Arguments& arguments, const Environment& environment = {}) {
+  return settings_of(parse_options(arguments, EntryPoint::kServe), environment);
+}
+
+Settings settings(const Arguments& arguments, const Environment& environment = {}) {
+  return result_of(arguments, environment).settings;
+}
+
+std::string refusal_of(const Arguments& arguments, const Environment& environment = {}) {
+  try {
+    result_of(arguments, environment);
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::kConfig);
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("no two options share a name or an alias, and every default is a value of its option") {
+  std::set<std::string> names;
+  for (const OptionRow* row : all_options()) {
+    CAPTURE(row->name);
+    CHECK(names.insert(std::string(row->name)).second);
+    if (!row->aliases.empty()) CHECK(names.insert(std::string(row->aliases)).second);
+    CHECK_NOTHROW(default_of(*row));
+    CHECK((row->type == ValueType::kFlag) == row->value_name.empty());
+  }
+}
+
+TEST_CASE("no two environment variables share a name") {
+  std::set<std::string_view> names;
+  for (const VariableRow& row : all_variables()) {
+    CAPTURE(row.name);
+    CHECK(names.insert(row.name).second);
+    CHECK((row.standing == Standing::kWorks) == row.note.empty());
+  }
+}
+
+TEST_CASE("defaults are those of vLLM on a CPU") {
+  const Settings s = settings({});
+  CHECK(s.server.listen.port == 8000);
+  CHECK(s.server.listen.host.empty());
+  CHECK(s.engine.backend == "cpu");
+  CHECK(s.engine.scheduler.max_step_tokens == 2048);
+  CHECK(s.engine.scheduler.max_sequences == 32);
+  CHECK(s.engine.scheduler.prefix_caching);
+  CHECK(s.engine.scheduler.chunked_prefill);
+  CHECK(s.engine.cache.block_size == 16);
+  CHECK(s.engine.cache.memory_utilization == doctest::Approx(0.9));
+  CHECK(!s.engine.model.max_model_len.has_value());
+  CHECK(s.server.openai.max_logprobs == 20);
+  CHECK(s.server.limits.max_body_bytes == size_t{64} << 20);
+  CHECK(s.shutdown_grace == std::chrono::seconds(30));
+  CHECK(s.model.generation_config == "auto");
+}
+
+TEST_CASE("options go where they belong") {
+  const Settings s = settings({"folder",
+                               "--port",
+                               "8002",
+                               "--max-model-len",
+                               "32K",
+                               "-tp",
+                               "4",
+                               "--max-num-seqs",
+                               "7",
+                               "--no-enable-prefix-caching",
+                               "--scheduling-policy",
+                               "priority",
+                               "--dtype",
+                               "float32",
+                               "--served-model-name",
+                               "a",
+                               "b",
+                               "--load-format",
+                               "dummy",
+                               "--disable-log-requests",
+                               "--reasoning-parser",
+                               "qwen3",
+                               "--shutdown-grace",
+                               "0.5",
+                               "--num-gpu-blocks-override",
+                               "12"});
+  CHECK(s.model.model == "folder");
+  CHECK(s.server.listen.port == 8002);
+  CHECK(s.engine.model.max_model_len == 32768);
+  CHECK(s.engine.parallel.tensor_parallel_size == 4);
+  CHECK(s.engine.scheduler.max_sequences == 7);
+  CHECK(!s.engine.scheduler.prefix_caching);
+  CHECK(s.engine.scheduler.policy == SchedulingPolicy::kPriority);
+  CHECK(s.model.dtype == "float32");
+  CHECK(s.server.openai.served_model_names == std::vector<std::string>{"a", "b"});
+  CHECK(s.engine.model.load_format == LoadFormat::kDummy);
+  CHECK(!s.server.log.requests);
+  CHECK(s.server.openai.reasoning_parser == "qwen3");
+  CHECK(s.shutdown_grace == std::chrono::milliseconds(500));
+  CHECK(s.engine.cache.num_blocks_override == 12);
+}
+
+TEST_CASE("rotary options are laid over config.json together with --hf-overrides") {
+  const Settings s = settings({"--rope-scaling", R"({"factor": 4})", "--rope-theta", "1e6",
+                               "--hf-overrides.num_layers", "2"});
+  CHECK(boost::json::serialize(s.model.hf_overrides) ==
+        R"({"rope_scaling":{"factor":4},"rope_theta":1E6,"num_layers":2})");
+}
+
+TEST_CASE("variables act, and options win over them") {
+  const Environment environment = {{"VLLM_API_KEY", "from-environment"},
+                                   {"VLLM_CPU_KVCACHE_SPACE", "3"},
+                                   {"OMP_NUM_THREADS", "5"},
+                                   {"VLLM_USE_MODELSCOPE", "TRUE"},
+                                   {"VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "9"},
+                                   {"VLLM_LOGGING_LEVEL", "ERROR"},
+                                   {"VLLM_ALLOW_LONG_MAX_MODEL_LEN", "1"}};
+  const Settings s = settings({}, environment);
+  CHECK(s.server.access.api_keys == std::vector<std::string>{"from-environment"});
+  CHECK(s.engine.cache.space_bytes == int64_t{3} << 30);
+  CHECK(s.engine.parallel.threads == 5);
+  CHECK(s.hub.modelscope);
+  CHECK(s.server.limits.keep_alive == std::chrono::seconds(9));
+  CHECK(s.log.level == LogLevel::kError);
+  CHECK(s.engine.model.allow_long_max_model_len);
+  const Settings t = settings({"--api-key", "typed", "--cpu-threads", "2"}, environment);
+  CHECK(t.server.access.api_keys == std::vector<std::string>{"typed"});
+  CHECK(t.engine.parallel.threads == 2);
+}
+
+TEST_CASE("what has no meaning is accepted with one line that says why") {
+  const auto result = result_of({"m", "--enforce-eager", "--swap-space", "8", "-O3"},
+                                {{"PYTORCH_NPU_ALLOC_CONF", "max_split_size_mb:256"}});
+  CHECK(
+      result.remarks ==
+      std::vector<std::string>{
+          "PYTORCH_NPU_ALLOC_CONF max_split_size_mb:256 has no effect: It configures PyTorch's "
+          "allocator; memory is planned once at start here.",
+          "--enforce-eager has no effect: Nothing is compiled or captured here.",
+          "--swap-space 8.0 has no effect: A preempted sequence is computed again, as in vLLM's V1 "
+          "engine.",
+          R"(-O {"level":3} has no effect: Nothing is compiled or captured here.)"});
+}
+
+TEST_CASE("a default that is spelt out needs no line") {
+  const auto result =
+      result_of({"m", "--swap-space", "4", "--pipeline-parallel-size", "1", "--kv-cache-dtype",
+                 "auto", "--quantization", "None", "--no-enable-lora", "--tool-parser-plugin", ""});
+  CHECK(result.remarks.empty());
+}
+
+TEST_CASE("a value that is harmless is accepted, another of the same option is refused") {
+  CHECK(result_of({"m", "--task", "generate"}).remarks.size() == 1);
+  CHECK(result_of({"m", "--enable_expert_parallel"}).remarks ==
+        std::vector<std::string>{"--enable_expert_parallel changes nothing: No model of this build "
+                                 "has MoE layers, so there are no experts to divide."});
+  CHECK(refusal_of({"m", "--task", "embed"}) ==
+        "--task embed: is not possible. Only generation is possible yet; leave --task out.");
+}
+
+TEST_CASE("what is not possible yet is refused with what is") {
+  CHECK(refusal_of({"m", "-pp", "2"}) ==
+        "-pp 2: is not possible. Pipeline parallelism is not possible yet; use "
+        "--tensor-parallel-size.");
+  CHECK(refusal_of({"m", "--headless"}) ==
+        "--headless: is not possible. Several hosts are not possible yet; run one server a host "
+        "behind a load balancer.");
+  CHECK(
+      refusal_of({"m"}, {{"VLLM_TORCH_PROFILER_DIR", "/x"}}) ==
+      "VLLM_TORCH_PROFILER_DIR /x: is not possible. There is no PyTorch here to profile; unset it "
+      "(perf shows where time goes).");
+}
+
+TEST_CASE("a slip in the name of a variable is pointed at") {
+  CHECK(
+      result_of({"m"}, {{"VLLM_CPU_KV_CACHE_SPACE", "4"}}).warnings ==
+      std::vector<std::string>{"The environment variable VLLM_CPU_KV_CACHE_SPACE is not known and "
+                               "ignored; did you mean VLLM_CPU_KVCACHE_SPACE?"});
+  CHECK(result_of({"m"}, {{"VLLM_DP_RANK", "0"}, {"PATH", "/bin"}}).warnings.empty());
+}
+
+TEST_CASE("values that do not fit together are refused before anything is loaded") {
+  CHECK(refusal_of({"m", "--max-num-batched-tokens", "16"})
+            .starts_with(
+                "max_num_batched_tokens (16) must be greater than or equal to max_num_seqs (32)."));
+  CHECK(refusal_of({"m", "--no-enable-chunked-prefill", "--max-model-len", "4096"})
+            .starts_with("max_num_batched_tokens (2048) is smaller than max_model_len (4096)."));
+  CHECK(refusal_of({"m", "--enable-auto-tool-choice"}) ==
+        "--enable-auto-tool-choice requires --tool-call-parser, such as --tool-call-parser hermes");
+  CHECK(refusal_of({"m"}, {{"VLLM_CPU_KVCACHE_SPACE", "4GB"}}) ==
+        R"(VLLM_CPU_KVCACHE_SPACE: "4GB" is not a whole number of 0 or more)");
+  CHECK(refusal_of({"m"}, {{"VLLM_LOGGING_LEVEL", "LOUD"}}) ==
+        R"(VLLM_LOGGING_LEVEL: "LOUD" is not a level; choose DEBUG, INFO, WARNING or ERROR)");
+}
+
+TEST_CASE("the default model is served only where none is named") {
+  CHECK(settings({"--default-model", "demo"}).model.model == "demo");
+  CHECK(settings({"mine", "--default-model", "demo"}).model.model == "mine");
+}
+
+TEST_CASE("the log shows what differs from the defaults, but no keys") {
+  const Arguments arguments = {"m",    "--api-key", "secret", "--hf-token",      "hidden", "--port",
+                               "8000", "-tp",       "2",      "--max-model-len", "1k"};
+  CHECK(non_default_arguments(parse_options(arguments, EntryPoint::kServe)) ==
+        R"({"api_key": "***", "model": "m", "hf_token": "***", "max_model_len": 1000, )"
+        R"("tensor_parallel_size": 2})");
+}
+
+TEST_CASE("worker threads are bound as VLLM_CPU_OMP_THREADS_BIND says") {
+  using Lists = std::vector<std::vector<int>>;
+  const std::vector<int> cores = {0, 1, 2, 3, 4, 5};
+  CHECK(bound_cores({.bind = "auto"}, 2, cores).empty());
+  CHECK(bound_cores({.bind = "nobind"}, 2, cores).empty());
+  CHECK(bound_cores({.bind = "0-2|4,5"}, 2, cores) == Lists{{0, 1, 2}, {4, 5}});
+  CHECK(bound_cores({.bind = "auto", .reserved = 2}, 2, cores) == Lists{{0, 1}, {2, 3}});
+  CHECK_THROWS_WITH(bound_cores({.bind = "0-2"}, 2, cores),
+                    "VLLM_CPU_OMP_THREADS_BIND: \"0-2\" has 1 lists of cores for "
+                    "--tensor-parallel-size 2; give one list a rank");
+  CHECK_THROWS_WITH_AS(bound_cores({.bind = "0-x"}, 1, cores),
+                       doctest::Contains("is not a list of cores such as 0-3,8"), Error);
+  CHECK_THROWS_WITH_AS(bound_cores({.bind = "auto", .reserved = 6}, 1, cores),
+                       doctest::Contains("leaves fewer than one core a rank"), Error);
+}
+
+}  // namespace
+}  // namespace pagoda

@@ -1,0 +1,100 @@
+#include "cli/shutdown.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "base/str.h"
+
+namespace pagoda {
+namespace {
+
+int opened(int descriptor, const char* what) {
+  if (descriptor >= 0) return descriptor;
+  throw Error(ErrorKind::kDevice, str(what, ": ", std::strerror(errno)));
+}
+
+void make_readable(int event) {
+  const uint64_t one = 1;
+  MUST(write(event, &one, sizeof one) == sizeof one);
+}
+
+void wait_until_readable(int descriptor) {
+  pollfd wanted = {descriptor, POLLIN, 0};
+  while (poll(&wanted, 1, -1) < 0 && errno == EINTR) {
+  }
+}
+
+const char* name_of(int signal) {
+  return signal == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
+}  // namespace
+
+Shutdown::Shutdown() {
+  sigset_t ours;
+  sigemptyset(&ours);
+  sigaddset(&ours, SIGINT);
+  sigaddset(&ours, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ours, &before_);
+  signals_ = opened(signalfd(-1, &ours, SFD_CLOEXEC), "signalfd");
+  over_ = opened(eventfd(0, EFD_CLOEXEC), "eventfd");
+  first_taken_ = opened(eventfd(0, EFD_CLOEXEC), "eventfd");
+  watching_ = std::thread([this] { watch(); });
+}
+
+Shutdown::~Shutdown() {
+  make_readable(over_);
+  watching_.join();
+  if (ending_.joinable()) ending_.join();
+  for (const int descriptor : {signals_, over_, first_taken_}) close(descriptor);
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void Shutdown::end_with(std::function<void()> politely) {
+  const std::lock_guard lock(mutex_);
+  politely_ = std::move(politely);
+}
+
+void Shutdown::wait_for_signal() {
+  wait_until_readable(first_taken_);
+}
+
+void Shutdown::watch() {
+  pollfd wanted[] = {{signals_, POLLIN, 0}, {over_, POLLIN, 0}};
+  while (true) {
+    if (poll(wanted, 2, -1) < 0) continue;
+    if (wanted[1].revents != 0) return;
+    signalfd_siginfo info;
+    if (read(signals_, &info, sizeof info) == sizeof info) take(static_cast<int>(info.ssi_signo));
+  }
+}
+
+void Shutdown::take(int signal) {
+  if (num_taken_++ == 0) return end_first_time(signal);
+  LOG_WARNING("{} once more: ending at once.", name_of(signal));
+  std::_Exit(128 + signal);
+}
+
+void Shutdown::end_first_time(int signal) {
+  const std::lock_guard lock(mutex_);
+  if (!politely_) {
+    LOG_INFO("{} while starting: nothing is served yet, ending at once.", name_of(signal));
+    std::_Exit(EXIT_SUCCESS);
+  }
+  LOG_INFO("{}: shutting down. A second one ends the program at once.", name_of(signal));
+  make_readable(first_taken_);
+  ending_ = std::thread(politely_);
+}
+
+}  // namespace pagoda
