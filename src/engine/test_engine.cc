@@ -17,8 +17,12 @@ TestEngine::TestEngine(const EngineConfig& config)
     : engine_(config, *this, nullptr), thread_([this] { engine_.run(); }) {}
 
 TestEngine::~TestEngine() {
+  stop();
+}
+
+void TestEngine::stop() {
   engine_.stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 RequestId TestEngine::submit(std::vector<TokenId> prompt, const SamplingParams& sampling,

@@ -41,6 +41,8 @@ class TestEngine : private EventSink {
     return wait(submit(std::move(prompt), sampling));
   }
   std::string wait_for_death();
+  // The engine's thread has ended when this returns.
+  void stop();
   Engine& engine() { return engine_; }
 
  private:
