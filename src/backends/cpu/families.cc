@@ -1,5 +1,8 @@
 #include "backends/cpu/families.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/error.h"
 #include "base/str.h"
 
@@ -32,7 +35,19 @@ bool has_avx512bf16() {
   return has_avx512f() && __builtin_cpu_supports("avx512bf16");
 }
 
+// Tiles are 8 KiB of state a thread, so Linux gives them only to who asks, before threads start
+// (Documentation/x86/xstate.rst).
+bool has_amx() {
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!has_avx512bf16() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 constexpr Family kFamilies[] = {
+    {"amx", &amx_kernels, &has_amx},
     {"avx512bf16", &avx512bf16_kernels, &has_avx512bf16},
     {"avx512f", &avx512f_kernels, &has_avx512f},
     {"avx2", &avx2_kernels, &has_avx2},
@@ -70,8 +85,12 @@ const Family& choose_family(std::string_view name) {
   for (const Family& family : kFamilies) {
     if ((name.empty() || name == family.name) && family.is_here()) return family;
   }
-  throw Error(ErrorKind::kConfig, str("--backend cpu:", name, ": this machine does not have \"",
-                                      name, "\"; it has ", names_here()));
+  const bool built = std::any_of(std::begin(kFamilies), std::end(kFamilies),
+                                 [&](const Family& family) { return family.name == name; });
+  throw Error(ErrorKind::kConfig, str("--backend cpu:", name, ": ",
+                                      built ? "this machine does not have it; it has "
+                                            : "no instruction set of that name; this machine has ",
+                                      names_here()));
 }
 
 }  // namespace pagoda::cpu

@@ -1,8 +1,7 @@
 // The instruction families of the CPU: which are built, which this machine has, which serves.
 //
-// Thread rule: pure functions, but the first call of choose_family("amx") or best_family() asks the
-// system for permission to use AMX; threads that exist by then do not get it on every kernel, so
-// devices are opened before the process starts workers of its own.
+// Thread rule: pure functions, but asking whether AMX is here also asks the system for permission
+// to use it, which must happen before the threads that will use it start.
 #pragma once
 
 #include <span>
