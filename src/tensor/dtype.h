@@ -11,9 +11,9 @@ enum class DType : uint8_t { kF32, kBF16, kF16, kI32, kU8 };
 
 constexpr int64_t bytes_of(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return 4;
+    case DType::kF32:
     case DType::kI32: return 4;
-    case DType::kBF16: return 2;
+    case DType::kBF16:
     case DType::kF16: return 2;
     case DType::kU8: return 1;
   }
