@@ -184,18 +184,20 @@ json::value default_of(const OptionRow& row) {
 }
 
 void merge_json(json::value& target, const json::value& patch) {
-  if (target.is_object() && patch.is_object()) {
-    for (const auto& [key, item] : patch.as_object()) {
-      if (auto* known = target.as_object().if_contains(key)) {
-        merge_json(*known, item);
-      } else {
-        target.as_object()[key] = item;
-      }
-    }
-  } else if (target.is_array() && patch.is_array()) {
+  if (target.is_array() && patch.is_array()) {
     for (const json::value& item : patch.as_array()) target.as_array().push_back(item);
-  } else {
+    return;
+  }
+  if (!target.is_object() || !patch.is_object()) {
     target = patch;
+    return;
+  }
+  for (const auto& [key, item] : patch.as_object()) {
+    if (target.as_object().contains(key)) {
+      merge_json(target.as_object()[key], item);
+    } else {
+      target.as_object()[key] = item;
+    }
   }
 }
 
