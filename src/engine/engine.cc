@@ -195,7 +195,8 @@ EngineFacts Engine::facts() const {
   return {.max_model_len = memory.max_model_len,
           .vocab = state_->vocab,
           .num_blocks = memory.num_blocks,
-          .block_size = state_->config.cache.block_size};
+          .block_size = state_->config.cache.block_size,
+          .weight_bytes = state_->world.weight_bytes()};
 }
 
 RequestId Engine::next_id() {

@@ -64,6 +64,7 @@ struct EngineFacts {
   int64_t vocab = 0;
   int64_t num_blocks = 0;
   int64_t block_size = 0;
+  int64_t weight_bytes = 0;  // as kept, of all ranks
 };
 
 // Thread rule: any thread.
