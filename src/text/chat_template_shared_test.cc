@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <iostream>
 #include <random>
 
 #include "base/file.h"
@@ -63,6 +62,178 @@ TEST_CASE("every vector of Hugging Face's syntax tests gives what Python's Jinja
       CHECK(ours.starts_with("ERROR"));  // where Python raises a TypeError
     }
   }
+}
+
+// Conversations that exercise what templates branch on.
+constexpr const char* kConversations[] = {
+    R"([{"role":"user","content":"Hello, how are you?"}])",
+    R"([{"role":"system","content":"You are terse.\n"},{"role":"user","content":"  Hi! \u4f60\u597d \ud83e\udd17 "}])",
+    R"([{"role":"system","content":""},{"role":"user","content":""}])",
+    R"([{"role":"user","content":"1+1?"},{"role":"assistant","content":"2"},{"role":"user","content":"And 2+2?"}])",
+    R"([{"role":"user","content":"1+1?"},{"role":"assistant","content":"<think>\nHm.\n</think>\n\n2"},
+        {"role":"user","content":"And 2+2?"},{"role":"assistant","reasoning_content":"Four.","content":"4"}])",
+    R"([{"role":"developer","content":"Be kind."},{"role":"user","content":[{"type":"text","text":"What is this?"},
+        {"type":"image","image":"a.png"},{"type":"image_url","image_url":{"url":"b.png"}}]}])",
+    R"([{"role":"user","content":"Weather in Paris?"},
+        {"role":"assistant","content":null,"tool_calls":[{"id":"call_0_ab","type":"function",
+         "function":{"name":"get_weather","arguments":{"city":"Paris","days":3,"units":["C",null,1.5,true]}}}]},
+        {"role":"tool","tool_call_id":"call_0_ab","name":"get_weather","content":"{\"sun\": \"<yes> & 'no'\"}"},
+        {"role":"assistant","content":"Sunny."},{"role":"user","content":"Thanks"}])",
+    R"([{"role":"user","content":"Weather?"},
+        {"role":"assistant","content":"Let me see.","reasoning_content":"I need a tool.","tool_calls":[
+         {"id":"abcdefghi","type":"function","function":{"name":"get_weather","arguments":"{\"city\": \"Rome\"}"}},
+         {"id":"jklmnopqr","type":"function","function":{"name":"add","arguments":"{\"a\": 1}"}}]},
+        {"role":"tool","tool_call_id":"abcdefghi","content":"rain"},
+        {"role":"tool","tool_call_id":"jklmnopqr","content":[{"type":"text","text":"2"}]}])",
+    R"([{"role":"assistant","content":"I begin."},{"role":"assistant","content":"And go on."}])",
+    R"([])",
+};
+
+constexpr const char* kTools = R"([
+    {"type":"function","function":{"name":"get_weather","description":"Get \"the\" weather\nof a city",
+      "parameters":{"type":"object","properties":{"city":{"type":"string","description":"The city"},
+        "days":{"type":["integer","null"],"default":1,"minimum":0.5},"units":{"type":"array","items":{"type":"string","enum":["C","F"]}},
+        "nested":{"type":"object","properties":{"deep":{"anyOf":[{"type":"string"},{"type":"number"}]}},"required":["deep"]}},
+        "required":["city"]}}},
+    {"type":"function","function":{"name":"add","description":"","parameters":{"type":"object","properties":{}},
+      "return":{"type":"number","description":"sum"}}}])";
+
+// The variables of every conversation, with and without tools, generation prompt, thinking.
+std::vector<json::object> variables_to_try() {
+  std::vector<json::object> all;
+  for (const char* conversation : kConversations) {
+    for (const bool tools : {false, true}) {
+      for (const bool prompt : {false, true}) {
+        json::object variables{{"messages", json::parse(conversation)},
+                               {"tools", tools ? json::parse(kTools) : json::value()},
+                               {"documents", nullptr},
+                               {"add_generation_prompt", prompt},
+                               {"bos_token", "<s>"},
+                               {"eos_token", "</s>"}};
+        all.push_back(variables);
+        for (const bool thinking : {false, true}) {
+          variables["enable_thinking"] = thinking;
+          variables["thinking"] = thinking;
+          all.push_back(variables);
+        }
+      }
+    }
+  }
+  return all;
+}
+
+struct NamedSource {
+  std::string name, source;
+};
+
+std::vector<NamedSource> template_files() {
+  std::vector<NamedSource> all;
+  for (const auto& entry : fs::recursive_directory_iterator(kTemplates)) {
+    if (entry.path().extension() != ".jinja") continue;
+    all.push_back({entry.path().filename(), read_text_file(entry.path())});
+  }
+  return all;
+}
+
+std::vector<NamedSource> templates_in_tokenizer_configs() {
+  std::vector<fs::path> folders = {fs::path(PAGODA_SHARED_DIR) / "demo-model"};
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(PAGODA_SHARED_DIR) / "data/tokenizers")) {
+    folders.push_back(entry.path());
+  }
+  std::vector<NamedSource> all;
+  for (const fs::path& folder : folders) {
+    const fs::path path = folder / "tokenizer_config.json";
+    if (!fs::exists(path)) continue;
+    const json::object config = json::parse(read_text_file(path)).as_object();
+    const json::value* text = config.if_contains("chat_template");
+    if (text != nullptr) all.push_back({folder.filename(), std::string(text->as_string())});
+  }
+  return all;
+}
+
+// Renders every template with every set of variables here and in Python.
+void compare_with_python(const std::vector<NamedSource>& templates) {
+  std::vector<OracleCase> cases;
+  std::vector<std::string> names;
+  for (const auto& [name, source] : templates) {
+    for (const json::object& variables : variables_to_try()) {
+      cases.push_back({source, variables});
+      names.push_back(name);
+    }
+  }
+  const std::vector<OracleResult> expected = testing::ask_oracle(cases);
+  REQUIRE_MESSAGE(expected.size() == cases.size(), "install Debian's python3-jinja2");
+  size_t texts = 0;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    CAPTURE(names[i]);
+    const std::string variables = json::serialize(cases[i].variables);
+    CAPTURE(variables);
+    const std::string ours =
+        rendered_or_error(json::value(cases[i].template_source), cases[i].variables);
+    if (expected[i]) {
+      CHECK(ours == *expected[i]);
+      ++texts;
+    } else {
+      CHECK(ours.starts_with("ERROR"));
+    }
+  }
+  CHECK(texts > cases.size() / 2);  // most conversations suit most templates
+}
+
+TEST_CASE("every template file renders as Python's Jinja2 renders it") {
+  const std::vector<NamedSource> templates = template_files();
+  CHECK(templates.size() >= 50);
+  compare_with_python(templates);
+}
+
+TEST_CASE("every template of a tokenizer_config.json renders as Python's Jinja2 renders it") {
+  const std::vector<NamedSource> templates = templates_in_tokenizer_configs();
+  CHECK(templates.size() >= 9);
+  compare_with_python(templates);
+}
+
+// Cuts, doubles, swaps and replaces pieces of a template.
+std::string mutated(std::string source, std::mt19937& random) {
+  constexpr const char* kPieces[] = {
+      "{%",        "%}",        "{{",     "}}", "-",  "(",
+      ")",         "[",         "]",      "|",  "'",  "{#",
+      " if ",      " else ",    "loop",   "~",  "**", "for x in messages",
+      "999999999", "macro m()", "endfor", ":",  "-1", "range(9999)",
+      "namespace", "\xF0",      "\\u",    "%"};
+  const auto pick = [&](size_t limit) {
+    return std::uniform_int_distribution<size_t>(0, limit)(random);
+  };
+  for (size_t n = 1 + pick(4); n > 0; --n) {
+    const size_t at = pick(source.size()), size = pick(30);
+    switch (pick(3)) {
+      case 0: source.erase(at, size); break;
+      case 1: source.insert(at, kPieces[pick(std::size(kPieces) - 1)]); break;
+      case 2: source.insert(at, source.substr(pick(source.size()), size)); break;
+      default: source.replace(at, size, kPieces[pick(std::size(kPieces) - 1)]); break;
+    }
+  }
+  return source;
+}
+
+TEST_CASE("broken templates end in an error or a text, never in a crash") {
+  constexpr int kRounds = 40;
+  constexpr TemplateLimits kTight = {.max_steps = 300'000,
+                                     .max_memory_bytes = 8 << 20,
+                                     .max_output_bytes = 1 << 20,
+                                     .max_range = 100'000,
+                                     .max_depth = 1000};
+  std::mt19937 random(7);
+  const std::vector<json::object> all = variables_to_try();
+  size_t ended = 0;
+  for (const auto& [name, source] : template_files()) {
+    for (int i = 0; i < kRounds; ++i) {
+      const json::object& variables = all[random() % all.size()];
+      const std::string text = testing::error_of(mutated(source, random), variables, kTight);
+      ended += text.empty() ? 0 : 1;
+    }
+  }
+  CHECK(ended >= 50 * kRounds);
 }
 
 }  // namespace

@@ -304,6 +304,11 @@ TemplateValue groupby(TemplateHeap& heap, const TemplateValue& value,
   return make_list(heap, std::move(groups));
 }
 
+// map, select and their kin make nothing of what is false, such as None.
+TemplateValues items_if_true(TemplateHeap& heap, const TemplateValue& value) {
+  return is_true(value) ? items_of(heap, value) : TemplateValues(heap.memory());
+}
+
 TemplateValue map(TemplateHeap& heap, const TemplateValue& value,
                   const TemplateArguments& arguments) {
   TemplateValues result(heap.memory());
@@ -312,7 +317,7 @@ TemplateValue map(TemplateHeap& heap, const TemplateValue& value,
     const AttributePath path(heap, bound[0]);
     const std::optional<TemplateValue> fallback =
         bound.is_set(1) ? std::optional(bound[1]) : std::nullopt;
-    for (const TemplateValue& item : items_of(heap, value)) {
+    for (const TemplateValue& item : items_if_true(heap, value)) {
       heap.spend(1);
       result.push_back(path.of(heap, item, fallback));
     }
@@ -323,7 +328,7 @@ TemplateValue map(TemplateHeap& heap, const TemplateValue& value,
   if (filter == nullptr) heap.fail(str("No filter named '", name, "'."));
   const TemplateArguments rest = {arguments.positional.subspan(1), arguments.named};
   const TemplateHeap::Level level(heap);
-  for (const TemplateValue& item : items_of(heap, value)) {
+  for (const TemplateValue& item : items_if_true(heap, value)) {
     heap.spend(1);
     result.push_back(filter(heap, item, rest));
   }
@@ -351,7 +356,7 @@ TemplateValue select(TemplateHeap& heap, const TemplateValue& value,
   }
   const TemplateHeap::Level level(heap);
   TemplateValues result(heap.memory());
-  for (const TemplateValue& item : items_of(heap, value)) {
+  for (const TemplateValue& item : items_if_true(heap, value)) {
     heap.spend(1);
     const TemplateValue tested = path.of(heap, item);
     const bool holds = is_true(test ? test(heap, tested, {rest, arguments.named}) : tested);

@@ -20,13 +20,21 @@ TemplateValue mapped(TemplateHeap& heap, const TemplateValue& value,
   return make_text(heap, map(text_of(heap, value)));
 }
 
+// Of safe text they make safe text.
+template <std::string (*map)(std::string_view)>
+TemplateValue mapped_as_safe(TemplateHeap& heap, const TemplateValue& value,
+                             const TemplateArguments& arguments) {
+  return as_safe_as(value, mapped<map>(heap, value, arguments));
+}
+
 TemplateValue trim(TemplateHeap& heap, const TemplateValue& value,
                    const TemplateArguments& arguments) {
   const BoundArguments bound(heap, {"trim", {"chars"}}, arguments);
   const std::string_view text = text_of(heap, value);
   heap.spend_bytes(text.size());
-  return TemplateValue::text(bound.is_set(0) ? stripped(text, bound.text(0, {}), Side::kBoth)
-                                             : stripped(text));
+  return as_safe_as(
+      value, TemplateValue::text(bound.is_set(0) ? stripped(text, bound.text(0, {}), Side::kBoth)
+                                                 : stripped(text)));
 }
 
 TemplateValue replace(TemplateHeap& heap, const TemplateValue& value,
@@ -40,7 +48,7 @@ TemplateValue replace(TemplateHeap& heap, const TemplateValue& value,
 TemplateValue center(TemplateHeap& heap, const TemplateValue& value,
                      const TemplateArguments& arguments) {
   const BoundArguments bound(heap, {"center", {"width"}}, arguments);
-  const TemplateValue text = TemplateValue::text(text_of(heap, value));
+  const TemplateValue text = as_safe_as(value, TemplateValue::text(text_of(heap, value)));
   const TemplateValue width = TemplateValue::integer(bound.integer(0, 80));
   return call_value(heap, attribute_of(heap, text, "center"), {std::span(&width, 1), {}});
 }
@@ -72,7 +80,7 @@ TemplateValue indent(TemplateHeap& heap, const TemplateValue& value,
     out += line;
     heap.check_text_size(out.size());
   }
-  return make_text(heap, out);
+  return as_safe_as(value, make_text(heap, out));
 }
 
 TemplateValue truncate(TemplateHeap& heap, const TemplateValue& value,
@@ -92,7 +100,8 @@ TemplateValue truncate(TemplateHeap& heap, const TemplateValue& value,
   std::string_view kept =
       text.substr(0, code_point_offset(text, static_cast<size_t>(length - end_size)));
   if (!bound.flag(1, false)) kept = kept.substr(0, kept.rfind(' '));  // npos: all of it
-  return make_text(heap, str(kept, end));
+  const TemplateValue result = as_safe_as(value, TemplateValue::text(kept));
+  return apply(heap, BinaryOperator::kAdd, result, TemplateValue::text(end));
 }
 
 TemplateValue wordwrap(TemplateHeap& heap, const TemplateValue& value,
@@ -145,7 +154,7 @@ TemplateValue format(TemplateHeap& heap, const TemplateValue& value,
   if (!arguments.positional.empty() && !arguments.named.empty()) {
     heap.fail("can't handle positional and keyword arguments at the same time");
   }
-  const std::string_view text = text_of(heap, value);
+  const TemplateValue text = as_safe_as(value, TemplateValue::text(text_of(heap, value)));
   auto* dict = heap.make<TemplateDict>(heap);
   for (const NamedTemplateValue& argument : arguments.named) {
     dict->set(heap, TemplateValue::text(argument.name), argument.value);
@@ -156,14 +165,13 @@ TemplateValue format(TemplateHeap& heap, const TemplateValue& value,
                           TemplateValues(arguments.positional.begin(), arguments.positional.end(),
                                          heap.memory()))
           : TemplateValue::dict(dict);
-  return make_text(heap, percent_format(heap, text, values));
+  return as_safe_as(value, make_text(heap, percent_format(heap, text, values)));
 }
 
 TemplateValue escape(TemplateHeap& heap, const TemplateValue& value,
                      const TemplateArguments& arguments) {
   const BoundArguments none(heap, {"escape", {}}, arguments);
-  if (value.is_safe_text()) return value;
-  return make_text(heap, html_escaped(text_of(heap, value))).marked_safe();
+  return escaped(heap, value);
 }
 
 TemplateValue force_escape(TemplateHeap& heap, const TemplateValue& value,
@@ -259,10 +267,10 @@ TemplateValue pprint(TemplateHeap& heap, const TemplateValue& value,
 }
 
 constexpr TemplateFilter kTextFilters[] = {
-    {"upper", &mapped<&upper>},
-    {"lower", &mapped<&lower>},
+    {"upper", &mapped_as_safe<&upper>},
+    {"lower", &mapped_as_safe<&lower>},
     {"title", &mapped<&title_words>},
-    {"capitalize", &mapped<&capitalized>},
+    {"capitalize", &mapped_as_safe<&capitalized>},
     {"trim", &trim},
     {"replace", &replace},
     {"center", &center},

@@ -216,8 +216,8 @@ std::string format_number(TemplateHeap& heap, Specification spec, const Template
 // One "%..." of a percent format.
 class PercentFormatter {
  public:
-  PercentFormatter(TemplateHeap& heap, std::string_view text, const TemplateValue& values)
-      : heap_(heap), rest_(text), values_(values) {
+  PercentFormatter(TemplateHeap& heap, const TemplateValue& text, const TemplateValue& values)
+      : heap_(heap), rest_(text.as_text()), values_(values), escape_(text.is_safe_text()) {
     is_tuple_ = type_name(values) == "tuple";
   }
 
@@ -311,7 +311,9 @@ class PercentFormatter {
       spec.fill.assign(1, ' ');
       spec.align = spec.align == '=' ? '>' : spec.align;
       spec.type = 's';
-      return format_text(heap_, spec, type == 's' ? str_of(heap_, value) : repr_of(heap_, value));
+      if (type == 's' && escape_) return format_text(heap_, spec, escaped(heap_, value).as_text());
+      const std::string text = type == 's' ? str_of(heap_, value) : repr_of(heap_, value);
+      return format_text(heap_, spec, escape_ ? html_escaped(text) : text);
     }
     if (std::string_view("diuoxXeEfFgGc").find(type) == std::string_view::npos) {
       heap_.fail(str("unsupported format character '", type, "'"));
@@ -357,6 +359,7 @@ class PercentFormatter {
   TemplateHeap& heap_;
   std::string_view rest_;
   const TemplateValue& values_;
+  const bool escape_;
   std::string out_;
   bool is_tuple_ = false, named_ = false;
   size_t next_ = 0;
@@ -364,8 +367,8 @@ class PercentFormatter {
 
 class BraceFormatter {
  public:
-  BraceFormatter(TemplateHeap& heap, const TemplateArguments& arguments)
-      : heap_(heap), arguments_(arguments) {}
+  BraceFormatter(TemplateHeap& heap, const TemplateArguments& arguments, bool escape)
+      : heap_(heap), arguments_(arguments), escape_(escape) {}
 
   std::string run(std::string_view text, int depth) {
     if (depth > 1) heap_.fail("Max string recursion exceeded");
@@ -403,7 +406,9 @@ class BraceFormatter {
   std::string field(std::string_view text, int depth) {
     const size_t end = text.find_first_of("!:");
     TemplateValue value = named(text.substr(0, end));
-    if (end == std::string_view::npos) return str_of(heap_, value);
+    if (end == std::string_view::npos) {
+      return escape_ ? std::string(escaped(heap_, value).as_text()) : str_of(heap_, value);
+    }
     text.remove_prefix(end);
     if (take(text, '!')) {
       if (text.empty()) heap_.fail("unmatched '{' in format spec");
@@ -416,7 +421,8 @@ class BraceFormatter {
     }
     if (!take(text, ':') && !text.empty()) heap_.fail("expected ':' after conversion specifier");
     const std::string specification = run(text, depth + 1);
-    return format_value(heap_, value, specification);
+    const std::string formatted = format_value(heap_, value, specification);
+    return escape_ && !value.is_safe_text() ? html_escaped(formatted) : formatted;
   }
 
   // "0", "name", "0.attribute", "name[key]"
@@ -462,18 +468,20 @@ class BraceFormatter {
 
   TemplateHeap& heap_;
   const TemplateArguments& arguments_;
+  const bool escape_;
   size_t next_ = 0;
 };
 
 }  // namespace
 
-std::string percent_format(TemplateHeap& heap, std::string_view text, const TemplateValue& values) {
+std::string percent_format(TemplateHeap& heap, const TemplateValue& text,
+                           const TemplateValue& values) {
   return PercentFormatter(heap, text, values).run();
 }
 
-std::string brace_format(TemplateHeap& heap, std::string_view text,
+std::string brace_format(TemplateHeap& heap, const TemplateValue& text,
                          const TemplateArguments& arguments) {
-  return BraceFormatter(heap, arguments).run(text, 0);
+  return BraceFormatter(heap, arguments, text.is_safe_text()).run(text.as_text(), 0);
 }
 
 std::string format_value(TemplateHeap& heap, const TemplateValue& value,

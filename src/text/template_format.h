@@ -10,9 +10,11 @@
 
 namespace pagoda {
 
-// text % values; values is a tuple, a dict (for %(name)s), or a single value.
-std::string percent_format(TemplateHeap& heap, std::string_view text, const TemplateValue& values);
-std::string brace_format(TemplateHeap& heap, std::string_view text,
+// text % values; values is a tuple, a dict (for %(name)s), or a single value. Safe text (Markup)
+// escapes what it takes in.
+std::string percent_format(TemplateHeap& heap, const TemplateValue& text,
+                           const TemplateValue& values);
+std::string brace_format(TemplateHeap& heap, const TemplateValue& text,
                          const TemplateArguments& arguments);
 // format(value, specification): [[fill]align][sign][#][0][width][,][.precision][type]
 std::string format_value(TemplateHeap& heap, const TemplateValue& value,

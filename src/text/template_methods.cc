@@ -119,14 +119,52 @@ TemplateValue bound_method(TemplateHeap& heap, std::string_view name, TemplateNa
   return TemplateValue::object(heap.make<TemplateFunction>(name, native, self));
 }
 
+// A method of safe text (markupsafe.Markup): its text arguments are escaped, its results are safe.
+class SafeTextMethod final : public TemplateObject {
+ public:
+  SafeTextMethod(std::string_view name, TemplateNative native, TemplateValue self)
+      : name_(name), native_(native), self_(self) {}
+  std::string_view type_name() const override { return "method"; }
+  bool is_callable() const override { return true; }
+
+  TemplateValue call(TemplateHeap& heap, const TemplateArguments& arguments) override {
+    std::vector<TemplateValue> positional(arguments.positional.begin(), arguments.positional.end());
+    for (TemplateValue& value : positional) {
+      if (value.is_text() && escapes_arguments()) value = escaped(heap, value);
+    }
+    return safe(heap, native_(heap, self_, {positional, arguments.named}));
+  }
+
+ private:
+  bool escapes_arguments() const {
+    constexpr std::string_view kEscaping[] = {"replace",      "ljust",  "rjust",
+                                              "lstrip",       "rstrip", "center",
+                                              "removeprefix", "strip",  "removesuffix"};
+    return std::find(std::begin(kEscaping), std::end(kEscaping), name_) != std::end(kEscaping);
+  }
+
+  static TemplateValue safe(TemplateHeap& heap, const TemplateValue& value) {
+    if (value.is_text()) return value.marked_safe();
+    if (!value.is(TemplateKind::kSequence)) return value;
+    TemplateValues items(heap.memory());
+    for (const TemplateValue& item : value.as_sequence().items) items.push_back(safe(heap, item));
+    return make_sequence(heap, value.as_sequence().type, std::move(items));
+  }
+
+  std::string_view name_;
+  TemplateNative native_;
+  TemplateValue self_;
+};
+
 }  // namespace
 
 std::optional<TemplateValue> find_method(TemplateHeap& heap, const TemplateValue& value,
                                          std::string_view name) {
   if (value.is_text()) {
     const TemplateNative native = find_text_method(name);
-    return native != nullptr ? std::optional(bound_method(heap, name, native, value))
-                             : std::nullopt;
+    if (native == nullptr) return std::nullopt;
+    if (!value.is_safe_text()) return bound_method(heap, name, native, value);
+    return TemplateValue::object(heap.make<SafeTextMethod>(name, native, value));
   }
   for (const Method& method : methods_of(value)) {
     if (method.name != name) continue;

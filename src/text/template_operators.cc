@@ -118,6 +118,16 @@ bool is_list_or_tuple(const TemplateValue& value) {
          type == SequenceType::kGroup;
 }
 
+// Safe text (Markup) stays safe, so what is added to it is escaped.
+TemplateValue joined_texts(TemplateHeap& heap, const TemplateValue& left,
+                           const TemplateValue& right) {
+  if (!left.is_safe_text() && !right.is_safe_text()) {
+    return TemplateValue::text(heap.join(left.as_text(), right.as_text()));
+  }
+  const TemplateValue a = escaped(heap, left), b = escaped(heap, right);
+  return TemplateValue::text(heap.join(a.as_text(), b.as_text())).marked_safe();
+}
+
 TemplateValue joined(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
   const TemplateValues& more = right.as_sequence().items;
   TemplateValues items(heap.memory());
@@ -143,7 +153,7 @@ TemplateValue repeated(TemplateHeap& heap, const TemplateValue& value, int64_t t
       text.reserve(piece.size() * static_cast<size_t>(times));
       for (int64_t i = 0; i < times; ++i) text += piece;
     }
-    return make_text(heap, text);
+    return as_safe_as(value, make_text(heap, text));
   }
   TemplateValues items(heap.memory());
   const TemplateValues& piece = value.as_sequence().items;
@@ -171,9 +181,7 @@ std::optional<TemplateValue> of_texts_and_lists(TemplateHeap& heap, BinaryOperat
                                                 const TemplateValue& left,
                                                 const TemplateValue& right) {
   if (op == BinaryOperator::kAdd) {
-    if (left.is_text() && right.is_text()) {
-      return TemplateValue::text(heap.join(left.as_text(), right.as_text()));
-    }
+    if (left.is_text() && right.is_text()) return joined_texts(heap, left, right);
     const bool lists = is_list_or_tuple(left) && is_list_or_tuple(right);
     if (lists && type_name(left) == type_name(right)) return joined(heap, left, right);
   }
@@ -186,7 +194,7 @@ std::optional<TemplateValue> of_texts_and_lists(TemplateHeap& heap, BinaryOperat
     }
   }
   if (op == BinaryOperator::kModulo && left.is_text() && !right.is_undefined()) {
-    return make_text(heap, percent_format(heap, left.as_text(), right));
+    return as_safe_as(left, make_text(heap, percent_format(heap, left, right)));
   }
   return std::nullopt;
 }
@@ -285,7 +293,7 @@ std::optional<TemplateValue> subscript(TemplateHeap& heap, const TemplateValue& 
   if (value.is_text()) {
     const std::optional<std::string_view> found = code_point_at(value.as_text(), key.as_integer());
     heap.spend_bytes(value.as_text().size() / 4);
-    return found ? std::optional(TemplateValue::text(*found)) : std::nullopt;
+    return found ? std::optional(as_safe_as(value, TemplateValue::text(*found))) : std::nullopt;
   }
   if (is_list_or_tuple(value) || type_name(value) == "range") {
     const TemplateValues& items = value.as_sequence().items;
@@ -452,7 +460,7 @@ TemplateValue item_of(TemplateHeap& heap, const TemplateValue& value, const Temp
 
 TemplateValue slice_of(TemplateHeap& heap, const TemplateValue& value, const TemplateSlice& slice) {
   require_defined(heap, value);
-  if (value.is_text()) return text_slice(heap, value.as_text(), slice);
+  if (value.is_text()) return as_safe_as(value, text_slice(heap, value.as_text(), slice));
   const bool sliceable = is_list_or_tuple(value) || type_name(value) == "range";
   if (!sliceable) heap.fail(str("'", type_name(value), "' object is not subscriptable"));
   const TemplateValues& all = value.as_sequence().items;
@@ -472,6 +480,17 @@ TemplateValue slice_of(TemplateHeap& heap, const TemplateValue& value, const Tem
   heap.spend(static_cast<int64_t>(items.size() / 4));
   const bool tuple = type_name(value) == "tuple";
   return make_sequence(heap, tuple ? SequenceType::kTuple : SequenceType::kList, std::move(items));
+}
+
+TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is_safe_text()) return value;
+  const std::string_view text = text_of(heap, value);
+  const bool plain = text.find_first_of("&<>'\"") == std::string_view::npos;
+  return (plain ? TemplateValue::text(text) : make_text(heap, html_escaped(text))).marked_safe();
+}
+
+TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text) {
+  return source.is_safe_text() ? text.marked_safe() : text;
 }
 
 TemplateValue call_value(TemplateHeap& heap, const TemplateValue& callee,

@@ -55,6 +55,11 @@ TemplateValue slice_of(TemplateHeap& heap, const TemplateValue& value, const Tem
 TemplateValue call_value(TemplateHeap& heap, const TemplateValue& callee,
                          const TemplateArguments& arguments);
 
+// Safe text as it is; anything else as text with its HTML escaped, which makes it safe.
+TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value);
+// `text`, marked safe if `source` is: most of what is made of safe text is safe.
+TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text);
+
 // Fails with Python's words for an undefined value that is used.
 void require_defined(const TemplateHeap& heap, const TemplateValue& value);
 

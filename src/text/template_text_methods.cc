@@ -199,7 +199,7 @@ TemplateValue join(TemplateHeap& heap, const TemplateValue& self,
           str("sequence item ", i, ": expected str instance, ", type_name(items[i]), " found"));
     }
     if (i != 0) text += self.as_text();
-    text += items[i].as_text();
+    text += self.is_safe_text() ? escaped(heap, items[i]).as_text() : items[i].as_text();
     heap.check_text_size(text.size());
   }
   return make_text(heap, text);
@@ -287,7 +287,7 @@ TemplateValue expand_tabs(TemplateHeap& heap, const TemplateValue& self,
 
 TemplateValue format(TemplateHeap& heap, const TemplateValue& self,
                      const TemplateArguments& arguments) {
-  return make_text(heap, brace_format(heap, self.as_text(), arguments));
+  return make_text(heap, brace_format(heap, self, arguments));
 }
 
 struct TextMethod {
