@@ -48,6 +48,12 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+constexpr std::string_view kFlatPrefix = "models--";
+
+std::string flat_name(const std::string& name) {
+  return str(kFlatPrefix, replaced(name, "/", "--"));
+}
+
 // Names in a folder, sorted; none if it cannot be read.
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
@@ -134,36 +140,49 @@ std::optional<fs::path> snapshot_in(const fs::path& folder, const std::string& r
   return newest;
 }
 
+// ModelScope's folders of older and newer versions, below `base`.
+std::optional<fs::path> find_modelscope(const fs::path& base, const std::string& name,
+                                        const std::string& revision) {
+  const bool has_owner = name.find('/') != std::string::npos;
+  for (const std::string& folder : {replaced(name, ".", "___"), name}) {
+    if (has_owner && is_file(base / folder / "config.json")) return base / folder;
+  }
+  return snapshot_in(base / flat_name(name), revision);
+}
+
 std::optional<fs::path> find_in(const Cache& cache, const std::string& name,
                                 const std::string& revision) {
-  const std::string flat = "models--" + replaced(name, "/", "--");
-  if (cache.form == Cache::Form::kHuggingFace) return snapshot_in(cache.folder / flat, revision);
-  const std::string escaped = replaced(name, ".", "___");
-  for (const fs::path& base : {cache.folder / "models", cache.folder}) {
-    for (const std::string& folder : {escaped, name}) {
-      if (name.find('/') != std::string::npos && is_file(base / folder / "config.json")) {
-        return base / folder;
-      }
-    }
-    if (auto snapshot = snapshot_in(base / flat, revision)) return snapshot;
+  if (cache.form == Cache::Form::kHuggingFace) {
+    return snapshot_in(cache.folder / flat_name(name), revision);
   }
-  return std::nullopt;
+  const auto found = find_modelscope(cache.folder / "models", name, revision);
+  return found ? found : find_modelscope(cache.folder, name, revision);
+}
+
+// "org/name" of models--org--name.
+std::string name_of_flat(std::string_view flat) {
+  const std::string_view name = flat.substr(kFlatPrefix.size());
+  const size_t cut = name.find("--");
+  if (cut == std::string_view::npos) return std::string(name);
+  return str(name.substr(0, cut), "/", name.substr(cut + 2));
+}
+
+// org/name of the folders of ModelScope's cache below `owner`.
+void add_plain_names(std::set<std::string>& names, const fs::path& owner) {
+  for (const std::string& model : names_in(owner)) {
+    if (!is_file(owner / model / "config.json")) continue;
+    names.insert(str(owner.filename().string(), "/", replaced(model, "___", ".")));
+  }
 }
 
 // Names of all models in a cache.
 void add_names(std::set<std::string>& names, const Cache& cache) {
   for (const fs::path& base : {cache.folder, cache.folder / "models"}) {
     for (const std::string& entry : names_in(base)) {
-      if (entry.starts_with("models--")) {
-        const std::string_view name = std::string_view(entry).substr(8);
-        const size_t cut = std::min(name.find("--"), name.size());
-        names.insert(str(name.substr(0, cut), cut < name.size() ? "/" : "",
-                         name.substr(std::min(cut + 2, name.size()))));
+      if (entry.starts_with(kFlatPrefix)) {
+        names.insert(name_of_flat(entry));
       } else if (cache.form == Cache::Form::kModelScope && entry != "models") {
-        for (const std::string& model : names_in(base / entry)) {
-          if (!is_file(base / entry / model / "config.json")) continue;
-          names.insert(entry + "/" + replaced(model, "___", "."));
-        }
+        add_plain_names(names, base / entry);
       }
     }
   }

@@ -42,7 +42,6 @@ class BandReader final : public PanelReader {
  public:
   // `file_columns` is the width of all tensors. `progress` may be null.
   BandReader(std::vector<Band> bands, int64_t file_columns, Runs columns, LoadProgress* progress);
-  ~BandReader() override;
 
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_.size; }
@@ -57,27 +56,25 @@ class BandReader final : public PanelReader {
   void finish() const;
 
  private:
-  struct Source;
-  // Rows of the panel that are consecutive rows of one tensor; source null: zeros.
+  // Rows of the panel that are consecutive rows of one tensor; null: zeros.
   struct Segment {
     int64_t begin, count;
-    const Source* source;
+    const StoredTensor* tensor;
     int64_t file_row;
   };
 
-  void append_segments(const Source& source);
+  void append_segments(const Band& band);
+  void prefetch_start(const Band& band) const;
   size_t segment_at(int64_t row) const;
   void copy_row(const Segment& segment, int64_t file_row, std::byte* out) const;
-  const std::byte* file_rows(const Segment& segment, int64_t row, int64_t rows,
-                             std::byte* scratch) const;
   // f(segment, first row in it, rows) over [first_row, first_row + rows).
   template <class F>
   void for_segments(int64_t first_row, int64_t rows, F&& f) const;
 
+  const std::vector<Band> bands_;
   const int64_t file_columns_;
   const Runs columns_;
   LoadProgress* const progress_;
-  std::vector<std::unique_ptr<Source>> sources_;
   std::vector<Segment> segments_;
   int64_t rows_ = 0;
   Encoding encoding_;

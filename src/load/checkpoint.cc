@@ -58,8 +58,11 @@ class FileTensor final : public StoredTensor {
     return scratch;
   }
   void prefetch(int64_t first, int64_t count) const override {
-    const auto [begin, size] = clipped(first, count);
-    file_.prefetch(begin, size);
+    // The system takes little at a time (read_ahead_kb, commonly 128).
+    constexpr size_t kPiece = 128 << 10;
+    size_t begin = offset_ + static_cast<size_t>(first) * element_;
+    const size_t end = begin + static_cast<size_t>(count) * element_;
+    for (; begin < end; begin += kPiece) file_.prefetch(begin, std::min(kPiece, end - begin));
   }
   void drop(int64_t first, int64_t count) const override {
     file_.drop(offset_ + static_cast<size_t>(first) * element_,
@@ -67,13 +70,6 @@ class FileTensor final : public StoredTensor {
   }
 
  private:
-  // May begin in this tensor and end in a later one.
-  std::pair<size_t, size_t> clipped(int64_t first, int64_t count) const {
-    const size_t begin =
-        std::min(file_.bytes().size(), offset_ + static_cast<size_t>(first) * element_);
-    return {begin, std::min(file_.bytes().size() - begin, static_cast<size_t>(count) * element_)};
-  }
-
   const MappedFile& file_;
   const size_t offset_;
   const Encoding encoding_;

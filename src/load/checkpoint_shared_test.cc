@@ -14,13 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kShared = PAGODA_SHARED_DIR;
+constexpr const char* kShared = PAGODA_SHARED_DIR;
 
 }  // namespace
 
 TEST_CASE("files written by other programs are read") {
   int files = 0;
-  for (const auto& entry : fs::directory_iterator(kShared / "data/weights/safetensors")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(kShared) / "data/weights/safetensors")) {
     CAPTURE(entry.path().string());
     const MappedFile file(entry.path());
     CHECK_FALSE(parse_safetensors(file.bytes(), entry.path().string()).empty());
@@ -31,7 +31,7 @@ TEST_CASE("files written by other programs are read") {
 
 TEST_CASE("every golden checkpoint opens, and its embedding fits its config") {
   int folders = 0;
-  for (const auto& entry : fs::directory_iterator(kShared / "golden")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(kShared) / "golden")) {
     if (!fs::exists(entry.path() / "config.json")) continue;
     CAPTURE(entry.path().string());
     const HfConfig config = HfConfig::load(entry.path(), {});

@@ -10,6 +10,7 @@ namespace {
 
 std::string file_of(const std::vector<std::string>& names) {
   std::vector<TestTensor> tensors;
+  tensors.reserve(names.size());
   for (const std::string& name : names) tensors.push_back({name, "BF16", {2}, "wxyz"});
   return safetensors_file(tensors);
 }
@@ -95,8 +96,8 @@ TEST_CASE("a folder without safetensors says what it has instead") {
   CHECK(error_of(folder) == start +
                                 "; found model.gguf, convert them or get the model as "
                                 "safetensors");
-  CHECK(message_of<Error>([] { open_checkpoint("/nowhere"); }) ==
-        "/nowhere: cannot be read: No such file or directory");
+  const std::string missing = message_of<Error>([] { open_checkpoint("/nowhere"); });
+  CHECK(missing == "/nowhere: cannot be read: No such file or directory");
 }
 
 TEST_CASE("an empty file is told, not mapped") {

@@ -41,7 +41,8 @@ TEST_CASE("a spelled-out dtype wins over the config") {
 }
 
 TEST_CASE("others are refused with what is allowed") {
-  CHECK(message_of<Error>([] { choose_dtype("int8", config_of("{}")); }) ==
+  const std::string of_option = message_of<Error>([] { choose_dtype("int8", config_of("{}")); });
+  CHECK(of_option ==
         "--dtype: \"int8\" is not known; use auto, half, float16, bfloat16, float or float32");
   CHECK(message_of<Error>(
             [] { choose_dtype("auto", config_of(R"({"torch_dtype": "float8_e4m3fn"})")); }) ==

@@ -23,16 +23,18 @@ std::string error_of(F&& f) {
 
 TEST_CASE("a required key that is missing, null or ill-typed is named") {
   const HfConfig config = config_of(R"({"hidden_size": "big", "head_dim": null, "layers": 2.5})");
-  CHECK(error_of([&] { config.integer("hidden_size"); }) ==
+  const std::string of_text = error_of([&] { config.integer("hidden_size"); });
+  CHECK(of_text ==
         "config.json: hidden_size is \"big\", expected an integer; correct the file or "
         "--hf-overrides");
-  CHECK(error_of([&] { config.integer("head_dim"); }) ==
+  const std::string of_null = error_of([&] { config.integer("head_dim"); });
+  CHECK(of_null ==
         "config.json: head_dim is null, expected an integer; take the file from the model's page "
         "or add the key with --hf-overrides");
-  CHECK(error_of([&] {
-          config.number("rms_norm_eps");
-        }).starts_with("config.json: rms_norm_eps is missing, expected a number"));
-  CHECK(error_of([&] { config.integer("layers"); }).starts_with("config.json: layers is 2.5,"));
+  const std::string of_missing = error_of([&] { config.number("rms_norm_eps"); });
+  CHECK(of_missing.starts_with("config.json: rms_norm_eps is missing, expected a number"));
+  const std::string of_fraction = error_of([&] { config.integer("layers"); });
+  CHECK(of_fraction.starts_with("config.json: layers is 2.5,"));
 }
 
 TEST_CASE("numbers may be written either way, defaults stand in for absent and null") {
@@ -46,28 +48,25 @@ TEST_CASE("numbers may be written either way, defaults stand in for absent and n
   CHECK(config.integers_or_empty("ids") == std::vector<int64_t>{1, 2});
   CHECK(config.integers_or_empty("one") == std::vector<int64_t>{7});
   CHECK(config.integers_or_empty("off").empty());
-  CHECK(error_of([&] {
-          config.flag_or("one", false);
-        }).starts_with("config.json: one is 7, expected true or false"));
+  const std::string of_number = error_of([&] { config.flag_or("one", false); });
+  CHECK(of_number.starts_with("config.json: one is 7, expected true or false"));
 }
 
 TEST_CASE("a section knows where it stands") {
   const HfConfig config = config_of(R"({"rope_scaling": {"type": "yarn"}, "none": null})");
   CHECK(config.section("none").empty());
   CHECK(config.section("rope_scaling").text("type") == "yarn");
-  CHECK(error_of([&] {
-          config.section("rope_scaling").number("factor");
-        }).starts_with("config.json: rope_scaling: factor is missing, expected a number"));
+  const std::string in_section = error_of([&] { config.section("rope_scaling").number("factor"); });
+  CHECK(in_section.starts_with("config.json: rope_scaling: factor is missing, expected a number"));
 }
 
 TEST_CASE("the architecture is the first of its list") {
   CHECK(config_of(R"({"architectures": ["A", "B"]})").architecture() == "A");
-  CHECK(error_of([] {
-          config_of("{}").architecture();
-        }).starts_with("config.json: architectures is missing"));
-  CHECK(error_of([] {
-          config_of(R"({"architectures": []})").architecture();
-        }).starts_with("config.json: architectures is [], expected a name in it"));
+  const std::string without_list = error_of([] { config_of("{}").architecture(); });
+  CHECK(without_list.starts_with("config.json: architectures is missing"));
+  const std::string with_empty_list =
+      error_of([] { config_of(R"({"architectures": []})").architecture(); });
+  CHECK(with_empty_list.starts_with("config.json: architectures is [], expected a name in it"));
 }
 
 TEST_CASE("overrides are merged key by key, however deep") {

@@ -13,10 +13,12 @@
 namespace pagoda {
 namespace {
 
+constexpr int64_t kRows = 64, kColumns = 256, kCount = kRows * kColumns;
+
 std::vector<float> read(uint64_t seed, DType dtype, const std::string& name, int64_t first,
                         int64_t count) {
   const auto source = make_random_weights(seed, dtype);
-  const auto tensor = source->open(name, std::vector<int64_t>{64, 256});
+  const auto tensor = source->open(name, std::vector<int64_t>{kRows, kColumns});
   std::vector<std::byte> scratch(static_cast<size_t>(count * 4));
   std::vector<float> values(static_cast<size_t>(count));
   to_floats(values.data(), tensor->read(first, count, scratch.data()), count, tensor->encoding());
@@ -26,7 +28,7 @@ std::vector<float> read(uint64_t seed, DType dtype, const std::string& name, int
 }  // namespace
 
 TEST_CASE("a number depends on seed, name and place, not on how it is read") {
-  const auto whole = read(1, DType::kBF16, "a.weight", 0, 64 * 256);
+  const auto whole = read(1, DType::kBF16, "a.weight", 0, kCount);
   for (const int64_t first : {0, 1, 3, 255, 1001}) {
     for (const int64_t count : {1, 2, 5, 64}) {
       const auto part = read(1, DType::kBF16, "a.weight", first, count);
@@ -39,7 +41,7 @@ TEST_CASE("a number depends on seed, name and place, not on how it is read") {
 
 TEST_CASE("matrices have the variance 1 / columns and the mean 0 in every dtype") {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-    const auto values = read(3, dtype, "a.weight", 0, 64 * 256);
+    const auto values = read(3, dtype, "a.weight", 0, kCount);
     double sum = 0, squares = 0;
     for (const float value : values) {
       sum += value;

@@ -69,10 +69,12 @@ struct RawEntry {
 // tensor and all of "__metadata__" are skipped.
 class HeaderReader {
  public:
+  // Names that the parser asks for. NOLINTBEGIN(readability-identifier-naming)
   static constexpr size_t max_object_size = static_cast<size_t>(-1);
   static constexpr size_t max_array_size = static_cast<size_t>(-1);
   static constexpr size_t max_key_size = static_cast<size_t>(-1);
   static constexpr size_t max_string_size = static_cast<size_t>(-1);
+  // NOLINTEND(readability-identifier-naming)
 
   explicit HeaderReader(const std::string& path) : path_(path) {}
   std::vector<RawEntry> take() { return std::move(entries_); }
@@ -266,6 +268,7 @@ std::optional<uint64_t> bytes_needed(const std::vector<uint64_t>& shape, int bit
 
 std::vector<int64_t> to_signed(const std::vector<uint64_t>& shape) {
   std::vector<int64_t> dims;
+  dims.reserve(shape.size());
   for (const uint64_t dim : shape) dims.push_back(static_cast<int64_t>(dim));
   return dims;
 }

@@ -23,6 +23,7 @@ std::vector<float> grid(int64_t rows, int64_t columns) {
 template <class Half>
 std::string halves(const std::vector<float>& values) {
   std::vector<Half> out;
+  out.reserve(values.size());
   for (const float value : values) out.push_back(from_float<Half>(value));
   return bytes_of_values(out);
 }
@@ -65,7 +66,7 @@ TEST_CASE("a whole matrix is read from the map itself") {
   std::vector<std::byte> scratch, other;
   const Panel panel = reader.read(0, 2, 3, scratch), again = reader.read(0, 2, 3, other);
   CHECK(panel.values.data() == again.values.data());
-  CHECK(panel.values.size() == 3 * 4 * sizeof(float));
+  CHECK(panel.values.size() == 12 * sizeof(float));
 }
 
 TEST_CASE("floats of every format arrive as they were") {
@@ -146,19 +147,22 @@ TEST_CASE("a tensor of another shape, another format or none is named with what 
   const std::string file = (f.folder.path() / "model.safetensors").string();
   const Weights w = f.root();
   const auto error_of = [](auto&& call) { return message_of<Error>(call); };
-  CHECK(error_of([&] {
-          (w / "model.layers.3.mlp" / "down_proj").matrix({2, 4}, whole_part(2), whole_part(4));
-        }) ==
+  const std::string of_shape = error_of([&] {
+    (w / "model.layers.3.mlp" / "down_proj").matrix({2, 4}, whole_part(2), whole_part(4));
+  });
+  CHECK(of_shape ==
         "model.layers.3.mlp.down_proj.weight: is [2, 3] in the file, [2, 4] by config.json; "
         "take both from the same model (file " +
             file + ")");
-  CHECK(error_of([&] {
-          (w / "q").matrix({2, 4}, whole_part(2), whole_part(4));
-        }) ==
+  const std::string of_name = error_of([&] {
+    (w / "q").matrix({2, 4}, whole_part(2), whole_part(4));
+  });
+  CHECK(of_name ==
         "q.weight: is not in the checkpoint, expected [2, 4] by config.json; there are q.qweight; "
         "take both from the same model (folder " +
             f.folder.path().string() + ", 1 safetensors file, 0.00 GB)");
-  CHECK(error_of([&] { (w / "i").vector(1); }) ==
+  const std::string of_format = error_of([&] { (w / "i").vector(1); });
+  CHECK(of_format ==
         "i.weight: is I32 in the file, expected F32, F16 or BF16; get the model in one of these "
         "(file " +
             file + ")");

@@ -1,0 +1,59 @@
+// Loading must not hold the file in memory beside the matrices made from it.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <mutex>
+
+#include "load/test_device.h"
+#include "load/test_files.h"
+#include "load/weight_store.h"
+
+namespace pagoda {
+namespace {
+
+int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// Looks at the process's memory whenever a panel is done.
+class MemoryWatch final : public LoadProgress {
+ public:
+  void add_bytes(int64_t bytes) override {
+    const std::lock_guard lock(mutex_);
+    total_ += bytes;
+    peak_ = std::max(peak_, resident_bytes());
+  }
+  int64_t peak() const { return peak_; }
+  int64_t total() const { return total_; }
+
+ private:
+  std::mutex mutex_;
+  int64_t total_ = 0, peak_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the file's pages are given back while it is read") {
+  constexpr int64_t kRows = 8192, kColumns = 4096;  // 128 MiB of float32
+  constexpr int64_t kBytes = kRows * kColumns * 4;
+  const TemporaryFolder folder;
+  folder.write(
+      "model.safetensors",
+      safetensors_file({{"a.weight", "F32", {kRows, kColumns}, std::string(kBytes, 'x')}}));
+  const auto source = open_checkpoint(folder.path());
+  TestDevice device(/*panel_rows=*/32);
+  MemoryWatch watch;
+  WeightStore store(*source, device, {.progress = &watch});
+  const int64_t before = resident_bytes();
+  (store.root() / "a").matrix({kRows, kColumns}, whole_part(kRows), whole_part(kColumns));
+  CHECK(watch.total() == kBytes);
+  // A quarter is for the sanitizers; what is needed is a panel or two.
+  CHECK(watch.peak() - before < store.bytes() + kBytes / 4);
+}
+
+}  // namespace pagoda
