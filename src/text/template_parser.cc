@@ -310,6 +310,9 @@ ForStatement Parser::parse_for() {
   take();
   ForStatement result{};
   result.target = parse_target({"in"}, false);
+  if (!result.target.is_tuple && names_[result.target.name] == "loop") {
+    fail("can't assign to special loop variable in for-loop");
+  }
   expect_name("in");
   result.iterable = parse_tuple(false, {"recursive"});
   if (take_name("if")) result.condition = parse_expression();
