@@ -93,14 +93,6 @@ Difference difference(const std::vector<float>& got, const std::vector<float>& e
   return {largest / rms, std::sqrt(squares / static_cast<double>(got.size())) / rms};
 }
 
-std::vector<int32_t> most_likely(const std::vector<float>& logits, int64_t vocab) {
-  std::vector<int32_t> tokens;
-  for (auto row = logits.begin(); row != logits.end(); row += vocab) {
-    tokens.push_back(static_cast<int32_t>(std::max_element(row, row + vocab) - row));
-  }
-  return tokens;
-}
-
 GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed) {
   const size_t prompts = golden.prompts.size();
   GoldenRun run{.logits = std::vector<std::vector<float>>(prompts),
@@ -132,7 +124,7 @@ GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed) {
       const bool is_prompt = run.greedy[i].empty();
       if (is_prompt) run.logits[i].insert(run.logits[i].end(), row, end);
       if (sequences[i].computed == static_cast<int64_t>(sequences[i].tokens.size())) {
-        const int32_t next = most_likely({end - runner.vocab(), end}, runner.vocab()).front();
+        const int32_t next = most_likely({end - runner.vocab(), end});
         run.greedy[i].push_back(next);
         sequences[i].tokens.push_back(next);
       }

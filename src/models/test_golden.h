@@ -46,7 +46,4 @@ struct GoldenRun {
 };
 GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed);
 
-// The most likely token of each row of logits [rows, vocab].
-std::vector<int32_t> most_likely(const std::vector<float>& logits, int64_t vocab);
-
 }  // namespace pagoda

@@ -15,16 +15,6 @@ namespace {
 // "Tolerances"); every mistake that was tried changes 0.2 or more.
 constexpr double kFloat32Tolerance = 1e-4;
 
-// Every instruction set of the CPU that this machine has, and the reference.
-std::vector<std::string> backends_here() {
-  std::vector<std::string> names = {"ref"};
-  for (const std::string_view isa : kInstructionSets) {
-    const std::string name = "cpu:" + std::string(isa);
-    if (try_open(name) != nullptr) names.push_back(name);
-  }
-  return names;
-}
-
 void check_run(const Golden& golden, const GoldenRun& run, DType dtype) {
   const bool is_exact = dtype == DType::kF32;
   for (size_t i = 0; i < golden.prompts.size(); ++i) {
@@ -50,7 +40,7 @@ void check_golden(const std::filesystem::path& folder, const std::string& backen
   const auto source = open_checkpoint(folder);
   std::vector<GoldenRun> runs(static_cast<size_t>(ranks));
   run_ranks(backend, ranks, [&](const TestRank& rank) {
-    TestRunner runner(golden.config, *source, rank, dtype);
+    TestRunner runner(golden.config, *source, rank, {.dtype = dtype});
     runs[static_cast<size_t>(rank.communicator->rank())] = run_golden(golden, runner, 1);
   });
   check_run(golden, runs.front(), dtype);
@@ -104,7 +94,7 @@ TEST_CASE("the residual stream after every layer is that of the reference") {
     const auto source = open_checkpoint(folder);
     const TestRank rank = {open_device("ref", {}), std::make_unique<SoloCommunicator>()};
     RecordingOps recording(*rank.device);
-    TestRunner runner(golden.config, *source, rank, DType::kF32, &recording);
+    TestRunner runner(golden.config, *source, rank, {.ops = &recording});
     TestSequence sequence{.tokens = golden.prompts[0].ids};
     runner.step({{&sequence, static_cast<int64_t>(sequence.tokens.size())}});
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "load/weight_store.h"
@@ -32,18 +33,28 @@ struct Portion {
   int64_t tokens;  // the next ones of the sequence
 };
 
+struct TestRunnerOptions {
+  DType dtype = DType::kF32;
+  int64_t blocks = 96;  // of the cache, 16 tokens each
+  Ops* ops = nullptr;   // those of the device where null
+};
+
 class TestRunner {
  public:
-  // `ops`: those of the device where null.
-  TestRunner(const HfConfig& config, const WeightSource& source, const TestRank& rank, DType dtype,
-             Ops* ops = nullptr);
+  TestRunner(const HfConfig& config, const WeightSource& source, const TestRank& rank,
+             const TestRunnerOptions& options);
 
   // One step. Logits f32 [tokens of all portions, vocab].
   std::vector<float> step(const std::vector<Portion>& portions);
   int64_t vocab() const { return vocab_; }
 
+  // What follows each prompt if every token is the most likely one: `counts[i]` tokens of prompt i.
+  // Prompts run together, in one step, and so do their continuations.
+  std::vector<std::vector<int32_t>> continue_greedily(
+      const std::vector<std::vector<int32_t>>& prompts, const std::vector<size_t>& counts);
+
  private:
-  void make_cache(const KvGeometry& geometry, DType dtype);
+  void make_cache(const KvGeometry& geometry, const TestRunnerOptions& options);
   Tensor input(const std::vector<int32_t>& values);  // i32 on the device
   void make_room(TestSequence& sequence, int64_t tokens);
 
@@ -55,8 +66,12 @@ class TestRunner {
   std::unique_ptr<Model> model_;
   std::vector<Buffer> cache_;  // one a layer
   std::vector<KvLayer> kv_;
+  const int64_t blocks_;
   std::vector<int32_t> free_blocks_;
   Workspace scratch_, inputs_;
 };
+
+// The most likely token of one row of logits.
+int32_t most_likely(std::span<const float> logits);
 
 }  // namespace pagoda

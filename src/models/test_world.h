@@ -16,7 +16,8 @@
 namespace pagoda {
 
 // Every instruction set that the CPU backend may have; a machine has some of them.
-constexpr std::string_view kInstructionSets[] = {"avx2", "avx512f", "avx512bf16", "amx", "neon"};
+constexpr std::string_view kInstructionSets[] = {"portable",   "avx2", "avx512f",
+                                                 "avx512bf16", "amx",  "neon"};
 
 // A device of this backend, or none where the machine or the build lacks it.
 inline std::unique_ptr<Device> try_open(const std::string& backend) {
@@ -26,6 +27,16 @@ inline std::unique_ptr<Device> try_open(const std::string& backend) {
     if (e.kind() != ErrorKind::kConfig) throw;
     return nullptr;
   }
+}
+
+// The reference, and every instruction set of the CPU that this machine has.
+inline std::vector<std::string> backends_here() {
+  std::vector<std::string> names = {"ref"};
+  for (const std::string_view isa : kInstructionSets) {
+    const std::string name = "cpu:" + std::string(isa);
+    if (try_open(name) != nullptr) names.push_back(name);
+  }
+  return names;
 }
 
 // job(rank) on one thread a rank. The first error of any rank is thrown once all have ended.
