@@ -29,10 +29,10 @@ std::unique_ptr<WeightSource> open_weights(const ModelConfig& model) {
   return open_checkpoint(model.folder);
 }
 
-World load_world(const EngineConfig& config, LoadProgress* progress) {
+World load_world(const EngineConfig& config, const OpenDevice& open, LoadProgress* progress) {
   check_lengths(config, facts_of(config.model.hf));
   const std::unique_ptr<WeightSource> source = open_weights(config.model);
-  return {config, *source, progress};
+  return {config, *source, open, progress};
 }
 
 // 26240 as "26,240", as vLLM writes it.
@@ -61,11 +61,12 @@ uint64_t seed_of_process() {
 }  // namespace
 
 struct Engine::State {
-  State(const EngineConfig& engine_config, EventSink& event_sink, LoadProgress* progress)
+  State(const EngineConfig& engine_config, EventSink& event_sink, const OpenDevice& open,
+        LoadProgress* progress)
       : config(engine_config),
         sink(event_sink),
         vocab(facts_of(config.model.hf).vocab),
-        world(load_world(config, progress)),
+        world(load_world(config, open, progress)),
         scheduler(config.scheduler, {.num_blocks = world.memory().num_blocks,
                                      .block_size = config.cache.block_size,
                                      .max_model_len = world.memory().max_model_len,
@@ -160,7 +161,11 @@ void Engine::State::log_start() const {
 }
 
 Engine::Engine(const EngineConfig& config, EventSink& sink, LoadProgress* progress)
-    : state_(std::make_unique<State>(config, sink, progress)) {
+    : Engine(config, sink, progress, open_by_config(config)) {}
+
+Engine::Engine(const EngineConfig& config, EventSink& sink, LoadProgress* progress,
+               const std::function<std::unique_ptr<Device>(int rank)>& open_device)
+    : state_(std::make_unique<State>(config, sink, open_device, progress)) {
   state_->log_start();
 }
 

@@ -4,6 +4,7 @@
 // once the constructor has returned.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "engine/config.h"
@@ -11,6 +12,7 @@
 
 namespace pagoda {
 
+class Device;
 class LoadProgress;
 
 class Engine : public EngineClient {
@@ -18,6 +20,9 @@ class Engine : public EngineClient {
   // Loads weights, plans memory, reserves the cache. Throws kConfig, kCheckpoint, kDevice.
   // `sink` and `progress` must outlive the engine; progress may be null.
   Engine(const EngineConfig& config, EventSink& sink, LoadProgress* progress);
+  // On other devices than config.backend's, one a rank: tests bring devices that fail.
+  Engine(const EngineConfig& config, EventSink& sink, LoadProgress* progress,
+         const std::function<std::unique_ptr<Device>(int rank)>& open_device);
   ~Engine() override;
 
   // Steps while there is work, sleeps while there is none, returns after stop(). A failing step

@@ -2,14 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/json.hpp>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "backends/backends.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "engine/test_engine.h"
+#include "tensor/device.h"
 
 namespace pagoda {
 namespace {
@@ -81,6 +86,21 @@ void check_demo(const EngineConfig& config) {
   }
 }
 
+constexpr TokenId kEos(2);
+
+// One that the end token ends.
+Reference demo_reference() {
+  for (Reference& reference : demo_references()) {
+    if (reference.answer.back() == kEos && reference.answer.size() > 5) return reference;
+  }
+  FAIL("no answer ends with the end token");
+  return {};
+}
+
+SamplingParams greedy(int64_t max_tokens) {
+  return {.temperature = 0, .max_tokens = max_tokens};
+}
+
 TEST_CASE("the demo model answers as the reference does, on ref in float32") {
   check_demo(demo_config("ref", DType::kF32));
 }
@@ -91,6 +111,194 @@ TEST_CASE("the demo model answers as the reference does, on cpu in float32") {
 
 TEST_CASE("the demo model answers as the reference does where bfloat16 can tell, on cpu") {
   check_demo(demo_config("cpu", DType::kBF16));
+}
+
+TEST_CASE("the end token ends an answer with kStop, max_tokens and the context with kLength") {
+  const Reference reference = demo_reference();
+  EngineConfig config = demo_config("cpu", DType::kF32);
+  const auto longest = static_cast<int64_t>(reference.answer.size()) + 1;
+  config.model.max_model_len = static_cast<int64_t>(reference.prompt.size()) + longest;
+  TestEngine engine(config);
+  CHECK(engine.run(reference.prompt, greedy(longest)).finish == FinishReason::kStop);
+  CHECK(engine.run(reference.prompt, greedy(3)).finish == FinishReason::kLength);
+  SamplingParams endless = greedy(1000);
+  endless.ignore_eos = true;
+  const Answer answer = engine.run(reference.prompt, endless);
+  CHECK(answer.finish == FinishReason::kLength);
+  CHECK(answer.tokens.size() == static_cast<size_t>(longest));
+}
+
+TEST_CASE("a stop token ends an answer and is named") {
+  const Reference reference = demo_reference();
+  TestEngine engine(demo_config("cpu", DType::kF32));
+  SamplingParams sampling = greedy(50);
+  const TokenId stop = reference.answer[4];
+  sampling.stop_token_ids = {stop};
+  const Answer answer = engine.run(reference.prompt, sampling);
+  CHECK(answer.finish == FinishReason::kStop);
+  CHECK(answer.stop_token == stop);
+  const auto first = std::find(reference.answer.begin(), reference.answer.end(), stop);
+  CHECK(answer.tokens == std::vector<TokenId>(reference.answer.begin(), first + 1));
+}
+
+TEST_CASE("log-probabilities come with every token, and those of the prompt with the first") {
+  const Reference reference = demo_reference();
+  TestEngine engine(demo_config("cpu", DType::kF32));
+  SamplingParams sampling = greedy(4);
+  sampling.logprobs = 2;
+  sampling.prompt_logprobs = 1;
+  const Answer answer = engine.run(reference.prompt, sampling);
+  REQUIRE(answer.logprobs.size() == 4);
+  CHECK(answer.logprobs[1].chosen.token == reference.answer[1]);
+  CHECK(answer.logprobs[1].chosen.rank == 1);
+  CHECK(answer.logprobs[1].top.size() == 2);
+  // The margin of the reference is the distance of the best to the second logit.
+  const auto& top = answer.logprobs[1].top;
+  CHECK(static_cast<double>(top[0].logprob - top[1].logprob) ==
+        doctest::Approx(reference.margins[1]).epsilon(1e-3));
+  REQUIRE(answer.prompt_logprobs.size() == reference.prompt.size() - 1);
+  CHECK(answer.prompt_logprobs[0].chosen.token == reference.prompt[1]);
+}
+
+TEST_CASE("the same prompt again is found in the cache, but not under another salt") {
+  const std::vector<TokenId> prompt(40, TokenId(7));
+  TestEngine engine(demo_config("cpu", DType::kF32));
+  CHECK(engine.run(prompt, greedy(1)).cached_tokens == 0);
+  CHECK(engine.run(prompt, greedy(1)).cached_tokens == 32);
+  CHECK(engine.wait(engine.submit(prompt, greedy(1), "salt")).cached_tokens == 0);
+  engine.engine().reset_prefix_cache();
+  CHECK(engine.run(prompt, greedy(1)).cached_tokens == 0);
+}
+
+TEST_CASE("a seed repeats an answer, no seed does not") {
+  const Reference reference = demo_reference();
+  TestEngine engine(demo_config("cpu", DType::kF32));
+  SamplingParams sampling = {.temperature = 5.0f, .seed = 11, .max_tokens = 30, .ignore_eos = true};
+  CHECK(engine.run(reference.prompt, sampling).tokens ==
+        engine.run(reference.prompt, sampling).tokens);
+  sampling.seed.reset();
+  CHECK(engine.run(reference.prompt, sampling).tokens !=
+        engine.run(reference.prompt, sampling).tokens);
+}
+
+TEST_CASE("a cancelled request says nothing more and gives back its blocks") {
+  TestEngine engine(demo_config("cpu", DType::kF32));
+  SamplingParams endless = greedy(2000);
+  endless.ignore_eos = true;
+  const RequestId id = engine.submit({TokenId(5)}, endless);
+  engine.wait(id, 3);
+  engine.cancel(id);
+  engine.run({TokenId(6)}, greedy(1));
+  CHECK_FALSE(engine.wait(id, 3).finish);
+  engine.stop();
+  const MetricsSnapshot metrics = engine.engine().metrics();
+  CHECK(metrics.num_requests_running == 0);
+  CHECK(metrics.kv_cache_usage_perc == 0);
+  CHECK(metrics.request_success_abort == 1);
+}
+
+TEST_CASE("stopping ends what is running with kAbort") {
+  TestEngine engine(demo_config("cpu", DType::kF32));
+  SamplingParams endless = greedy(2000);
+  endless.ignore_eos = true;
+  const RequestId id = engine.submit({TokenId(5)}, endless);
+  engine.wait(id, 3);
+  engine.stop();
+  const Answer answer = engine.wait(id);
+  CHECK(answer.finish == FinishReason::kAbort);
+  CHECK(answer.error.empty());
+  CHECK_FALSE(engine.engine().is_alive());
+}
+
+TEST_CASE("memory that is too small for a request of the wanted length is said before serving") {
+  EngineConfig config = demo_config("cpu", DType::kF32);
+  config.model.max_model_len = 2048;
+  config.cache.num_blocks_override = 10;
+  std::string message;
+  try {
+    const TestEngine engine(config);
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  CHECK(message.starts_with(
+      "To serve at least one request with the models's max seq len (2048), (0.01 GiB KV cache is "
+      "needed, which is larger than the available KV cache memory (0.00 GiB). Based on the "
+      "available memory, the estimated maximum model length is 160."));
+}
+
+// A device that works until it is told not to.
+class FailingDevice final : public Device {
+ public:
+  FailingDevice(std::unique_ptr<Device> inner, const std::atomic<bool>& fails)
+      : inner_(std::move(inner)), fails_(fails) {}
+  std::string description() const override { return inner_->description(); }
+  Ops& ops() override { return inner_->ops(); }
+  std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec, const PanelReader& reader) override {
+    return inner_->make_matrix(spec, reader);
+  }
+  int64_t matrix_bytes(const MatrixSpec& spec) const override { return inner_->matrix_bytes(spec); }
+  int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const override {
+    return inner_->kv_block_bytes(shape, block_size);
+  }
+  DeviceMemory memory() const override { return inner_->memory(); }
+  Buffer allocate(int64_t bytes) override { return inner_->allocate(bytes); }
+  void copy_in(Tensor device, const void* host) override {
+    if (fails_) throw Error(ErrorKind::kDevice, "the cable is out");
+    inner_->copy_in(device, host);
+  }
+  void copy_out(void* host, Tensor device) override { inner_->copy_out(host, device); }
+  void synchronize() override { inner_->synchronize(); }
+
+ private:
+  std::unique_ptr<Device> inner_;
+  const std::atomic<bool>& fails_;
+};
+
+// The last of `ranks` ranks fails once `fails` is set.
+std::function<std::unique_ptr<Device>(int)> failing_world(int ranks,
+                                                          const std::atomic<bool>& fails) {
+  return [ranks, &fails](int rank) -> std::unique_ptr<Device> {
+    std::unique_ptr<Device> device = open_device("cpu", {.ordinal = rank, .threads = 1});
+    if (rank + 1 < ranks) return device;
+    return std::make_unique<FailingDevice>(std::move(device), fails);
+  };
+}
+
+void check_death(int ranks, const std::string& reason) {
+  EngineConfig config = demo_config("cpu", DType::kF32);
+  config.parallel.tensor_parallel_size = ranks;
+  std::atomic<bool> fails = false;
+  TestEngine engine(config, failing_world(ranks, fails));
+  SamplingParams endless = greedy(2000);
+  endless.ignore_eos = true;
+  const RequestId id = engine.submit({TokenId(5)}, endless);
+  engine.wait(id, 3);
+  fails = true;
+  CHECK(engine.wait_for_death() == reason);
+  CHECK(engine.wait(id).finish == FinishReason::kAbort);
+  CHECK(engine.wait(id).error == reason);
+  CHECK_FALSE(engine.engine().is_alive());
+}
+
+TEST_CASE("a step that fails ends every request with the reason, and the engine") {
+  check_death(1, "the cable is out");
+}
+
+TEST_CASE("a rank that fails while the others wait for it ends the engine, and nothing hangs") {
+  check_death(3, "rank 2: the cable is out");
+}
+
+TEST_CASE("a rank that cannot load says which it is") {
+  EngineConfig config = demo_config("cpu", DType::kF32);
+  config.parallel.tensor_parallel_size = 2;
+  const std::atomic<bool> fails = true;
+  std::string message;
+  try {
+    const TestEngine engine(config, failing_world(2, fails));
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  CHECK(message == "rank 1: the cable is out");
 }
 
 }  // namespace

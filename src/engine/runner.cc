@@ -31,11 +31,16 @@ int64_t max_positions(const EngineConfig& config) {
 
 }  // namespace
 
+OpenDevice open_by_config(const EngineConfig& config) {
+  return [config](int rank) { return open_device(config.backend, device_options(config, rank)); };
+}
+
 Runner::Runner(const EngineConfig& config, const WeightSource& source,
-               std::unique_ptr<Communicator> tensor_parallel, LoadProgress* progress)
+               std::unique_ptr<Device> device, std::unique_ptr<Communicator> tensor_parallel,
+               LoadProgress* progress)
     : config_(config),
+      device_(std::move(device)),
       tensor_parallel_(std::move(tensor_parallel)),
-      device_(open_device(config.backend, device_options(config, tensor_parallel_->rank()))),
       weights_(source, *device_,
                {.dtype = config.model.dtype,
                 .rank = tensor_parallel_->rank(),

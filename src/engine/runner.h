@@ -4,6 +4,7 @@
 // Thread rule: everything on the thread of its rank, the constructor included.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,10 +21,15 @@
 
 namespace pagoda {
 
+// How a rank gets its device.
+using OpenDevice = std::function<std::unique_ptr<Device>(int rank)>;
+// From the backends of this build.
+OpenDevice open_by_config(const EngineConfig& config);
+
 class Runner {
  public:
-  // Opens the device and loads the weights.
-  Runner(const EngineConfig& config, const WeightSource& source,
+  // Loads the weights.
+  Runner(const EngineConfig& config, const WeightSource& source, std::unique_ptr<Device> device,
          std::unique_ptr<Communicator> tensor_parallel, LoadProgress* progress);
 
   // Once, after all ranks have loaded.
@@ -42,8 +48,8 @@ class Runner {
   Tensor on_host(Tensor logits);
 
   const EngineConfig& config_;
-  std::unique_ptr<Communicator> tensor_parallel_;
   std::unique_ptr<Device> device_;
+  std::unique_ptr<Communicator> tensor_parallel_;
   WeightStore weights_;
   std::unique_ptr<Model> model_;
   // From allocate() on.

@@ -1,6 +1,5 @@
 #include "engine/test_engine.h"
 
-#include <boost/json.hpp>
 #include <iterator>
 #include <utility>
 
@@ -15,6 +14,10 @@ void append(std::vector<TokenLogprobs>& to, std::vector<TokenLogprobs>& from) {
 
 TestEngine::TestEngine(const EngineConfig& config)
     : engine_(config, *this, nullptr), thread_([this] { engine_.run(); }) {}
+
+TestEngine::TestEngine(const EngineConfig& config,
+                       const std::function<std::unique_ptr<Device>(int rank)>& open_device)
+    : engine_(config, *this, nullptr, open_device), thread_([this] { engine_.run(); }) {}
 
 TestEngine::~TestEngine() {
   stop();

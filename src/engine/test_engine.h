@@ -28,6 +28,8 @@ struct Answer {
 class TestEngine : private EventSink {
  public:
   explicit TestEngine(const EngineConfig& config);
+  TestEngine(const EngineConfig& config,
+             const std::function<std::unique_ptr<Device>(int rank)>& open_device);
   ~TestEngine() override;
   TestEngine(const TestEngine&) = delete;
   TestEngine& operator=(const TestEngine&) = delete;

@@ -8,7 +8,8 @@
 
 namespace pagoda {
 
-World::World(const EngineConfig& config, const WeightSource& source, LoadProgress* progress)
+World::World(const EngineConfig& config, const WeightSource& source, const OpenDevice& open,
+             LoadProgress* progress)
     : group_(config.parallel.tensor_parallel_size),
       threads_(config.parallel.tensor_parallel_size),
       runners_(static_cast<size_t>(config.parallel.tensor_parallel_size)) {
@@ -17,7 +18,7 @@ World::World(const EngineConfig& config, const WeightSource& source, LoadProgres
     std::unique_ptr<Communicator> communicator = group_.communicator(rank);
     if (group_.size() == 1) communicator = std::make_unique<SoloCommunicator>();
     runners_[static_cast<size_t>(rank)] =
-        std::make_unique<Runner>(config, source, std::move(communicator), progress);
+        std::make_unique<Runner>(config, source, open(rank), std::move(communicator), progress);
   });
   // Ranks are alike; where shares differ by padding, the neediest decides for all.
   RankMemory needs = runners_[0]->measure();

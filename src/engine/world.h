@@ -24,7 +24,8 @@ namespace pagoda {
 class World {
  public:
   // Loads the weights of all ranks, plans and reserves memory. `source` is read only here.
-  World(const EngineConfig& config, const WeightSource& source, LoadProgress* progress);
+  World(const EngineConfig& config, const WeightSource& source, const OpenDevice& open,
+        LoadProgress* progress);
 
   const MemoryPlan& memory() const { return memory_; }
   std::string description() const { return runners_[0]->description(); }
