@@ -1,0 +1,73 @@
+// From an HTTP request to its answer: access, the table of routes, and what becomes of errors.
+// Knows nothing of sockets.
+//
+// Thread rule: attach() once; everything else from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/api_counters.h"
+#include "api/http_message.h"
+#include "api/route_context.h"
+#include "api/routes.h"
+#include "api/server_config.h"
+
+namespace pagoda {
+
+struct ServiceAnswer {
+  HttpReply reply;  // of a generation: the headers that its answer carries
+  std::unique_ptr<Generation> generation;
+  std::string_view route;  // as in the table; empty if none was found
+};
+
+class Service {
+ public:
+  explicit Service(const ServerConfig& config);
+  ~Service();
+
+  // Throws kConfig where the parts do not fit the configuration.
+  void attach(ServiceParts parts);
+  void set_draining() { draining_ = true; }
+
+  // Never throws for what a client did.
+  ServiceAnswer answer(const HttpRequest& request);
+  // Whether the answer may take long to prepare, so that it does not belong on an I/O thread.
+  static bool is_heavy(const HttpRequest& request);
+
+  // What a connection is to do while a request is served, and afterwards.
+  void begin_request() { ++in_flight_; }
+  void end_request() { --in_flight_; }
+  int64_t in_flight() const { return in_flight_; }
+  ApiCounters& counters() { return counters_; }
+  const ServerConfig& config() const { return config_; }
+  EngineClient* engine() const;  // null before attach()
+
+ private:
+  struct Route;
+  static const Route kRoutes[];
+
+  ServiceAnswer answer_route(const HttpRequest& request, std::string_view path);
+  ServiceAnswer call(const Route& route, const HttpRequest& request, const RouteContext& context);
+  RouteAnswer answer_json(const Route& route, const HttpRequest& request,
+                          const RouteContext& context);
+
+  RouteAnswer health(const HttpRequest& request, const RouteContext& context);
+  RouteAnswer load(const HttpRequest& request, const RouteContext& context);
+  RouteAnswer models(const HttpRequest& request, const RouteContext& context);
+  RouteAnswer metrics(const HttpRequest& request, const RouteContext& context);
+  RouteAnswer server_info(const HttpRequest& request, const RouteContext& context);
+  RouteAnswer reset_prefix_cache(const HttpRequest& request, const RouteContext& context);
+
+  const ServerConfig config_;
+  ApiCounters counters_;
+  std::atomic<int64_t> in_flight_{0};
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<const RouteContext> context_;      // set by attach()
+  std::atomic<const RouteContext*> ready_{nullptr};  // points there once it is complete
+};
+
+}  // namespace pagoda

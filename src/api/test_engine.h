@@ -1,0 +1,158 @@
+// An engine for tests of the API: it answers every request with a text that the test chose, one
+// token a step, when the test says so.
+//
+// Thread rule: any thread.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/engine_client.h"
+#include "engine/metrics.h"
+#include "text/tokenizer.h"
+
+namespace pagoda {
+
+class ScriptedEngine : public EngineClient {
+ public:
+  explicit ScriptedEngine(const Tokenizer& tokenizer, int64_t max_model_len = 256)
+      : tokenizer_(tokenizer),
+        facts_{.max_model_len = max_model_len,
+               .vocab = tokenizer.vocab_size(),
+               .num_blocks = 100,
+               .block_size = 16} {}
+
+  // What every later request gets; then the end token.
+  void answer_with(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    script_ = tokenizer_.encode(text, false);
+  }
+  void answer_with_tokens(TokenIds tokens) {
+    const std::lock_guard lock(mutex_);
+    script_ = std::move(tokens);
+  }
+  void die() {
+    const std::lock_guard lock(mutex_);
+    alive_ = false;
+  }
+
+  // The events of one step: a token for every request that runs.
+  std::vector<Event> step() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Event> events;
+    for (auto at = running_.begin(); at != running_.end();) {
+      events.push_back(next_event(at->second));
+      at = events.back().finish ? running_.erase(at) : std::next(at);
+    }
+    return events;
+  }
+
+  size_t num_running() const {
+    const std::lock_guard lock(mutex_);
+    return running_.size();
+  }
+  std::vector<Request> submitted() const {
+    const std::lock_guard lock(mutex_);
+    return submitted_;
+  }
+  std::vector<std::pair<RequestId, FinishReason>> cancelled() const {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
+  }
+  int num_resets() const {
+    const std::lock_guard lock(mutex_);
+    return num_resets_;
+  }
+
+  // EngineClient.
+  EngineFacts facts() const override { return facts_; }
+  RequestId next_id() override {
+    const std::lock_guard lock(mutex_);
+    return RequestId(++last_id_);
+  }
+  void submit(Request request) override {
+    const std::lock_guard lock(mutex_);
+    submitted_.push_back(request);
+    const RequestId id = request.id;
+    running_.emplace(id.value(), Running{.request = std::move(request), .script = script_});
+  }
+  void cancel(RequestId id, FinishReason why) override {
+    const std::lock_guard lock(mutex_);
+    cancelled_.emplace_back(id, why);
+    running_.erase(id.value());
+  }
+  void reset_prefix_cache() override {
+    const std::lock_guard lock(mutex_);
+    ++num_resets_;
+  }
+  bool is_alive() const override {
+    const std::lock_guard lock(mutex_);
+    return alive_;
+  }
+  MetricsSnapshot metrics() const override { return Metrics(facts_.max_model_len).snapshot(); }
+
+ private:
+  struct Running {
+    Request request;
+    TokenIds script;
+    size_t made = 0;
+  };
+
+  // A token's log-probability is minus its place in the ranking; every token ranks second behind
+  // the one before it in the vocabulary.
+  static TokenLogprobs logprobs_of(TokenId token, int num_top) {
+    TokenLogprobs out;
+    out.chosen = {.token = token, .logprob = -2.0F, .rank = 2};
+    for (int i = 0; i < num_top; ++i) {
+      const TokenId other(token.value() - 1 + i);
+      out.top.push_back({.token = other, .logprob = -1.0F - static_cast<float>(i), .rank = i + 1});
+    }
+    return out;
+  }
+
+  Event next_event(Running& running) {
+    const SamplingParams& params = running.request.sampling;
+    Event event;
+    event.id = running.request.id;
+    const bool at_end = running.made >= running.script.size();
+    event.tokens = {at_end ? *tokenizer_.eos() : running.script[running.made]};
+    ++running.made;
+    if (params.logprobs) event.logprobs = {logprobs_of(event.tokens[0], *params.logprobs)};
+    if (params.prompt_logprobs && running.made == 1) {
+      for (size_t i = 1; i < running.request.prompt.size(); ++i) {
+        event.prompt_logprobs.push_back(
+            logprobs_of(running.request.prompt[i], *params.prompt_logprobs));
+      }
+    }
+    if (running.made == 1) event.cached_tokens = 4;
+    const bool is_stop = std::find(params.stop_token_ids.begin(), params.stop_token_ids.end(),
+                                   event.tokens[0]) != params.stop_token_ids.end();
+    if (is_stop) {
+      event.finish = FinishReason::kStop;
+      event.stop_token = event.tokens[0];
+    } else if (at_end && !params.ignore_eos) {
+      event.finish = FinishReason::kStop;
+    } else if (static_cast<int64_t>(running.made) >= params.max_tokens) {
+      event.finish = FinishReason::kLength;
+    }
+    return event;
+  }
+
+  const Tokenizer& tokenizer_;
+  const EngineFacts facts_;
+  mutable std::mutex mutex_;
+  // Under mutex_:
+  uint64_t last_id_ = 0;
+  TokenIds script_;
+  std::map<uint64_t, Running> running_;
+  std::vector<Request> submitted_;
+  std::vector<std::pair<RequestId, FinishReason>> cancelled_;
+  int num_resets_ = 0;
+  bool alive_ = true;
+};
+
+}  // namespace pagoda
