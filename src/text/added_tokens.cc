@@ -32,7 +32,8 @@ size_t end_of_leading_space(std::string_view text) {
 }
 
 bool is_between_words(std::string_view text, size_t begin, size_t end) {
-  static const Regex kWordBefore("(?<=\\w)"), kWordBehind("\\G\\w");
+  static const Regex kWordBefore(R"((?<=[\w\p{Join_Control}]))"),
+      kWordBehind(R"(\G[\w\p{Join_Control}])");
   Regex::Scratch scratch;
   const auto before = kWordBefore.find(text.substr(0, begin), begin, scratch);
   return !before && !kWordBehind.find(text, end, scratch);

@@ -130,6 +130,9 @@ class PropertyPreTokenizer final : public PreTokenizer {
 constexpr std::string_view kGpt2Words =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+// \w+|[^\w\s]+ as Rust's regex crate understands it, where joiners are in words too.
+constexpr std::string_view kRustWords = R"([\w\p{Join_Control}]+|[^\w\p{Join_Control}\s]+)";
+
 class ByteLevelPreTokenizer final : public PreTokenizer {
  public:
   struct Options {
@@ -313,7 +316,7 @@ std::unique_ptr<const PreTokenizer> make_step(
                          behavior_of(section, section.text_or("behavior", "Isolated")));
   }
   if (type == "Whitespace") {
-    return std::make_unique<RegexPreTokenizer>(Regex(R"(\w+|[^\w\s]+)"), Behavior::kRemoved, true);
+    return std::make_unique<RegexPreTokenizer>(Regex(kRustWords), Behavior::kRemoved, true);
   }
   if (type == "WhitespaceSplit") return make_property(&is_white_space, Behavior::kRemoved);
   if (type == "BertPreTokenizer") return make_bert();

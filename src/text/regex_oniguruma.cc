@@ -4,6 +4,8 @@
 // A character class becomes an expression for one code point: plain classes stay classes; what
 // PCRE2 classes cannot hold (a complement or a class inside, &&) is put together from alternatives
 // and lookaheads.
+//
+// Not covered: under (?i) Oniguruma lets "ss" match "ß"; PCRE2 folds single code points only.
 
 #include <array>
 #include <optional>
@@ -26,6 +28,9 @@ constexpr std::string_view kSpace =
     "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}"
     "\\x{3000}";
 constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// Outside a class, Oniguruma also takes the numbers of Latin-1 that are no digits for words.
+constexpr std::string_view kWordAlone =
+    "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 constexpr std::string_view kHexDigit = "0-9A-Fa-f";
 
 struct NamedSet {
@@ -42,7 +47,7 @@ constexpr auto kNamedSets = std::to_array<NamedSet>({
     {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
     {"lower", "\\p{Lowercase}"},
     {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
-    {"punct", "\\p{P}$+<=>\\^`|~"},
+    {"punct", "\\p{P}\\p{S}"},
     {"space", kSpace},
     {"upper", "\\p{Uppercase}"},
     {"word", kWord},
@@ -231,31 +236,34 @@ class Translator {
       return "(?s:.)";
     }
     ClassItems items;
-    if (set_escape(items)) return items.expression(false);
+    if (set_escape(items, kWordAlone)) return items.expression(false);
     return char_escape();
   }
 
   static std::optional<std::string> word_border(char c) {
     if (c != 'b' && c != 'B') return std::nullopt;
-    if (c == 'b')
-      return str("(?:(?<=[", kWord, "])(?![", kWord, "])|(?<![", kWord, "])(?=[", kWord, "]))");
-    return str("(?:(?<=[", kWord, "])(?=[", kWord, "])|(?<![", kWord, "])(?![", kWord, "]))");
+    const std::string before = str("(?<=[", kWordAlone, "])"),
+                      after = str("(?=[", kWordAlone, "])");
+    const std::string not_before = str("(?<![", kWordAlone, "])");
+    const std::string not_after = str("(?![", kWordAlone, "])");
+    if (c == 'b') return str("(?:", before, not_after, "|", not_before, after, ")");
+    return str("(?:", before, after, "|", not_before, not_after, ")");
   }
 
   // An escape that stands for a set, with at_ behind the backslash.
-  bool set_escape(ClassItems& items) {
+  bool set_escape(ClassItems& items, std::string_view word) {
     const char c = in_[at_];
     switch (c) {
       case 's':
       case 'S': items.add(kSpace, c == 'S'); break;
       case 'w':
-      case 'W': items.add(kWord, c == 'W'); break;
+      case 'W': items.add(word, c == 'W'); break;
       case 'h':
       case 'H': items.add(kHexDigit, c == 'H'); break;
       case 'd':
       case 'D': items.add("\\p{Nd}", c == 'D'); break;
       case 'p':
-      case 'P': return property(items);
+      case 'P': return property(items, word);
       default: return false;
     }
     ++at_;
@@ -263,7 +271,7 @@ class Translator {
   }
 
   // \p{Name}, \p{^Name}, \P{Name}.
-  bool property(ClassItems& items) {
+  bool property(ClassItems& items, std::string_view word) {
     bool negated = in_[at_] == 'P';
     const size_t close = in_.find('}', at_);
     if (at_ + 1 >= in_.size() || in_[at_ + 1] != '{' || close == std::string_view::npos)
@@ -275,7 +283,7 @@ class Translator {
     }
     at_ = close + 1;
     if (const auto set = set_named(name)) {
-      items.add(*set, negated);
+      items.add(*set == kWord ? word : *set, negated);
     } else {
       items.inner += str(negated ? "\\P{" : "\\p{", name, "}");
     }
@@ -293,6 +301,12 @@ class Translator {
       const std::string_view digits = in_.substr(at_ + 1, 4);
       at_ += 5;
       return str("\\x{", digits, "}");
+    }
+    const size_t close = next_is("x{") ? in_.find('}', at_) : std::string_view::npos;
+    if (close != std::string_view::npos) {
+      const std::string_view number = in_.substr(at_, close + 1 - at_);
+      at_ = close + 1;
+      return str("\\", number);
     }
     return str("\\", take_code_point());
   }
@@ -330,7 +344,7 @@ class Translator {
     } else if (next_is("\\")) {
       ++at_;
       if (at_ >= in_.size()) refuse("it ends with a backslash");
-      if (!set_escape(items)) items.inner += char_escape();
+      if (!set_escape(items, kWord)) items.inner += char_escape();
     } else if (next_is("]") || next_is("^")) {
       items.inner += str("\\", take_code_point());
     } else {

@@ -12,7 +12,7 @@ Regex compile(const JsonSection& where, std::string_view pattern) {
   try {
     return Regex(pattern);
   } catch (const Error& e) {
-    where.refuse(str(": ", e.what()));
+    where.refuse(str("cannot be used: ", e.what()));
   }
 }
 

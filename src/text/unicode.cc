@@ -68,6 +68,21 @@ void append_decomposed(std::vector<utf8proc_int32_t>& points, uint32_t code_poin
   points.resize(old_size + static_cast<size_t>(std::max<utf8proc_ssize_t>(n, 0)));
 }
 
+// utf8proc 2.8 takes U+11A7, one before the first final consonant of Hangul, for "no consonant" and
+// swallows it; as it composes with nothing, a text can be cut before it.
+void compose(std::vector<utf8proc_int32_t>& points) {
+  constexpr utf8proc_int32_t kNoFinalConsonant = 0x11A7;
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+  auto out = points.begin();
+  for (auto begin = points.begin(); begin != points.end();) {
+    const auto end = std::find(begin + 1, points.end(), kNoFinalConsonant);
+    const auto n = utf8proc_normalize_utf32(&*begin, end - begin, options);
+    out = std::copy(begin, begin + n, out);
+    begin = end;
+  }
+  points.erase(out, points.end());
+}
+
 utf8proc_category_t category(uint32_t code_point) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
 }
@@ -83,12 +98,7 @@ void normalize(std::string& text, NormalForm form) {
     append_decomposed(points, next_code_point(text, i), compatible);
   }
   sort_marks(points);
-  if (form == NormalForm::kNfc || form == NormalForm::kNfkc) {
-    const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    const auto n = utf8proc_normalize_utf32(points.data(),
-                                            static_cast<utf8proc_ssize_t>(points.size()), options);
-    points.resize(static_cast<size_t>(n));
-  }
+  if (form == NormalForm::kNfc || form == NormalForm::kNfkc) compose(points);
   text.clear();
   for (const utf8proc_int32_t point : points) append_utf8(text, static_cast<uint32_t>(point));
 }
