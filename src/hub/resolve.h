@@ -4,6 +4,7 @@
 // Thread rule: pure functions of their arguments and the file system.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>

@@ -35,9 +35,9 @@ class TestDevice final : public Device {
   Ops& ops() override { throw Error(ErrorKind::kDevice, "the test device computes nothing"); }
   std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec, const PanelReader& reader) override {
     std::vector<float> values(static_cast<size_t>(spec.out * spec.in));
-    team_.for_chunks(spec.out, panel_rows_, [&](int64_t begin, int64_t end, int) {
-      std::vector<std::byte> scratch;
-      const Panel panel = reader.read(0, begin, end - begin, scratch);
+    std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(team_.size()));
+    team_.for_chunks(spec.out, panel_rows_, [&](int64_t begin, int64_t end, int worker) {
+      const Panel panel = reader.read(0, begin, end - begin, scratch[static_cast<size_t>(worker)]);
       to_floats(values.data() + begin * spec.in, panel.values.data(), (end - begin) * spec.in,
                 spec.encoding);
       reader.done(0, begin, end - begin);

@@ -45,7 +45,9 @@ class Weights {
 
   Tensor vector(int64_t size) const;                  // <scope>.weight as f32 [size]
   Tensor bias(int64_t size, const Part& part) const;  // <scope>.bias as f32 [part.size()]
-  bool has(std::string_view tensor) const;            // <scope>.<tensor> is in the checkpoint
+  // <scope>.<tensor> is in the checkpoint. Random weights have every tensor, so what config.json
+  // can tell is asked there.
+  bool has(std::string_view tensor) const;
 
   // Memory of this rank's device for a table that the model computes: f32, copied in.
   Tensor constant(std::initializer_list<int64_t> shape, const float* values) const;
