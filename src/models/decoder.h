@@ -30,7 +30,6 @@ class Decoder : public Model {
         embedding_(w / "model" / "embed_tokens", c.vocab, c.hidden),
         norm_(w / "model" / "norm", c.hidden, c.norm_eps),
         head_(c.tied ? w / "model" / "embed_tokens" : w / "lm_head", c.vocab, c.hidden) {
-    blocks_.reserve(static_cast<size_t>(c.layers));
     for (int64_t i = 0; i < c.layers; ++i) {
       blocks_.emplace_back(w / "model" / "layers" / std::to_string(i), c, i);
     }

@@ -1,14 +1,28 @@
 #include "models/hf_keys.h"
 
+#include <cstdint>
+
 #include "base/error.h"
 #include "base/str.h"
 
 namespace pagoda {
 
+int64_t size_of(const HfConfig& hf, std::string_view key) {
+  const int64_t value = hf.integer(key);
+  if (value >= 1 && value <= INT32_MAX) return value;
+  throw Error(ErrorKind::kConfig,
+              str(hf.origin(), ": ", key, " is ", value, ", expected 1 to ", INT32_MAX,
+                  "; correct it, or override it with --hf-overrides"));
+}
+
+int64_t size_or(const HfConfig& hf, std::string_view key, int64_t documented_default) {
+  return hf.has(key) ? size_of(hf, key) : documented_default;
+}
+
 int64_t head_dim_of(const HfConfig& hf) {
-  if (hf.has("head_dim")) return hf.integer("head_dim");
-  const int64_t hidden = hf.integer("hidden_size"), heads = hf.integer("num_attention_heads");
-  if (heads <= 0 || hidden % heads != 0) {
+  if (hf.has("head_dim")) return size_of(hf, "head_dim");
+  const int64_t hidden = size_of(hf, "hidden_size"), heads = size_of(hf, "num_attention_heads");
+  if (hidden % heads != 0) {
     throw Error(ErrorKind::kConfig,
                 str(hf.origin(), ": hidden_size ", hidden, " is not a multiple of ",
                     "num_attention_heads ", heads, "; correct them, or give head_dim"));
@@ -17,9 +31,9 @@ int64_t head_dim_of(const HfConfig& hf) {
 }
 
 int64_t kv_heads_of(const HfConfig& hf) {
-  const int64_t heads = hf.integer("num_attention_heads");
-  const int64_t kv_heads = hf.integer_or("num_key_value_heads", heads);
-  if (kv_heads <= 0 || heads % kv_heads != 0) {
+  const int64_t heads = size_of(hf, "num_attention_heads");
+  const int64_t kv_heads = size_or(hf, "num_key_value_heads", heads);
+  if (heads % kv_heads != 0) {
     throw Error(ErrorKind::kConfig,
                 str(hf.origin(), ": num_attention_heads ", heads, " is not a multiple of ",
                     "num_key_value_heads ", kv_heads, "; each must serve the same number"));
@@ -28,9 +42,13 @@ int64_t kv_heads_of(const HfConfig& hf) {
 }
 
 RotarySpec rotary_of(const HfConfig& hf, int64_t head_dim) {
+  if (head_dim % 2 != 0) {
+    throw Error(ErrorKind::kConfig, str(hf.origin(), ": head_dim is ", head_dim,
+                                        ", expected an even number: rotary turns pairs"));
+  }
   return {.dim = head_dim,
           .theta = hf.number_or("rope_theta", 10000.0),
-          .max_position_embeddings = hf.integer("max_position_embeddings"),
+          .max_position_embeddings = size_of(hf, "max_position_embeddings"),
           .scaling = hf.section("rope_scaling")};
 }
 
@@ -45,7 +63,7 @@ void require_silu(const HfConfig& hf) {
 int64_t upper_layers_window(const HfConfig& hf, int64_t layer) {
   if (!hf.flag_or("use_sliding_window", false)) return 0;
   const int64_t first = hf.integer_or("max_window_layers", 28);
-  return layer >= first ? hf.integer_or("sliding_window", 0) : 0;
+  return layer >= first ? size_or(hf, "sliding_window", 0) : 0;
 }
 
 }  // namespace pagoda

@@ -2,16 +2,23 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "load/hf_config.h"
 #include "nn/rotary.h"
 
 namespace pagoda {
 
+// A count or dimension: throws kConfig unless it is at least 1 and fits 31 bits.
+int64_t size_of(const HfConfig& hf, std::string_view key);
+// The default, which may be 0, where the key is absent or null.
+int64_t size_or(const HfConfig& hf, std::string_view key, int64_t documented_default);
+
 // head_dim, or hidden_size / num_attention_heads where the checkpoint does not say.
 int64_t head_dim_of(const HfConfig& hf);
 // num_key_value_heads, which must divide num_attention_heads. Absent: as many (multi-head).
 int64_t kv_heads_of(const HfConfig& hf);
+// Throws kConfig where head_dim is odd: numbers turn in pairs.
 RotarySpec rotary_of(const HfConfig& hf, int64_t head_dim);
 // Throws kConfig unless hidden_act is silu, the only one these families were published with.
 void require_silu(const HfConfig& hf);

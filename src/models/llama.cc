@@ -22,19 +22,19 @@ struct Config {
 
 Config parse(const HfConfig& hf) {
   require_silu(hf);
-  const int64_t hidden = hf.integer("hidden_size"), head_dim = head_dim_of(hf);
+  const int64_t hidden = size_of(hf, "hidden_size"), head_dim = head_dim_of(hf);
   const Bias attention_bias = Bias(hf.flag_or("attention_bias", false));
   return {
-      .vocab = hf.integer("vocab_size"),
+      .vocab = size_of(hf, "vocab_size"),
       .hidden = hidden,
-      .ffn = hf.integer("intermediate_size"),
-      .layers = hf.integer("num_hidden_layers"),
+      .ffn = size_of(hf, "intermediate_size"),
+      .layers = size_of(hf, "num_hidden_layers"),
       .norm_eps = hf.number("rms_norm_eps"),
       .tied = hf.flag_or("tie_word_embeddings", false),
       .mlp_bias = Bias(hf.flag_or("mlp_bias", false)),
       .rotary = rotary_of(hf, head_dim),
       .attention = {.hidden = hidden,
-                    .heads = hf.integer("num_attention_heads"),
+                    .heads = size_of(hf, "num_attention_heads"),
                     .kv_heads = kv_heads_of(hf),
                     .head_dim = head_dim,
                     .qkv_bias = attention_bias,
@@ -46,7 +46,7 @@ Config parse(const HfConfig& hf) {
 int64_t mistral_window(const HfConfig& hf) {
   constexpr int64_t kDocumentedDefault = 4096;
   const bool is_absent = !hf.values().contains("sliding_window");
-  return is_absent ? kDocumentedDefault : hf.integer_or("sliding_window", 0);
+  return is_absent ? kDocumentedDefault : size_or(hf, "sliding_window", 0);
 }
 
 struct Block {

@@ -23,17 +23,17 @@ struct Config {
 
 Config parse(const HfConfig& hf) {
   require_silu(hf);
-  const int64_t hidden = hf.integer("hidden_size"), head_dim = head_dim_of(hf);
+  const int64_t hidden = size_of(hf, "hidden_size"), head_dim = head_dim_of(hf);
   Config c = {
-      .vocab = hf.integer("vocab_size"),
+      .vocab = size_of(hf, "vocab_size"),
       .hidden = hidden,
-      .ffn = hf.integer("intermediate_size"),
-      .layers = hf.integer("num_hidden_layers"),
+      .ffn = size_of(hf, "intermediate_size"),
+      .layers = size_of(hf, "num_hidden_layers"),
       .norm_eps = hf.number("rms_norm_eps"),
       .tied = hf.flag_or("tie_word_embeddings", false),
       .rotary = rotary_of(hf, head_dim),
       .attention = {.hidden = hidden,
-                    .heads = hf.integer("num_attention_heads"),
+                    .heads = size_of(hf, "num_attention_heads"),
                     .kv_heads = kv_heads_of(hf),
                     .head_dim = head_dim,
                     .qkv_bias = Bias::kPresent},

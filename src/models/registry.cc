@@ -1,10 +1,11 @@
 // Which architectures there are, and what config.json says about a checkpoint before it is read.
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/str.h"
+#include "models/hf_keys.h"
 #include "models/makers.h"
 #include "models/model.h"
 #include "nn/rotary.h"
@@ -58,15 +59,18 @@ int64_t derived_max_positions(const HfConfig& config) {
                                         "seq_len"};
   int64_t longest = INT64_MAX;
   for (const std::string_view key : kKeys) {
-    if (config.has(key)) longest = std::min(longest, config.integer(key));
+    if (config.has(key)) longest = std::min(longest, size_of(config, key));
   }
-  if (longest == INT64_MAX) longest = config.integer(kKeys[0]);  // throws and names it
+  if (longest == INT64_MAX) longest = size_of(config, kKeys[0]);  // throws and names it
   const HfConfig scaling = config.section("rope_scaling");
   const std::string type = rope_type_of(scaling);
   if (type == "llama3") return longest;
-  if (type == "yarn") longest = scaling.integer_or("original_max_position_embeddings", longest);
-  return static_cast<int64_t>(
-      std::floor(static_cast<double>(longest) * scaling.number_or("factor", 1.0)));
+  if (type == "yarn") longest = size_or(scaling, "original_max_position_embeddings", longest);
+  const double stretched = static_cast<double>(longest) * scaling.number_or("factor", 1.0);
+  if (stretched >= 1.0 && stretched <= INT32_MAX) return static_cast<int64_t>(stretched);
+  throw Error(ErrorKind::kConfig,
+              str(scaling.origin(), ": factor stretches the context of ", longest, " tokens to ",
+                  stretched, ", expected 1 to ", INT32_MAX, "; correct it"));
 }
 
 }  // namespace
@@ -75,9 +79,9 @@ ModelFacts facts_of(const HfConfig& config) {
   const Entry& entry = entry_of(config);
   refuse_quantized(config);
   return {.architecture = std::string(entry.architecture),
-          .vocab = config.integer("vocab_size"),
+          .vocab = size_of(config, "vocab_size"),
           .max_positions = derived_max_positions(config),
-          .attention_heads = config.integer("num_attention_heads")};
+          .attention_heads = size_of(config, "num_attention_heads")};
 }
 
 std::unique_ptr<Model> make_model(const HfConfig& config, const Weights& weights,

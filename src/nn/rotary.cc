@@ -10,6 +10,14 @@
 namespace pagoda {
 namespace {
 
+// What frequencies are divided by, or a base they are powers of.
+double positive(const HfConfig& scaling, std::string_view key) {
+  const double value = scaling.number(key);
+  if (value > 0.0) return value;
+  throw Error(ErrorKind::kConfig, str(scaling.origin(), ": ", key, " is ", value,
+                                      ", expected a number above 0; correct it"));
+}
+
 std::vector<double> plain(int64_t dim, double theta) {
   std::vector<double> radians;
   for (int64_t i = 0; i < dim / 2; ++i) {
@@ -24,7 +32,7 @@ RotaryFrequencies unscaled(const RotarySpec& spec) {
 
 RotaryFrequencies linear(const RotarySpec& spec) {
   RotaryFrequencies f = unscaled(spec);
-  for (double& r : f.radians) r /= spec.scaling.number("factor");
+  for (double& r : f.radians) r /= positive(spec.scaling, "factor");
   return f;
 }
 
@@ -33,7 +41,7 @@ RotaryFrequencies linear(const RotarySpec& spec) {
 // stay valid and an answer does not depend on what came before it; transformers 4.51 takes the
 // length of the current sequence.
 RotaryFrequencies dynamic(const RotarySpec& spec) {
-  const double factor = spec.scaling.number("factor"), dim = static_cast<double>(spec.dim);
+  const double factor = positive(spec.scaling, "factor"), dim = static_cast<double>(spec.dim);
   // With length = factor * max_position_embeddings, factor * length / max_position_embeddings is:
   const double stretch = factor * factor - (factor - 1.0);
   return {.radians = plain(spec.dim, spec.theta * std::pow(stretch, dim / (dim - 2.0)))};
@@ -42,10 +50,15 @@ RotaryFrequencies dynamic(const RotarySpec& spec) {
 // transformers v4.51, modeling_rope_utils.py, _compute_llama3_parameters: wavelengths longer than
 // the old context are stretched, those far shorter are kept, between them a blend.
 RotaryFrequencies llama3(const RotarySpec& spec) {
-  const double factor = spec.scaling.number("factor");
+  const double factor = positive(spec.scaling, "factor");
   const double low = spec.scaling.number("low_freq_factor");
   const double high = spec.scaling.number("high_freq_factor");
   const double context = spec.scaling.number("original_max_position_embeddings");
+  if (high <= low) {
+    throw Error(ErrorKind::kConfig,
+                str(spec.scaling.origin(), ": high_freq_factor ", high,
+                    " must be above low_freq_factor ", low, "; correct one of them"));
+  }
   RotaryFrequencies f = unscaled(spec);
   for (double& r : f.radians) {
     const double turns = context * r / (2.0 * std::numbers::pi);  // within the old context
@@ -73,7 +86,7 @@ double yarn_amplitude(const HfConfig& scaling, double factor) {
 // stretch is `factor`, as in vLLM and transformers v5 (v4.53 takes max_position_embeddings /
 // original_max_position_embeddings).
 RotaryFrequencies yarn(const RotarySpec& spec) {
-  const double factor = spec.scaling.number("factor"), dim = static_cast<double>(spec.dim);
+  const double factor = positive(spec.scaling, "factor"), dim = static_cast<double>(spec.dim);
   const double context = spec.scaling.number_or("original_max_position_embeddings",
                                                 static_cast<double>(spec.max_position_embeddings));
   // The dimension (not rounded) that turns `turns` times within the original context.
