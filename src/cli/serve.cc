@@ -12,12 +12,12 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "cli/load_report.h"
 #include "cli/model_files.h"
 #include "cli/shutdown.h"
 #include "cli/version.h"
 #include "engine/engine.h"
 #include "engine/memory_plan.h"
+#include "load/progress_printer.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -155,25 +155,26 @@ class Service {
   void load() {
     tokenizer_ = Tokenizer::load(files_.tokenizer_folder);
     chat_template_ = open_chat_template(settings_.model.chat_template, files_.tokenizer_folder);
-    generation_config_ = generation_config_of(settings_, files_.folder);
     engine_config_ = engine_config_of(settings_, files_, *tokenizer_);
-    LoadReport report({.total_bytes = files_.weight_bytes,
-                       .is_terminal = isatty(STDERR_FILENO) == 1,
-                       .is_silent = !settings_.log.progress});
-    engine_.emplace(engine_config_, sink_, &report);
-    report.finish();
+    if (settings_.log.progress) {
+      ProgressPrinter progress(
+          {.total_bytes = files_.weight_bytes, .is_terminal = isatty(STDERR_FILENO) == 1});
+      engine_.emplace(engine_config_, sink_, &progress);
+      progress.finish();
+    } else {
+      engine_.emplace(engine_config_, sink_, nullptr);
+    }
   }
 
   void open_to_requests() {
-    server_.attach(
-        {.engine = &*engine_,
-         .tokenizer = &*tokenizer_,
-         .chat_template = chat_template_ ? &*chat_template_ : nullptr,
-         .special_tokens = ChatTemplate::special_tokens_of(files_.tokenizer_folder),
-         .sampling_defaults = sampling_defaults_of(generation_config_, tokenizer_->eos()),
-         .model = settings_.model.model,
-         .server_info = server_info_of(settings_, engine_config_, engine_->facts()),
-         .cache_config = cache_labels(engine_config_, engine_->facts())});
+    server_.attach({.engine = &*engine_,
+                    .tokenizer = &*tokenizer_,
+                    .chat_template = chat_template_ ? &*chat_template_ : nullptr,
+                    .special_tokens = ChatTemplate::special_tokens_of(files_.tokenizer_folder),
+                    .sampling_defaults = sampling_defaults_of(files_.defaults, tokenizer_->eos()),
+                    .model = settings_.model.model,
+                    .server_info = server_info_of(settings_, engine_config_, engine_->facts()),
+                    .cache_config = cache_labels(engine_config_, engine_->facts())});
     log_ready(server_config_, server_.port(), chat_template_.has_value());
   }
 
@@ -183,6 +184,7 @@ class Service {
     const std::string& reason = sink_.reason();
     if (!reason.empty() && settings_.keep_alive_on_engine_death) shutdown.wait_for_signal();
     server_.stop();
+    LOG_INFO("Application shutdown complete.");
     if (!reason.empty()) throw Error(ErrorKind::kDevice, str("the engine failed: ", reason));
   }
 
@@ -214,7 +216,6 @@ class Service {
   WatchedSink sink_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<ChatTemplate> chat_template_;
-  json::object generation_config_;
   EngineConfig engine_config_;
   std::optional<Engine> engine_;
 };

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "engine/config.h"
 #include "hub/resolve.h"
+#include "load/generation_config.h"
 
 namespace pagoda {
 
@@ -26,8 +27,6 @@ struct ModelSettings {
   std::string dtype = "auto";
   boost::json::object hf_overrides;  // --hf-overrides, --rope-scaling, --rope-theta
   std::string chat_template;         // --chat-template: a file, or the template itself
-  std::string generation_config = "auto";
-  boost::json::object override_generation_config;
 };
 
 // How worker threads are dealt over the cores.
@@ -47,6 +46,7 @@ struct Settings {
   HubOptions hub;
   std::string tokenizer_revision;
   ModelSettings model;
+  GenerationOptions generation;
   CoreSettings cores;
   LogSettings log;
   EngineConfig engine;  // its model.folder and model.hf come when the model is found

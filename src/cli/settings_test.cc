@@ -68,7 +68,7 @@ TEST_CASE("defaults are those of vLLM on a CPU") {
   CHECK(s.server.openai.max_logprobs == 20);
   CHECK(s.server.limits.max_body_bytes == size_t{64} << 20);
   CHECK(s.shutdown_grace == std::chrono::seconds(30));
-  CHECK(s.model.generation_config == "auto");
+  CHECK(s.generation.source == "auto");
 }
 
 TEST_CASE("options go where they belong") {
