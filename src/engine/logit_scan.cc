@@ -115,6 +115,10 @@ std::vector<double> exps_of(std::span<float> out, std::span<const float> row, fl
   return sums;
 }
 
+void scores_to_weights(std::span<ScoredToken> tokens, float max, float scale) {
+  for (ScoredToken& token : tokens) token.score = fast_exp((token.score - max) * scale);
+}
+
 std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count) {
   const size_t most = std::min(static_cast<size_t>(count), row.size());
   std::vector<ScoredToken> heap;  // the worst of the best on top

@@ -35,6 +35,9 @@ constexpr int64_t kRun = 1024;
 std::vector<double> exps_of(std::span<float> out, std::span<const float> row, float max,
                             float scale);
 
+// Every score becomes exp((score - max) * scale).
+void scores_to_weights(std::span<ScoredToken> tokens, float max, float scale);
+
 // The best `count` tokens, best first; fewer where the row is shorter.
 std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count);
 // All tokens with at least this score, by id.

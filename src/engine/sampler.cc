@@ -32,6 +32,12 @@ bool leaves_logits(const Sequence& sequence) {
          !forbids_ends(sequence) && sampling.logit_bias.empty() && sequence.token_uses().empty();
 }
 
+double weight_of(std::span<const ScoredToken> tokens) {
+  double sum = 0;
+  for (const ScoredToken& token : tokens) sum += static_cast<double>(token.score);
+  return sum;
+}
+
 // Ids come from clients; those outside of the vocabulary say nothing about any token.
 float* find(std::span<float> logits, TokenId token) {
   const auto id = static_cast<size_t>(token.value());
@@ -162,23 +168,36 @@ void Choice::keep_best(std::span<const float> logits, float max, float scale,
   }
   kept_ = all_at_least(logits, floor);
   std::erase_if(kept_, [](const ScoredToken& token) { return token.score == kForbidden; });
-  std::sort(kept_.begin(), kept_.end(), is_better);
-  for (ScoredToken& token : kept_) token.score = std::exp((token.score - max) * scale);
+  scores_to_weights(kept_, max, scale);
   std::erase_if(kept_, [&](const ScoredToken& token) { return token.score < sampling.min_p; });
-  if (!top_p_alone) {
-    for (const ScoredToken& token : kept_) total_ += static_cast<double>(token.score);
-  }
+  if (!top_p_alone) total_ = weight_of(kept_);
   if (sampling.top_p < 1.0f) cut_to_top_p(static_cast<double>(sampling.top_p));
 }
 
+// Keeps the best tokens, as long as those before weigh less than top_p of the total. Halves what is
+// in question until a sort is cheap: a flat distribution over a large vocabulary keeps half of it.
 void Choice::cut_to_top_p(double top_p) {
-  double before = 0;
-  size_t kept = 0;
-  while (kept < kept_.size() && (kept == 0 || before < top_p * total_)) {
-    before += static_cast<double>(kept_[kept].score);
-    ++kept;
+  constexpr std::ptrdiff_t kSorted = 64;
+  const double wanted = top_p * total_;
+  double before = 0;  // weight of what is better than *begin
+  auto begin = kept_.begin(), end = kept_.end();
+  while (end - begin > kSorted) {
+    const auto middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, is_better);
+    const double weight = weight_of({begin, middle});
+    if (before + weight >= wanted) {
+      end = middle;
+    } else {
+      before += weight;
+      begin = middle;
+    }
   }
-  kept_.resize(kept);
+  std::sort(begin, end, is_better);
+  while (begin != end && (begin == kept_.begin() || before < wanted)) {
+    before += static_cast<double>(begin->score);
+    ++begin;
+  }
+  kept_.erase(begin, kept_.end());
   total_ = before;
 }
 

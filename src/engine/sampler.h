@@ -44,7 +44,7 @@ class Choice {
   void cut_to_top_p(double top_p);
 
   int64_t vocab_;
-  std::vector<ScoredToken> kept_;   // weights, best first; empty: all tokens, in weights_
+  std::vector<ScoredToken> kept_;   // weights; empty: all tokens, in weights_
   std::span<const float> weights_;  // [vocab]
   std::vector<double> run_sums_;    // of weights_
   double total_ = 0;
