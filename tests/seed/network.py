@@ -1,0 +1,44 @@
+"""A private network, so that the document's ports are free whatever else runs on the machine."""
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import sys
+
+INSIDE = "PAGODA_TEST_NETWORK"
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+
+def bring_up_loopback():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def refuse_busy_ports(ports):
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError as e:
+                if e.errno == errno.EADDRINUSE:
+                    sys.exit(f"port {port} is in use, and no private network can be made here")
+                raise
+
+
+def enter_private_network(ports):
+    """Runs this script again in a network of its own; where the system forbids that (a container
+    without user namespaces), goes on in this one if the ports are free."""
+    if os.environ.get(INSIDE):
+        bring_up_loopback()
+        return
+    unshare = shutil.which("unshare")
+    works = unshare and os.spawnl(os.P_WAIT, unshare, "unshare", "-rn", "true") == 0
+    if works:
+        os.environ[INSIDE] = "1"
+        os.execv(unshare, ["unshare", "-rn", sys.executable, *sys.argv])
+    refuse_busy_ports(ports)

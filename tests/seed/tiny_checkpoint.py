@@ -1,0 +1,131 @@
+"""Writes checkpoints that are small and real: the configuration, tokenizer and template of a
+published model with few and narrow layers, and weights that make it say a sentence that is known.
+
+The sentence is a chain of tokens. Each link has a dimension of the residual stream of its own: the
+embedding of a token is 1 there, and the row of the output matrix of the token that follows it is
+large there. Attention and feed-forward layers have random weights that are too small to disturb
+this, but big enough to be computed.
+"""
+import json
+import random
+import shutil
+import struct
+
+LAYERS = 2
+HEAD_DIM = 4
+OUTPUT_SCALE = 8.0  # a normalized stream is 8 to 13 at the link, so the next token leads by 60
+NOISE = 0.02
+
+
+def bf16(value):
+    return struct.pack(">f", value)[1::-1]
+
+
+class Weights:
+    """Tensors of a safetensors file; zeros cost nothing, as the file is sparse."""
+
+    def __init__(self, seed):
+        self.tensors = []  # (name, shape, {offset in elements: bytes})
+        self.random = random.Random(seed)
+
+    def add(self, name, shape, parts):
+        self.tensors.append((name, shape, parts))
+
+    def noise(self, name, *shape):
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        values = (bf16(self.random.uniform(-NOISE, NOISE)) for _ in range(count))
+        self.add(name, shape, {0: b"".join(values)})
+
+    def ones(self, name, size):
+        self.add(name, (size,), {0: bf16(1.0) * size})
+
+    def write(self, path):
+        header, begin = {}, 0
+        for name, shape, _ in self.tensors:
+            end = begin + 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
+            header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [begin, end]}
+            begin = end
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        with open(path, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text)
+            data = file.tell()
+            for name, _, parts in self.tensors:
+                first = data + header[name]["data_offsets"][0]
+                for offset, values in parts.items():
+                    file.seek(first + 2 * offset)
+                    file.write(values)
+            file.truncate(data + begin)
+
+
+def add_layer(weights, prefix, config):
+    """All weights of one decoder layer, whichever of them the architecture has."""
+    hidden, ffn = config["hidden_size"], config["intermediate_size"]
+    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
+    dim = config.get("head_dim") or hidden // heads
+    family = config["model_type"]
+    weights.ones(f"{prefix}.input_layernorm.weight", hidden)
+    weights.ones(f"{prefix}.post_attention_layernorm.weight", hidden)
+    for name, rows in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
+        weights.noise(f"{prefix}.self_attn.{name}_proj.weight", rows * dim, hidden)
+        if family == "qwen2":
+            weights.noise(f"{prefix}.self_attn.{name}_proj.bias", rows * dim)
+        if family == "qwen3" and name != "v":
+            weights.ones(f"{prefix}.self_attn.{name}_norm.weight", dim)
+    weights.noise(f"{prefix}.self_attn.o_proj.weight", hidden, heads * dim)
+    weights.noise(f"{prefix}.mlp.gate_proj.weight", ffn, hidden)
+    weights.noise(f"{prefix}.mlp.up_proj.weight", ffn, hidden)
+    weights.noise(f"{prefix}.mlp.down_proj.weight", hidden, ffn)
+
+
+def links_of(chains):
+    """[[a, b, c]] -> [(a, b), (b, c)]; a token that leads on has one follower."""
+    links = [pair for chain in chains for pair in zip(chain, chain[1:])]
+    assert len({first for first, _ in links}) == len(links), "a token has two followers"
+    return links
+
+
+def write_weights(path, config, chains, seed):
+    hidden, vocab = config["hidden_size"], config["vocab_size"]
+    links = links_of(chains)
+    assert len(links) <= hidden, "a link needs a dimension of its own"
+    weights = Weights(seed)
+    weights.add("model.embed_tokens.weight", (vocab, hidden),
+                {first * hidden + i: bf16(1.0) for i, (first, _) in enumerate(links)})
+    for layer in range(config["num_hidden_layers"]):
+        add_layer(weights, f"model.layers.{layer}", config)
+    weights.ones("model.norm.weight", hidden)
+    weights.add("lm_head.weight", (vocab, hidden),
+                {second * hidden + i: bf16(OUTPUT_SCALE) for i, (_, second) in enumerate(links)})
+    weights.write(path)
+
+
+def shrunk(config, heads, kv_heads, head_dim=HEAD_DIM):
+    """The same architecture, with few and narrow layers. 28 heads stay 28 heads."""
+    small = dict(config, hidden_size=heads * head_dim, intermediate_size=96,
+                 num_hidden_layers=LAYERS, num_attention_heads=heads,
+                 num_key_value_heads=kv_heads, tie_word_embeddings=False)
+    if "head_dim" in config:
+        small["head_dim"] = head_dim
+    return small
+
+
+class Vocabulary:
+    """Ids of tokens by the text that they stand for."""
+
+    def __init__(self, tokenizer_folder):
+        data = json.loads((tokenizer_folder / "tokenizer.json").read_text())
+        self.ids = dict(data["model"]["vocab"])
+        self.ids |= {token["content"]: token["id"] for token in data["added_tokens"]}
+
+    def chain(self, *tokens):
+        # Byte-level vocabularies write a blank as U+0120 and a line break as U+010A.
+        return [self.ids[t.replace(" ", "\u0120").replace("\n", "\u010a")] for t in tokens]
+
+
+def write_checkpoint(folder, config, tokenizer_folder, chains, seed=1):
+    folder.mkdir(parents=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(tokenizer_folder / name, folder / name)
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    write_weights(folder / "model.safetensors", config, chains, seed)
