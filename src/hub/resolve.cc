@@ -175,17 +175,18 @@ void add_plain_names(std::set<std::string>& names, const fs::path& owner) {
   }
 }
 
+void add_names_below(std::set<std::string>& names, const fs::path& base, Cache::Form form) {
+  for (const std::string& entry : names_in(base)) {
+    if (entry.starts_with(kFlatPrefix)) names.insert(name_of_flat(entry));
+    const bool is_owner = form == Cache::Form::kModelScope && entry != "models";
+    if (is_owner) add_plain_names(names, base / entry);
+  }
+}
+
 // Names of all models in a cache.
 void add_names(std::set<std::string>& names, const Cache& cache) {
-  for (const fs::path& base : {cache.folder, cache.folder / "models"}) {
-    for (const std::string& entry : names_in(base)) {
-      if (entry.starts_with(kFlatPrefix)) {
-        names.insert(name_of_flat(entry));
-      } else if (cache.form == Cache::Form::kModelScope && entry != "models") {
-        add_plain_names(names, base / entry);
-      }
-    }
-  }
+  add_names_below(names, cache.folder, cache.form);
+  add_names_below(names, cache.folder / "models", cache.form);
 }
 
 // Levenshtein's distance, upper and lower case alike.
