@@ -11,6 +11,7 @@ namespace pagoda {
 namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
+constexpr int64_t kMostSlots = INT32_MAX;  // tokens of the cache are counted in i32
 
 double gib(int64_t bytes) {
   return static_cast<double>(bytes) / static_cast<double>(kGiB);
@@ -50,7 +51,7 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
 int64_t num_blocks_there_are(const EngineConfig& config, const RankMemory& rank) {
   if (config.cache.num_blocks_override) return *config.cache.num_blocks_override;
   const int64_t bytes = config.cache.space_bytes.value_or(bytes_to_spare(config, rank));
-  return bytes / rank.block_bytes;
+  return std::min(bytes / rank.block_bytes, kMostSlots / config.cache.block_size);
 }
 
 }  // namespace

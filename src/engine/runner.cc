@@ -58,34 +58,40 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
           .blocks_a_sequence = (max_model_len + block_size - 1) / block_size};
 }
 
-RankMemory Runner::measure() const {
-  const KvGeometry geometry = model_->kv_geometry();
-  const DType dtype = config_.model.dtype;
-  const int64_t block_size = config_.cache.block_size;
+int64_t Runner::activation_bytes() const {
   const Batch batch = batch_without_memory(limits(max_positions(config_)));
-  const std::vector<KvLayer> kv = kv_layers_without_memory(*device_, geometry, dtype, block_size);
+  const std::vector<KvLayer> kv = kv_layers_without_memory(
+      *device_, model_->kv_geometry(), config_.model.dtype, config_.cache.block_size);
   IdleOps ops;
   IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
-  Workspace workspace(dtype);
+  Workspace workspace(config_.model.dtype);
   Step step = {
       .ops = ops, .tensor_parallel = communicator, .scratch = workspace, .batch = batch, .kv = kv};
-  const Tensor logits = model_->forward(step);
+  model_->forward(step);
+  return workspace.peak_bytes();
+}
+
+int64_t Runner::logits_bytes() const {
+  const int64_t vocab = facts_of(config_.model.hf).vocab;
+  return limits(max_positions(config_)).outputs * vocab * bytes_of(DType::kF32);
+}
+
+RankMemory Runner::measure() const {
   return {.memory = device_->memory(),
-          .block_bytes = KvCache::block_bytes(*device_, geometry, dtype, block_size),
+          .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
+                                              config_.cache.block_size),
           // The logits are there twice: as the model makes them, and as the sampler reads them.
-          .workspace_bytes = workspace.peak_bytes() + logits.bytes() + device_->scratch_bytes()};
+          .workspace_bytes = activation_bytes() + device_->scratch_bytes() + logits_bytes()};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
-  const BatchLimits largest = limits(plan.max_model_len);
   cache_ = std::make_unique<KvCache>(*device_, model_->kv_geometry(), config_.model.dtype,
                                      config_.cache.block_size, plan.num_blocks);
-  builder_ = std::make_unique<BatchBuilder>(*device_, largest, config_.cache.block_size);
-  workspace_ = std::make_unique<Workspace>(device_->allocate(measure().workspace_bytes),
-                                           config_.model.dtype);
-  if (tensor_parallel_->rank() != 0) return;
-  const int64_t vocab = facts_of(config_.model.hf).vocab;
-  host_logits_ = reserve_host_memory(largest.outputs * vocab * bytes_of(DType::kF32));
+  builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len),
+                                            config_.cache.block_size);
+  workspace_ =
+      std::make_unique<Workspace>(device_->allocate(activation_bytes()), config_.model.dtype);
+  if (tensor_parallel_->rank() == 0) host_logits_ = reserve_host_memory(logits_bytes());
 }
 
 Tensor Runner::run(const StepPlan& plan) {

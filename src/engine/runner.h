@@ -45,6 +45,9 @@ class Runner {
 
  private:
   BatchLimits limits(int64_t max_model_len) const;
+  // Of the largest step.
+  int64_t activation_bytes() const;
+  int64_t logits_bytes() const;
   Tensor on_host(Tensor logits);
 
   const EngineConfig& config_;

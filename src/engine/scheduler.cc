@@ -77,13 +77,8 @@ void Scheduler::admit_waiting(Draft& draft, Clock::time_point now) {
   while (!waiting_.empty() && !draft.short_of_blocks && draft.tokens_left > 0 &&
          num_running() < config_.max_sequences) {
     Sequence& first = *waiting_.front();
-    if (!fits_alone(first)) {
-      fail(first,
-           str("request ", first.id().value(), ": ", first.num_tokens(),
-               " tokens do not fit: the KV cache has ", pool_.num_blocks(), " blocks of ",
-               block_size_, " tokens and a step computes at most ", config_.max_step_tokens,
-               "; give the cache more memory, or lower max_model_len"),
-           now);
+    if (const std::string obstacle = obstacle_to(first); !obstacle.empty()) {
+      fail(first, str("request ", first.id().value(), ": ", obstacle), now);
     } else if (!admit_first(draft, now)) {
       return;
     }
@@ -117,9 +112,23 @@ bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   return true;
 }
 
-bool Scheduler::fits_alone(const Sequence& sequence) const {
-  return blocks_for(sequence.num_tokens()) <= pool_.num_blocks() &&
-         (config_.chunked_prefill || sequence.num_tokens() <= config_.max_step_tokens);
+// The API refuses all of these before; a request that slips through must not stop the others.
+std::string Scheduler::obstacle_to(const Sequence& sequence) const {
+  const int64_t tokens = sequence.num_tokens();
+  if (tokens == 0) return "the prompt is empty; give it at least one token";
+  if (tokens > limits_.max_model_len) {
+    return str(tokens, " tokens are more than max_model_len, which is ", limits_.max_model_len,
+               "; shorten the prompt");
+  }
+  if (blocks_for(tokens) > pool_.num_blocks()) {
+    return str(tokens, " tokens do not fit: the KV cache has ", pool_.num_blocks(), " blocks of ",
+               block_size_, " tokens; give the cache more memory, or lower max_model_len");
+  }
+  if (!config_.chunked_prefill && tokens > config_.max_step_tokens) {
+    return str(tokens, " tokens do not fit: without chunked prefill a step computes at most ",
+               config_.max_step_tokens, "; raise max_num_batched_tokens");
+  }
+  return "";
 }
 
 // How many tokens the sequence may compute now. Zero: none in this step.

@@ -71,7 +71,8 @@ class Scheduler {
   void admit_waiting(Draft& draft, Clock::time_point now);
 
   [[nodiscard]] bool admit_first(Draft& draft, Clock::time_point now);
-  [[nodiscard]] bool fits_alone(const Sequence& sequence) const;
+  // Why the request can never run; empty: it can.
+  [[nodiscard]] std::string obstacle_to(const Sequence& sequence) const;
   int64_t chunk_of(const Sequence& sequence, const Draft& draft) const;
   void add_chunk(Sequence& sequence, int64_t count, Draft& draft);
   // How many of `count` more tokens the sequence has blocks for, after taking and preempting.

@@ -276,9 +276,29 @@ TEST_CASE("a prompt that can never fit ends with an error and does not block the
   f.run_to_the_end();
   CHECK(f.last_events[giant].finish == FinishReason::kAbort);
   CHECK(f.last_events[giant].error ==
-        "request 1: 30 tokens do not fit: the KV cache has 4 blocks of 4 tokens and a step "
-        "computes at most 16; give the cache more memory, or lower max_model_len");
+        "request 1: 30 tokens do not fit: the KV cache has 4 blocks of 4 tokens; give the cache "
+        "more memory, or lower max_model_len");
   CHECK(f.answers[small].size() == 1);
+}
+
+TEST_CASE("a prompt that is empty or longer than the context ends with an error") {
+  Fixture f{.max_model_len = 20};
+  const RequestId empty = f.submit(0, tokens(1)), longer = f.submit(21, tokens(1));
+  const RequestId longest = f.submit(20, tokens(5));
+  f.run_to_the_end();
+  CHECK(f.last_events[empty].error == "request 1: the prompt is empty; give it at least one token");
+  CHECK(f.last_events[longer].error ==
+        "request 2: 21 tokens are more than max_model_len, which is 20; shorten the prompt");
+  CHECK(f.last_events[longest].finish == FinishReason::kLength);
+}
+
+TEST_CASE("without chunked prefill a prompt longer than a step ends with an error") {
+  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 16, .chunked_prefill = false}};
+  const RequestId id = f.submit(17, tokens(1));
+  f.run_to_the_end();
+  CHECK(f.last_events[id].error ==
+        "request 1: 17 tokens do not fit: without chunked prefill a step computes at most 16; "
+        "raise max_num_batched_tokens");
 }
 
 TEST_CASE("a request that outgrows the whole cache ends with an error") {
