@@ -8,6 +8,8 @@
 #include "base/json_writer.h"
 #include "base/str.h"
 #include "cli/option_value.h"
+#include "text/reasoning_parser.h"
+#include "text/tool_call_parser.h"
 
 namespace pagoda {
 namespace {
@@ -113,6 +115,9 @@ void check_together(const Settings& s) {
     refuse(
         "--enable-auto-tool-choice requires --tool-call-parser, such as --tool-call-parser hermes");
   }
+  // Unknown names throw, with the list of those there are.
+  if (!openai.tool_call_parser.empty()) make_tool_call_parser(openai.tool_call_parser);
+  if (!openai.reasoning_parser.empty()) make_reasoning_parser(openai.reasoning_parser);
 }
 
 int core_number(std::string_view text, std::string_view list) {

@@ -201,6 +201,8 @@ TEST_CASE("values that do not fit together are refused before anything is loaded
             .starts_with("max_num_batched_tokens (2048) is smaller than max_model_len (4096)."));
   CHECK(refusal_of({"m", "--enable-auto-tool-choice"}) ==
         "--enable-auto-tool-choice requires --tool-call-parser, such as --tool-call-parser hermes");
+  CHECK(refusal_of({"m", "--tool-call-parser", "x"}).starts_with("--tool-call-parser: \"x\""));
+  CHECK(refusal_of({"m", "--reasoning-parser", "x"}).starts_with("--reasoning-parser: \"x\""));
   CHECK(refusal_of({"m"}, {{"VLLM_CPU_KVCACHE_SPACE", "4GB"}}) ==
         R"(VLLM_CPU_KVCACHE_SPACE: "4GB" is not a whole number of 0 or more)");
   CHECK(refusal_of({"m"}, {{"VLLM_LOGGING_LEVEL", "LOUD"}}) ==
