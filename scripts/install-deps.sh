@@ -10,7 +10,7 @@ build=(build-essential cmake ninja-build ccache pkg-config
   libjpeg-dev libpng-dev libwebp-dev libgif-dev
   libfmt-dev libspdlog-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev
   libhwloc-dev libxxhash-dev libhwy-dev doctest-dev libbenchmark-dev)
-tests=(python3 python3-yaml python3-jinja2 curl iproute2 util-linux)
+tests=(python3 python3-pip python3-yaml python3-jinja2 curl util-linux)
 checks=(clang-format clang-tidy python3)
 
 wanted=("${build[@]}")
