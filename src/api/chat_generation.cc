@@ -225,16 +225,17 @@ class ChatGeneration : public Generation {
     announcing_ = false;
   }
 
+  // In the order of vLLM's DeltaMessage.
   static std::string text_delta(const Pieces& pieces) {
     std::string out = "{";
-    if (!pieces.reasoning.empty()) {
-      out += "\"reasoning_content\":";
-      append_json_string(out, pieces.reasoning, false);
-      if (!pieces.content.empty()) out += ',';
-    }
     if (!pieces.content.empty() || pieces.reasoning.empty()) {
       out += "\"content\":";
       append_json_string(out, pieces.content, false);
+      if (!pieces.reasoning.empty()) out += ',';
+    }
+    if (!pieces.reasoning.empty()) {
+      out += "\"reasoning_content\":";
+      append_json_string(out, pieces.reasoning, false);
     }
     return out + '}';
   }

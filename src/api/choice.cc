@@ -1,6 +1,7 @@
 #include "api/choice.h"
 
 #include <boost/json.hpp>
+#include <utility>
 
 namespace pagoda {
 
@@ -53,8 +54,21 @@ ChoiceDelta Choice::add(Event event) {
   return delta;
 }
 
+// As vLLM, which takes a U+FFFD at the end for a character that is not complete yet: it is sent
+// when something follows, or never.
+std::string Choice::whole_characters(std::string piece) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  if (piece.empty()) return piece;
+  if (!broken_.empty()) piece.insert(0, std::exchange(broken_, {}));
+  size_t end = piece.size();
+  while (std::string_view(piece).substr(0, end).ends_with(kReplacement)) end -= kReplacement.size();
+  broken_ = piece.substr(end);
+  piece.resize(end);
+  return piece;
+}
+
 void Choice::add_token(TokenId token, ChoiceDelta& delta) {
-  const std::string piece = detokenizer_.add(token);
+  const std::string piece = whole_characters(detokenizer_.add(token));
   StopMatcher::Match match = matcher_.add(piece, num_tokens_ > min_tokens_);
   delta.text += match.text;
   if (!match.stop) return;

@@ -44,6 +44,7 @@ class Choice {
 
  private:
   void add_token(TokenId token, ChoiceDelta& delta);
+  std::string whole_characters(std::string piece);
 
   const RequestId id_;
   const int64_t min_tokens_;
@@ -51,6 +52,7 @@ class Choice {
   Detokenizer detokenizer_;
   const std::vector<std::string> stops_;
   StopMatcher matcher_;
+  std::string broken_;  // replacement characters that the text ends with, not passed on yet
   int64_t num_tokens_ = 0;
   bool finished_ = false;
 };

@@ -31,8 +31,6 @@ using boost::system::error_code;
 using Parser = http::request_parser<http::string_body>;
 using SteadyClock = std::chrono::steady_clock;
 
-// Bytes that a client may send ahead of the answer that it waits for.
-constexpr size_t kMaxPipelined = 64 << 10;
 constexpr size_t kReadBytes = 16 << 10;
 constexpr size_t kPieceBytes = 64 << 10;  // written with one deadline
 // After a refusal, how long and how much is read and dropped, so that the client sees the answer
@@ -166,7 +164,8 @@ class Connection : public EventListener, public Closable {
 
   // Reads ahead while something else is done: that is how a vanished client is noticed.
   void watch() {
-    if (reading_ || peer_gone_ || in_.size() >= kMaxPipelined) return;
+    // With the next request there already, a read could wait for bytes that never come.
+    if (reading_ || peer_gone_ || in_.size() > 0) return;
     reading_ = true;
     stream_.expires_never();
     stream_.async_read_some(in_.prepare(kReadBytes), [this](error_code failed, size_t bytes) {
@@ -209,6 +208,10 @@ class Connection : public EventListener, public Closable {
     stream_.expires_after(config_.limits.header_timeout);
     co_await http::async_read_header(stream_, in_, parser,
                                      asio::redirect_error(asio::use_awaitable, failed));
+    // What is coded in a way we do not know has no length that we could trust.
+    if (!failed && parser.get().count(http::field::transfer_encoding) > 0 && !parser.chunked()) {
+      failed = http::make_error_code(http::error::bad_transfer_encoding);
+    }
     if (!failed && expects_continue(parser)) {
       const std::string_view text = "HTTP/1.1 100 Continue\r\n\r\n";
       const bool sent = co_await write(text);

@@ -69,6 +69,14 @@ TEST_CASE("the stop string is kept where that is asked for") {
   CHECK(reply.body.find(R"("text":" not one",)") != std::string::npos);
 }
 
+TEST_CASE("a text that breaks off within a character ends before it") {
+  ServiceFixture f;
+  const TokenId lead_byte(100);  // three in a row are no character, whatever follows
+  f.engine.answer_with_tokens({TokenId(66), lead_byte, lead_byte, TokenId(66), lead_byte});
+  const HttpReply reply = f.post("/v1/completions", completion(R"(,"max_tokens":5)"));
+  CHECK(reply.body.find("\"text\":\"`\xEF\xBF\xBD\xEF\xBF\xBD`\"") != std::string::npos);
+}
+
 TEST_CASE("echo puts the prompt before the answer, alone with max_tokens 0") {
   ServiceFixture f;
   f.engine.answer_with(" not one");
