@@ -32,11 +32,11 @@ size_t end_of_leading_space(std::string_view text) {
 }
 
 bool is_between_words(std::string_view text, size_t begin, size_t end) {
-  static const Regex kWordBefore(R"((?<=[\w\p{Join_Control}]))"),
-      kWordBehind(R"(\G[\w\p{Join_Control}])");
+  static const Regex word_before(R"((?<=[\w\p{Join_Control}]))"),
+      word_behind(R"(\G[\w\p{Join_Control}])");
   Regex::Scratch scratch;
-  const auto before = kWordBefore.find(text.substr(0, begin), begin, scratch);
-  return !before && !kWordBehind.find(text, end, scratch);
+  const auto before = word_before.find(text.substr(0, begin), begin, scratch);
+  return !before && !word_behind.find(text, end, scratch);
 }
 
 }  // namespace
@@ -50,15 +50,12 @@ void StringFinder::add(std::string_view text, size_t index) {
   uint32_t node = 0;
   for (const char c : text) {
     const auto byte = static_cast<uint8_t>(c);
-    auto& children = nodes_[node].children;
-    const auto child = std::find_if(children.begin(), children.end(),
-                                    [&](const auto& pair) { return pair.first == byte; });
-    if (child != children.end()) {
-      node = child->second;
+    if (const uint32_t child = child_of(node, byte)) {
+      node = child;
       continue;
     }
     const auto added = static_cast<uint32_t>(nodes_.size());
-    children.emplace_back(byte, added);
+    nodes_[node].children.emplace_back(byte, added);
     if (node == 0) first_children_[byte] = added;
     node = added;
     nodes_.emplace_back();
@@ -68,20 +65,29 @@ void StringFinder::add(std::string_view text, size_t index) {
 
 std::optional<StringFinder::Found> StringFinder::find(std::string_view text, size_t from) const {
   for (size_t begin = from; begin < text.size(); ++begin) {
-    uint32_t node = first_children_[static_cast<uint8_t>(text[begin])];
-    std::optional<Found> longest;
-    for (size_t end = begin + 1; node != 0; ++end) {
-      if (nodes_[node].index) longest = Found{begin, end, *nodes_[node].index};
-      if (end == text.size()) break;
-      const auto byte = static_cast<uint8_t>(text[end]);
-      const auto& children = nodes_[node].children;
-      const auto child = std::find_if(children.begin(), children.end(),
-                                      [&](const auto& pair) { return pair.first == byte; });
-      node = child == children.end() ? 0 : child->second;
-    }
-    if (longest) return longest;
+    if (first_children_[static_cast<uint8_t>(text[begin])] == 0) continue;
+    if (const std::optional<Found> longest = longest_at(text, begin)) return longest;
   }
   return std::nullopt;
+}
+
+std::optional<StringFinder::Found> StringFinder::longest_at(std::string_view text,
+                                                            size_t begin) const {
+  std::optional<Found> longest;
+  uint32_t node = first_children_[static_cast<uint8_t>(text[begin])];
+  for (size_t end = begin + 1; node != 0; ++end) {
+    if (nodes_[node].index) longest = Found{begin, end, *nodes_[node].index};
+    if (end == text.size()) break;
+    node = child_of(node, static_cast<uint8_t>(text[end]));
+  }
+  return longest;
+}
+
+uint32_t StringFinder::child_of(uint32_t node, uint8_t byte) const {
+  for (const auto& [first, child] : nodes_[node].children) {
+    if (first == byte) return child;
+  }
+  return 0;
 }
 
 void AddedTokens::add(AddedToken token) {

@@ -43,6 +43,9 @@ class StringFinder {
     std::vector<std::pair<uint8_t, uint32_t>> children;
     std::optional<size_t> index;
   };
+  std::optional<Found> longest_at(std::string_view text, size_t begin) const;
+  uint32_t child_of(uint32_t node, uint8_t byte) const;  // 0: none
+
   std::vector<Node> nodes_;                   // a trie; [0] is its root
   std::array<uint32_t, 256> first_children_;  // of the root; 0: none
 };

@@ -1,7 +1,5 @@
 #include "text/replacer.h"
 
-#include <utility>
-
 #include "base/error.h"
 #include "base/str.h"
 
@@ -39,28 +37,32 @@ Replacer::Replacer(const JsonSection& section) : content_(section.text("content"
 }
 
 void Replacer::apply(std::string& text) const {
+  text = regex_ ? with_matches_replaced(text) : with_literals_replaced(text);
+}
+
+std::string Replacer::with_matches_replaced(const std::string& text) const {
   std::string replaced;
-  if (regex_) {
-    Regex::Scratch scratch;
-    regex_->split(text, scratch, [&](Regex::Span span, bool is_match) {
-      if (is_match) {
-        replaced += content_;
-      } else {
-        replaced.append(text, span.begin, span.end - span.begin);
-      }
-    });
-  } else {
-    size_t begin = 0;
-    for (size_t at = text.find(literal_); at != std::string::npos;
-         at = text.find(literal_, begin)) {
-      replaced.append(text, begin, at - begin);
+  Regex::Scratch scratch;
+  regex_->split(text, scratch, [&](Regex::Span span, bool is_match) {
+    if (is_match) {
       replaced += content_;
-      begin = at + literal_.size();
+    } else {
+      replaced.append(text, span.begin, span.end - span.begin);
     }
-    if (begin == 0) return;
-    replaced.append(text, begin);
+  });
+  return replaced;
+}
+
+std::string Replacer::with_literals_replaced(const std::string& text) const {
+  std::string replaced;
+  size_t begin = 0;
+  for (size_t at = text.find(literal_); at != std::string::npos; at = text.find(literal_, begin)) {
+    replaced.append(text, begin, at - begin);
+    replaced += content_;
+    begin = at + literal_.size();
   }
-  text = std::move(replaced);
+  replaced.append(text, begin);
+  return replaced;
 }
 
 }  // namespace pagoda

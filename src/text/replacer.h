@@ -19,6 +19,9 @@ class Replacer {
   void apply(std::string& text) const;
 
  private:
+  std::string with_matches_replaced(const std::string& text) const;
+  std::string with_literals_replaced(const std::string& text) const;
+
   std::string literal_;
   std::optional<Regex> regex_;  // instead of literal_
   std::string content_;

@@ -18,10 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-const fs::path kData = fs::path(PAGODA_SHARED_DIR) / "data";
+fs::path data_folder() {
+  return fs::path(PAGODA_SHARED_DIR) / "data";
+}
 
 Tokenizer load(std::string_view name) {
-  return Tokenizer::load(kData / "tokenizers" / name);
+  return Tokenizer::load(data_folder() / "tokenizers" / name);
 }
 
 std::vector<std::string> texts_of(const fs::path& path) {
@@ -56,7 +58,7 @@ TEST_CASE("llama.cpp's vectors come out of encode and go back through decode") {
   for (const Vector& vector :
        {Vector{"gpt-2", "gpt2"}, Vector{"llama-spm", "tinyllama"}, Vector{"qwen2", "qwen2.5"},
         Vector{"qwen2", "qwen3"}, Vector{"deepseek-r1-qwen", "qwen2.5"}}) {
-    const fs::path folder = kData / "tokenizer-vectors/llama.cpp";
+    const fs::path folder = data_folder() / "tokenizer-vectors/llama.cpp";
     const auto texts = texts_of(folder / (vector.file + ".gguf.inp"));
     const auto expected = ids_of(folder / (vector.file + ".gguf.out"));
     REQUIRE(texts.size() > 30);
@@ -72,7 +74,7 @@ TEST_CASE("llama.cpp's vectors come out of encode and go back through decode") {
 
 TEST_CASE("DeepSeek-V3's vectors come out of encode and go back through decode") {
   const json::value file =
-      json::parse(read_text_file(kData / "tokenizer-vectors/deepseek-v3/splintr.json"));
+      json::parse(read_text_file(data_folder() / "tokenizer-vectors/deepseek-v3/splintr.json"));
   const Tokenizer tokenizer = load("deepseek-v3");
   for (const json::value& entry : file.at("cases").as_array()) {
     const std::string text(entry.at(0).as_string());
@@ -94,7 +96,7 @@ TEST_CASE("a Llama tokenizer puts its begin of text before a prompt") {
 }
 
 TEST_CASE("a tokenizer file whose merges lost their blanks is refused with the place") {
-  const std::string path = (kData / "tokenizers/llama2/tokenizer.json").string();
+  const std::string path = (data_folder() / "tokenizers/llama2/tokenizer.json").string();
   const std::string expected =
       str(path, ": model.merges [18917] is \"   \": not two tokens with a ", "blank between them");
   CHECK_THROWS_WITH_AS(load("llama2"), expected.c_str(), Error);
@@ -119,7 +121,7 @@ TEST_CASE("no text makes a tokenizer quadratic") {
 }
 
 TEST_CASE("a book comes back as it was") {
-  const std::string text = read_text_file(kData / "corpora/frankenstein.txt");
+  const std::string text = read_text_file(data_folder() / "corpora/frankenstein.txt");
   for (const char* name : {"qwen3", "deepseek-v3", "gpt2", "tinyllama"}) {
     const Tokenizer tokenizer = load(name);
     CHECK(tokenizer.decode(tokenizer.encode(text), true) == text);

@@ -19,7 +19,9 @@ namespace {
 
 namespace json = boost::json;
 
-const std::filesystem::path kDemo = std::filesystem::path(PAGODA_SOURCE_DIR) / "models/demo";
+std::filesystem::path demo_folder() {
+  return std::filesystem::path(PAGODA_SOURCE_DIR) / "models/demo";
+}
 
 TokenIds ids_of(const json::value& numbers) {
   TokenIds ids;
@@ -30,13 +32,13 @@ TokenIds ids_of(const json::value& numbers) {
 
 std::vector<json::value> reference_answers() {
   std::vector<json::value> answers;
-  std::istringstream lines(read_text_file(kDemo / "expected.jsonl"));
+  std::istringstream lines(read_text_file(demo_folder() / "expected.jsonl"));
   for (std::string line; std::getline(lines, line);) answers.push_back(json::parse(line));
   return answers;
 }
 
 TEST_CASE("the demo model's prompts become the reference's tokens") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   int num_compared = 0;
   for (const json::value& answer : reference_answers()) {
     const json::value* prompt = answer.at("request").as_object().if_contains("prompt");
@@ -48,14 +50,14 @@ TEST_CASE("the demo model's prompts become the reference's tokens") {
 }
 
 TEST_CASE("the demo model's answers become the reference's text") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   for (const json::value& answer : reference_answers()) {
     CHECK(tokenizer.decode(ids_of(answer.at("token_ids")), true) == answer.at("text").as_string());
   }
 }
 
 TEST_CASE("special tokens are found in a text and can be left out of one") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   const std::string text = "<|im_start|>user\nWho are you? 你是谁？ 🎉<|im_end|>\n<think>";
   const TokenIds ids = tokenizer.encode(text);
   CHECK(ids.front() == tokenizer.id_of("<|im_start|>"));
@@ -64,7 +66,7 @@ TEST_CASE("special tokens are found in a text and can be left out of one") {
 }
 
 TEST_CASE("a token can be asked for its id, its writing and its bytes") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   const TokenId the = tokenizer.id_of("Ġthe").value();
   CHECK(tokenizer.token(the) == "Ġthe");
   CHECK(tokenizer.bytes_of(the) == " the");
@@ -78,14 +80,14 @@ TEST_CASE("a token can be asked for its id, its writing and its bytes") {
 }
 
 TEST_CASE("ids that stand for nothing are skipped") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   const TokenIds ids = {TokenId(-1), *tokenizer.id_of("Ġthe"), TokenId(2048), TokenId(INT32_MAX)};
   CHECK(tokenizer.decode(ids, false) == " the");
   CHECK(tokenizer.token(TokenId(-1)).empty());
 }
 
 TEST_CASE("what is not UTF-8 is encoded as replacement characters") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   CHECK(tokenizer.decode(tokenizer.encode("a\xFF\xE4\xBD z"), false) == "a\uFFFD\uFFFD z");
 }
 
@@ -107,7 +109,7 @@ std::string random_text(std::mt19937& random) {
 }
 
 TEST_CASE("every text comes back but for its normal form, and then stays as it is") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   std::mt19937 random(11);
   for (int round = 0; round < 3000; ++round) {
     const std::string once = tokenizer.decode(tokenizer.encode(random_text(random)), false);
@@ -116,7 +118,7 @@ TEST_CASE("every text comes back but for its normal form, and then stays as it i
 }
 
 TEST_CASE("random bytes are encoded as their repaired text") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   std::mt19937 random(12);
   for (int round = 0; round < 2000; ++round) {
     std::string bytes;
@@ -126,7 +128,7 @@ TEST_CASE("random bytes are encoded as their repaired text") {
 }
 
 TEST_CASE("the pieces of a detokenizer are valid UTF-8 and together the decoded text") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   std::mt19937 random(13);
   for (int round = 0; round < 3000; ++round) {
     TokenIds ids;
@@ -145,7 +147,7 @@ TEST_CASE("the pieces of a detokenizer are valid UTF-8 and together the decoded 
 }
 
 TEST_CASE("a code point comes with the token that completes it") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   const TokenIds ids = tokenizer.encode("🦆");
   REQUIRE(ids.size() > 1);
   Detokenizer detokenizer(tokenizer);
@@ -155,7 +157,7 @@ TEST_CASE("a code point comes with the token that completes it") {
 }
 
 TEST_CASE("a text that breaks off within a code point ends with a replacement character") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   const TokenIds ids = tokenizer.encode("🦆");
   Detokenizer detokenizer(tokenizer);
   CHECK(detokenizer.add(ids.front()).empty());
@@ -163,7 +165,7 @@ TEST_CASE("a text that breaks off within a code point ends with a replacement ch
 }
 
 TEST_CASE("a code point that the prompt began is completed by the answer") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   TokenIds prompt(100, *tokenizer.id_of("Ġthe"));
   const TokenIds duck = tokenizer.encode("🦆");
   prompt.insert(prompt.end(), duck.begin(), duck.end() - 1);
@@ -172,13 +174,14 @@ TEST_CASE("a code point that the prompt began is completed by the answer") {
 }
 
 TEST_CASE("threads that encode at the same time get the same tokens") {
-  const Tokenizer tokenizer = Tokenizer::load(kDemo);
+  const Tokenizer tokenizer = Tokenizer::load(demo_folder());
   std::mt19937 random(14);
-  std::vector<std::string> texts;
-  for (int i = 0; i < 200; ++i) texts.push_back(random_text(random));
+  std::vector<std::string> texts(200);
+  for (std::string& text : texts) text = random_text(random);
   std::vector<std::vector<TokenIds>> results(4);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(results.size());
     for (auto& result : results) {
       threads.emplace_back([&tokenizer, &texts, &result] {
         for (const std::string& text : texts) result.push_back(tokenizer.encode(text));

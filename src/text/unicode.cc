@@ -12,7 +12,6 @@ namespace pagoda {
 namespace {
 
 constexpr uint16_t kNoSequence = UINT16_MAX;
-constexpr uint32_t kFirstMark = 0x300;  // all below are in NFC whatever stands beside them
 
 // Whether a text of such code points is in NFC and NFKC: no mark, nothing that decomposes, nothing
 // that composes with what stands before it. (May say no where yes were right.)
@@ -24,19 +23,22 @@ bool is_inert(uint32_t code_point) {
   return property->combining_class == 0 && property->decomp_seqindex == kNoSequence && !composes;
 }
 
-bool needs_nothing(std::string_view text, NormalForm form) {
-  if (form == NormalForm::kNfc) {
-    for (size_t i = 0; i < text.size();) {
-      if (static_cast<uint8_t>(text[i]) < 0xCC) {  // below U+0300
-        ++i;
-        continue;
-      }
-      if (!is_inert(next_code_point(text, i))) return false;
-    }
-    return true;
-  }
+bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+}
+
+bool is_nfc_for_sure(std::string_view text) {
+  // All code points below are in NFC whatever stands beside them; this is how U+0300 begins.
+  constexpr uint8_t kFirstMarkLead = 0xCC;
+  for (size_t i = 0; i < text.size();) {
+    if (static_cast<uint8_t>(text[i]) < kFirstMarkLead) {
+      ++i;
+    } else if (!is_inert(next_code_point(text, i))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 int combining_class(utf8proc_int32_t code_point) {
@@ -90,7 +92,7 @@ utf8proc_category_t category(uint32_t code_point) {
 }  // namespace
 
 void normalize(std::string& text, NormalForm form) {
-  if (needs_nothing(text, form)) return;
+  if (form == NormalForm::kNfc ? is_nfc_for_sure(text) : is_ascii(text)) return;
   const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
   std::vector<utf8proc_int32_t> points;
   points.reserve(text.size());
