@@ -94,6 +94,13 @@ int status_of(const Transfer& transfer) {
 
 size_t on_body(char* data, size_t, size_t bytes, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
+  if (transfer.received == 0 && transfer.request.is_wanted) {
+    transfer.response.status = status_of(transfer);
+    if (!transfer.request.is_wanted(transfer.response)) {
+      transfer.stopped_because = HttpFailure::kStopped;
+      return 0;
+    }
+  }
   transfer.received += static_cast<int64_t>(bytes);
   if (transfer.received > transfer.request.max_bytes) {
     transfer.stopped_because = HttpFailure::kTooLarge;
@@ -123,6 +130,13 @@ size_t on_header(char* data, size_t, size_t bytes, void* context) {
                                             ? ""
                                             : std::string(rest.substr(first, last - first + 1)));
   return bytes;
+}
+
+int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto& transfer = *static_cast<Transfer*>(context);
+  if (!transfer.request.is_cancelled()) return 0;
+  transfer.stopped_because = HttpFailure::kStopped;
+  return 1;
 }
 
 curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
@@ -179,6 +193,9 @@ void set_limits(const Transfer& transfer) {
   curl_easy_setopt(transfer.handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(transfer.handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(transfer.handle, CURLOPT_NOSIGNAL, 1L);
+  if (!request.ca_file.empty()) {
+    curl_easy_setopt(transfer.handle, CURLOPT_CAINFO, request.ca_file.c_str());
+  }
   if (!request.environment_proxy) curl_easy_setopt(transfer.handle, CURLOPT_NOPROXY, "*");
 }
 
@@ -189,6 +206,10 @@ void set_callbacks(Transfer& transfer) {
   curl_easy_setopt(transfer.handle, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(transfer.handle, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
   curl_easy_setopt(transfer.handle, CURLOPT_OPENSOCKETDATA, &transfer);
+  if (!transfer.request.is_cancelled) return;
+  curl_easy_setopt(transfer.handle, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(transfer.handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(transfer.handle, CURLOPT_XFERINFODATA, &transfer);
 }
 
 HttpResponse perform(const HttpRequest& request, const HttpReceiver& receiver, bool head) {

@@ -22,6 +22,8 @@ enum class AddressPolicy : uint8_t {
   kPrivateToo,  // what a client named, with loopback and private ones: never link-local or metadata
 };
 
+struct HttpResponse;
+
 struct HttpRequest {
   std::string url;                   // http:// or https://
   std::vector<std::string> headers;  // "Name: value"; Authorization is not sent to another host
@@ -33,6 +35,11 @@ struct HttpRequest {
   int max_redirects = 5;
   bool environment_proxy = false;  // http_proxy, https_proxy, no_proxy
   AddressPolicy addresses = AddressPolicy::kAny;
+  std::string ca_file = {};  // PEM certificates to trust; empty: those of the system
+  // Asked once, before the first byte of the body, with status and headers; false stops.
+  std::function<bool(const HttpResponse&)> is_wanted = {};
+  // Asked at least once a second; true stops.
+  std::function<bool()> is_cancelled = {};
 };
 
 enum class HttpFailure : uint8_t {
@@ -45,7 +52,7 @@ enum class HttpFailure : uint8_t {
   kTooLarge,
   kTooManyRedirects,
   kAddressRefused,  // by the policy
-  kStopped,         // by the receiver
+  kStopped,         // by the receiver, is_wanted or is_cancelled
   kCut,             // the other side ended before the body did
   kOther,
 };

@@ -142,4 +142,32 @@ TEST_CASE("a receiver gets the pieces, and may stop") {
   CHECK(http_get({.url = server.url(), .headers = {}}, keep).failure == HttpFailure::kStopped);
 }
 
+TEST_CASE("headers can turn a body away before any of it arrives") {
+  const ScriptedServer server({answer("206 Partial Content\r\nContent-Range: bytes 5-7/9", "abc")});
+  std::string seen, got;
+  const HttpResponse r = http_get({.url = server.url(),
+                                   .headers = {},
+                                   .range = {{0, 2}},
+                                   .is_wanted =
+                                       [&](const HttpResponse& head) {
+                                         seen =
+                                             str(head.status, " ", *head.header("content-range"));
+                                         return false;
+                                       }},
+                                  [&](int, std::span<const std::byte>) {
+                                    got += "piece";
+                                    return true;
+                                  });
+  CHECK(r.failure == HttpFailure::kStopped);
+  CHECK(seen == "206 bytes 5-7/9");
+  CHECK(got == "");
+}
+
+TEST_CASE("a cancelled request ends, though the server says nothing more") {
+  const ScriptedServer server({"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"});
+  const HttpResponse r =
+      http_get({.url = server.url(), .headers = {}, .is_cancelled = [] { return true; }});
+  CHECK(r.failure == HttpFailure::kStopped);
+}
+
 }  // namespace pagoda
