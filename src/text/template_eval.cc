@@ -384,39 +384,39 @@ TemplateValue Evaluator::call_macro(const Macro& macro, const TemplateArguments&
   return text;
 }
 
+const TemplateValue* find_named(const TemplateArguments& arguments, std::string_view name) {
+  const auto found =
+      std::find_if(arguments.named.begin(), arguments.named.end(),
+                   [name](const NamedTemplateValue& argument) { return argument.name == name; });
+  return found != arguments.named.end() ? &found->value : nullptr;
+}
+
 void Evaluator::bind_macro_arguments(const Macro& macro, const TemplateArguments& arguments) {
   const auto& parameters = macro.definition.parameters;
-  TemplateDict left_over(heap_);
-  for (const NamedTemplateValue& argument : arguments.named) {
-    left_over.set(heap_, TemplateValue::text(argument.name), argument.value);
-  }
-  TemplateDict unused(heap_);
-  std::vector<bool> taken(left_over.size());
+  const size_t num_positional = std::min(parameters.size(), arguments.positional.size());
+  std::vector<std::string_view> taken;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    const auto& [name, fallback] = parameters[i];
-    if (i < arguments.positional.size()) {
+    const NameId name = parameters[i].first;
+    const std::string& text = program_.names[name];
+    const TemplateValue* named = find_named(arguments, text);
+    if (i < num_positional) {
       bind(name, arguments.positional[i]);
-      continue;
-    }
-    const auto entries = left_over.entries();
-    const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
-      return entry.first.as_text() == program_.names[name];
-    });
-    if (found != entries.end()) {
-      taken[static_cast<size_t>(found - entries.begin())] = true;
-      bind(name, found->second);
-    } else if (fallback) {
-      bind(name, evaluate(*fallback));
+    } else if (named != nullptr) {
+      taken.push_back(text);
+      bind(name, *named);
+    } else if (parameters[i].second) {
+      bind(name, evaluate(*parameters[i].second));
     } else {
       bind(name, TemplateValue::undefined_because(
-                     heap_.keep(str("parameter '", program_.names[name], "' was not provided"))));
+                     heap_.keep(str("parameter '", text, "' was not provided"))));
     }
   }
-  for (size_t i = 0; i < taken.size(); ++i) {
-    const auto& [name, value] = left_over.entries()[i];
-    if (!taken[i]) unused.set(heap_, name, value);
+  TemplateDict left_over(heap_);
+  for (const NamedTemplateValue& argument : arguments.named) {
+    const bool is_taken = std::find(taken.begin(), taken.end(), argument.name) != taken.end();
+    if (!is_taken) left_over.set(heap_, TemplateValue::text(argument.name), argument.value);
   }
-  bind_extra_arguments(macro, arguments, unused);
+  bind_extra_arguments(macro, arguments, left_over);
 }
 
 void Evaluator::bind_extra_arguments(const Macro& macro, const TemplateArguments& arguments,

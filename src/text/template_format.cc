@@ -176,7 +176,7 @@ std::string format_real(TemplateHeap& heap, const Specification& spec, double va
   return padded(spec, sign_text(spec, negative), digits, '>');
 }
 
-std::string format_text(TemplateHeap& heap, Specification spec, std::string_view text) {
+std::string format_text(TemplateHeap& heap, const Specification& spec, std::string_view text) {
   if (spec.type != '\0' && spec.type != 's') {
     heap.fail(str("Unknown format code '", spec.type, "' for object of type 'str'"));
   }

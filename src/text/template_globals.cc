@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "base/str.h"
 #include "text/template_arguments.h"
@@ -43,44 +44,41 @@ TemplateValue range(TemplateHeap& heap, const TemplateValue& /*self*/,
   return TemplateValue::sequence(sequence);
 }
 
-// Calls set(key, value) for what dict() and namespace() are given: a dict or pairs, then names.
-template <class Set>
-void for_each_entry(TemplateHeap& heap, const TemplateArguments& arguments, const Set& set) {
+// What dict() and namespace() are given: a dict or pairs, then names.
+std::vector<TemplateDict::Entry> given_entries(TemplateHeap& heap,
+                                               const TemplateArguments& arguments) {
+  std::vector<TemplateDict::Entry> entries;
   if (arguments.positional.size() > 1) heap.fail("dict expected at most 1 argument");
-  if (!arguments.positional.empty()) {
-    const TemplateValue& given = arguments.positional[0];
+  for (const TemplateValue& given : arguments.positional) {
     require_defined(heap, given);
-    const bool is_dict = given.is(TemplateKind::kDict);
+    if (given.is(TemplateKind::kDict)) {
+      const auto all = given.as_dict().entries();
+      entries.assign(all.begin(), all.end());
+      continue;
+    }
     for (const TemplateValue& item : items_of(heap, given)) {
-      if (is_dict) {
-        set(item, *given.as_dict().find(heap, item));
-        continue;
-      }
       const TemplateValues pair = items_of(heap, item);
       if (pair.size() != 2) heap.fail("dictionary update sequence element must have length 2");
-      set(pair[0], pair[1]);
+      entries.emplace_back(pair[0], pair[1]);
     }
   }
   for (const NamedTemplateValue& argument : arguments.named) {
-    set(TemplateValue::text(argument.name), argument.value);
+    entries.emplace_back(TemplateValue::text(argument.name), argument.value);
   }
+  return entries;
 }
 
 TemplateValue dict(TemplateHeap& heap, const TemplateValue& /*self*/,
                    const TemplateArguments& arguments) {
   auto* result = heap.make<TemplateDict>(heap);
-  for_each_entry(heap, arguments, [&](const TemplateValue& key, const TemplateValue& value) {
-    result->set(heap, key, value);
-  });
+  for (const auto& [key, value] : given_entries(heap, arguments)) result->set(heap, key, value);
   return TemplateValue::dict(result);
 }
 
 TemplateValue make_namespace(TemplateHeap& heap, const TemplateValue& /*self*/,
                              const TemplateArguments& arguments) {
   auto* result = heap.make<TemplateNamespace>(heap);
-  for_each_entry(heap, arguments, [&](const TemplateValue& key, const TemplateValue& value) {
-    result->set(heap, key, value);
-  });
+  for (const auto& [key, value] : given_entries(heap, arguments)) result->set(heap, key, value);
   return TemplateValue::object(result);
 }
 

@@ -103,36 +103,41 @@ std::string text_of_chunks(const std::vector<Chunk>& chunks) {
   return text;
 }
 
+// Takes the next line off `chunks`, whose back is what comes next.
+std::vector<Chunk> take_line(std::vector<Chunk>& chunks, const WrapStyle& style) {
+  const auto width = static_cast<size_t>(style.width);
+  std::vector<Chunk> line;
+  size_t size = 0;
+  const auto take = [&] {
+    size += chunks.back().size();
+    line.push_back(std::move(chunks.back()));
+    chunks.pop_back();
+  };
+  while (!chunks.empty() && size + chunks.back().size() <= width) take();
+  if (chunks.empty() || chunks.back().size() <= width) return line;
+  if (style.break_long_words) {
+    Chunk& word = chunks.back();
+    const auto cut =
+        static_cast<std::ptrdiff_t>(cut_of(word, width - size, style.break_on_hyphens));
+    line.emplace_back(word.begin(), word.begin() + cut);
+    word.erase(word.begin(), word.begin() + cut);
+  } else if (line.empty()) {
+    take();
+  }
+  return line;
+}
+
 }  // namespace
 
 std::vector<std::string> wrapped_lines(std::string_view line, const WrapStyle& style) {
   CodePoints text;
   for (size_t i = 0; i < line.size();) text.push_back(next_code_point(line, i));
   std::vector<Chunk> chunks = chunks_of(text, style.break_on_hyphens);
-  std::reverse(chunks.begin(), chunks.end());  // taken from the back
+  std::reverse(chunks.begin(), chunks.end());
   std::vector<std::string> lines;
-  const auto width = static_cast<size_t>(style.width);
   while (!chunks.empty()) {
-    std::vector<Chunk> current;
-    size_t size = 0;
     if (!lines.empty() && is_white(chunks.back())) chunks.pop_back();
-    while (!chunks.empty() && size + chunks.back().size() <= width) {
-      size += chunks.back().size();
-      current.push_back(std::move(chunks.back()));
-      chunks.pop_back();
-    }
-    if (!chunks.empty() && chunks.back().size() > width) {
-      Chunk& word = chunks.back();
-      if (style.break_long_words) {
-        const auto cut = static_cast<std::ptrdiff_t>(
-            cut_of(word, std::max<size_t>(width - size, 0), style.break_on_hyphens));
-        current.emplace_back(word.begin(), word.begin() + cut);
-        word.erase(word.begin(), word.begin() + cut);
-      } else if (current.empty()) {
-        current.push_back(std::move(word));
-        chunks.pop_back();
-      }
-    }
+    std::vector<Chunk> current = take_line(chunks, style);
     if (!current.empty() && is_white(current.back())) current.pop_back();
     if (!current.empty()) lines.push_back(text_of_chunks(current));
   }
