@@ -80,7 +80,9 @@ struct Engine::State {
   void admit_submitted();
   void publish(std::vector<Event> events);
   void count(Clock::time_point now);
+  void sleep();
   void end_all(const std::string& error);
+  void die(const std::string& reason);
 
   void log_start() const;
 
@@ -138,7 +140,18 @@ void Engine::State::count(Clock::time_point now) {
   if (const auto line = stats.line_at(now)) LOG_INFO("{}", *line);
 }
 
+void Engine::State::sleep() {
+  commands.wait(config.log_stats ? stats.next_line() : std::nullopt);
+}
+
+void Engine::State::die(const std::string& reason) {
+  LOG_ERROR("the engine failed: {}", reason);
+  end_all(reason);
+  sink.on_engine_death(reason);
+}
+
 void Engine::State::end_all(const std::string& error) {
+  alive = false;
   commands.close();
   admit_submitted();
   publish(scheduler.abort_all(error, Clock::now()));
@@ -176,18 +189,11 @@ void Engine::run() {
   try {
     while (!s.commands.is_closed()) {
       s.step();
-      if (!s.scheduler.has_work()) {
-        s.commands.wait(s.config.log_stats ? s.stats.next_line() : std::nullopt);
-      }
+      if (!s.scheduler.has_work()) s.sleep();
     }
-    s.alive = false;
     s.end_all("");
   } catch (const std::exception& e) {
-    const std::string reason = e.what();
-    LOG_ERROR("the engine failed: {}", reason);
-    s.alive = false;
-    s.end_all(reason);
-    s.sink.on_engine_death(reason);
+    s.die(e.what());
   }
 }
 

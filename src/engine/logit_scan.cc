@@ -124,7 +124,10 @@ std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count) {
   std::vector<ScoredToken> heap;  // the worst of the best on top
   heap.reserve(most);
   if (most == 0) return heap;
-  const auto floor = [&] { return heap.size() < most ? kLowest : heap.front().score; };
+  const auto floor = [&] {
+    if (heap.size() < most) return kLowest;
+    return heap.front().score;
+  };
   visit_at_least(row, floor, [&](float score, int32_t id) {
     if (heap.size() == most) {
       if (score == heap.front().score) return;  // ids only grow: an equal is worse

@@ -1,19 +1,23 @@
 #include "engine/metrics.h"
 
 #include <algorithm>
+#include <span>
 
 namespace pagoda {
 namespace {
 
-const std::initializer_list<double> kFirstTokenBounds = {.001, .005, .01, .02, .04, .06, .08, .1,
-                                                         .25,  .5,   .75, 1,   2.5, 5,   7.5, 10,
-                                                         20,   40,   80,  160, 640, 2560};
-const std::initializer_list<double> kOutputTokenBounds = {
-    .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5, 5, 7.5, 10, 20, 40, 80};
-const std::initializer_list<double> kRequestBounds = {
-    .3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680};
-const std::initializer_list<double> kIterationBounds = {1,   8,    16,   32,   64,   128,  256,
-                                                        512, 1024, 2048, 4096, 8192, 16384};
+constexpr double kFirstTokenBounds[] = {.001, .005, .01, .02, .04, .06, .08, .1, .25, .5,  .75,
+                                        1,    2.5,  5,   7.5, 10,  20,  40,  80, 160, 640, 2560};
+constexpr double kOutputTokenBounds[] = {.01, .025, .05, .075, .1,  .15, .2, .3, .4, .5,
+                                         .75, 1,    2.5, 5,    7.5, 10,  20, 40, 80};
+constexpr double kRequestBounds[] = {.3, .5, .8, 1,  1.5, 2,   2.5, 5,   10,   15,  20,
+                                     30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680};
+constexpr double kIterationBounds[] = {1,   8,    16,   32,   64,   128,  256,
+                                       512, 1024, 2048, 4096, 8192, 16384};
+
+std::vector<double> bounds_of(std::span<const double> bounds) {
+  return {bounds.begin(), bounds.end()};
+}
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -45,14 +49,14 @@ Metrics::Metrics(int64_t max_model_len) {
                             &metrics_.request_params_max_tokens}) {
     *tokens = Histogram(one_two_five_bounds(max_model_len));
   }
-  metrics_.iteration_tokens_total = Histogram(kIterationBounds);
-  metrics_.time_to_first_token_seconds = Histogram(kFirstTokenBounds);
-  metrics_.time_per_output_token_seconds = Histogram(kOutputTokenBounds);
+  metrics_.iteration_tokens_total = Histogram(bounds_of(kIterationBounds));
+  metrics_.time_to_first_token_seconds = Histogram(bounds_of(kFirstTokenBounds));
+  metrics_.time_per_output_token_seconds = Histogram(bounds_of(kOutputTokenBounds));
   for (Histogram* seconds :
        {&metrics_.e2e_request_latency_seconds, &metrics_.request_queue_time_seconds,
         &metrics_.request_inference_time_seconds, &metrics_.request_prefill_time_seconds,
         &metrics_.request_decode_time_seconds}) {
-    *seconds = Histogram(kRequestBounds);
+    *seconds = Histogram(bounds_of(kRequestBounds));
   }
 }
 

@@ -69,9 +69,8 @@ struct Fixture {
 
   StepPlan step() {
     StepPlan plan = get().plan(now);
-    const StepPlan copy = plan;
     commit(plan);
-    return copy;
+    return plan;
   }
 
   void run_to_the_end() {
@@ -362,16 +361,21 @@ struct Traffic {
     int64_t rows = 0;
     std::set<const Sequence*> seen;
     for (const PlannedChunk& chunk : plan.chunks) {
-      const Sequence& s = *chunk.sequence;
-      CHECK(seen.insert(&s).second);
-      CHECK(chunk.first == s.num_computed());
-      CHECK(chunk.count >= 1);
-      CHECK(chunk.samples == (chunk.first + chunk.count == s.num_tokens()));
-      CHECK(static_cast<int64_t>(s.blocks().size()) * f.block_size >= chunk.first + chunk.count);
+      CHECK(seen.insert(chunk.sequence).second);
+      check(chunk);
       rows += chunk.outputs - (chunk.samples ? 1 : 0);
     }
     CHECK(rows <= f.config.max_prompt_logprob_rows);
     check_written_blocks_are_not_shared(plan);
+  }
+
+  void check(const PlannedChunk& chunk) const {
+    const Sequence& s = *chunk.sequence;
+    const int64_t end = chunk.first + chunk.count;
+    CHECK(chunk.first == s.num_computed());
+    CHECK(chunk.count >= 1);
+    CHECK(chunk.samples == (end == s.num_tokens()));
+    CHECK(static_cast<int64_t>(s.blocks().size()) * f.block_size >= end);
   }
 
   // A block that is written in this step is nobody else's.
