@@ -40,7 +40,9 @@ struct Pattern {
   int64_t ahead;  // words
   int64_t chunk;  // words that a thread takes at a time; 0: an equal share, once
 };
-constexpr Pattern kPatterns[] = {{0, 0}, {256, 0}, {0, 32 << 10}, {128, 32 << 10}, {512, 32 << 10}};
+
+constexpr Pattern kPatterns[kAttempts] = {
+    {0, 0}, {256, 0}, {0, 32 << 10}, {128, 32 << 10}, {512, 32 << 10}};
 
 }  // namespace
 
@@ -72,6 +74,12 @@ double seconds(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+double fastest(const std::function<void()>& work) {
+  double best = seconds(work);
+  for (int i = 1; i < kAttempts; ++i) best = std::min(best, seconds(work));
+  return best;
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t half = values.size() / 2;
@@ -100,6 +108,16 @@ double ReadBandwidth::measure(ThreadTeam& team) const {
     best = std::max(best, static_cast<double>(words * 8) / time);
   }
   return best;
+}
+
+double multiply_add_peak(ThreadTeam& team, int64_t (*saturate)(int64_t rounds), bool smoke) {
+  const int64_t rounds = smoke ? 1000 : 4'000'000;
+  std::vector<int64_t> done(static_cast<size_t>(team.size()));
+  const double time = seconds(
+      [&] { team.run([&](int worker) { done[static_cast<size_t>(worker)] = saturate(rounds); }); });
+  int64_t total = 0;
+  for (const int64_t n : done) total += n;
+  return static_cast<double>(total) / time;
 }
 
 void print(const Result& result) {

@@ -23,6 +23,10 @@ struct Options {
 Options parse_options(int argc, char** argv);
 
 double seconds(const std::function<void()>& work);
+// The fastest of kAttempts. Limits are taken the same way, so that what other programs take from
+// the machine for a moment counts for neither.
+constexpr int kAttempts = 5;
+double fastest(const std::function<void()>& work);
 
 double median(std::vector<double> values);
 // Half the distance between the quartiles, relative to the median.
@@ -37,6 +41,10 @@ class ReadBandwidth {
  private:
   std::vector<uint64_t> buffer_;
 };
+
+// Multiply-adds a second of all threads, the best of kAttempts. `saturate(rounds)` does nothing
+// else and returns how many.
+double multiply_add_peak(ThreadTeam& team, int64_t (*saturate)(int64_t rounds), bool smoke);
 
 struct Result {
   std::string bench, subject, unit;

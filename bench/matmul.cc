@@ -14,9 +14,6 @@
 namespace pagoda {
 namespace {
 
-using bench::median;
-using bench::seconds;
-
 // Every row of the same random numbers: only the speed matters.
 class RepeatedRow final : public PanelReader {
  public:
@@ -47,7 +44,6 @@ struct Bench {
   explicit Bench(const bench::Options& o);
 
   void run(DType dtype, Size size, int64_t rows);
-  double peak(DType dtype);  // multiply-adds a second
 
   const bench::Options options;
   const cpu::Family& family;
@@ -72,22 +68,11 @@ Bench::Bench(const bench::Options& o)
       bandwidth(o.smoke ? 1 << 20 : kColdBytes),
       cold_bytes(o.smoke ? 1 << 16 : kColdBytes) {}
 
-double Bench::peak(DType dtype) {
-  const auto& kernels = family.kernels().of[static_cast<size_t>(dtype)].matmul;
-  const int64_t rounds = options.smoke ? 1000 : 4'000'000;
-  std::vector<int64_t> done(static_cast<size_t>(threads));
-  const double time = seconds([&] {
-    team.run([&](int worker) { done[static_cast<size_t>(worker)] = kernels.saturate(rounds); });
-  });
-  int64_t total = 0;
-  for (const int64_t n : done) total += n;
-  return static_cast<double>(total) / time;
-}
-
 void Bench::run(DType dtype, Size size, int64_t rows) {
   const MatrixSpec spec = {
       .out = size.out, .in = size.in, .encoding = Encoding::kF32, .dtype = dtype};
   const bool one_row = rows == 1;
+  const auto saturate = family.kernels().of[static_cast<size_t>(dtype)].matmul.saturate;
   const int64_t bytes = device.matrix_bytes(spec);
   std::vector<std::unique_ptr<Matrix>> matrices;
   while (matrices.empty() ||
@@ -112,11 +97,12 @@ void Bench::run(DType dtype, Size size, int64_t rows) {
   const auto count = static_cast<double>(matrices.size());
   pass();
   for (int i = 0; i < options.runs; ++i) {
-    const double limit = one_row ? bandwidth.measure(team) : 2 * peak(dtype);
+    const double limit = one_row ? bandwidth.measure(team)
+                                 : 2 * bench::multiply_add_peak(team, saturate, options.smoke);
     const double work = one_row ? count * static_cast<double>(bytes)
                                 : 2.0 * static_cast<double>(rows * size.in * size.out);
     result.baseline_runs.push_back(limit / 1e9);
-    result.runs.push_back(work / seconds(pass) / 1e9);
+    result.runs.push_back(work / bench::fastest(pass) / 1e9);
   }
   bench::print(result);
 }

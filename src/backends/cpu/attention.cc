@@ -217,21 +217,41 @@ void attend_whole_tile(const Job& job, const Tile& tile, WorkerScratch& w) {
   for (int64_t r = 0; r < job.rows(tile); ++r) store_row(job, tile, r, state_at(w.state, job, r));
 }
 
-void attend_one_split(const Job& job, const Tile& tile, int64_t index, WorkerScratch& w,
-                      float* partials) {
+// Some splits of a tile, each on its own.
+struct Run {
+  size_t tile;
+  int64_t begin, end;  // within the tile's splits
+};
+
+void attend_run(const Job& job, const Tile& tile, const Run& run, WorkerScratch& w,
+                float* partials) {
   pack_queries(job, tile, w);
-  attend_split(job, tile, tile.first_split + index, w);
-  for (int64_t r = 0; r < job.rows(tile); ++r) {
-    const int64_t row = tile.first_partial + index * job.rows(tile) + r;
-    const SoftmaxState to = state_at(partials, job, row);
-    if (w.begin[r] == w.end[r]) {
+  for (int64_t i = run.begin; i < run.end; ++i) {
+    attend_split(job, tile, tile.first_split + i, w);
+    for (int64_t r = 0; r < job.rows(tile); ++r) {
+      const int64_t row = tile.first_partial + i * job.rows(tile) + r;
+      const SoftmaxState to = state_at(partials, job, row);
       clear(to, job);
-      continue;
+      if (w.begin[r] == w.end[r]) continue;
+      std::copy_n(w.out + r * job.layout.padded_value_dim, job.layout.padded_value_dim, to.out);
+      *to.max = w.max[r];
+      *to.sum = w.sum[r];
     }
-    std::copy_n(w.out + r * job.layout.padded_value_dim, job.layout.padded_value_dim, to.out);
-    *to.max = w.max[r];
-    *to.sum = w.sum[r];
   }
+}
+
+// About kTilesPerThread runs for every thread.
+std::vector<Run> cut_into_runs(const std::vector<Tile>& tiles, int threads) {
+  int64_t splits = 0;
+  for (const Tile& tile : tiles) splits += tile.splits;
+  const int64_t length = std::max<int64_t>(1, splits / (kTilesPerThread * threads));
+  std::vector<Run> runs;
+  for (size_t t = 0; t < tiles.size(); ++t) {
+    for (int64_t i = 0; i < tiles[t].splits; i += length) {
+      runs.push_back({t, i, std::min(i + length, tiles[t].splits)});
+    }
+  }
+  return runs;
 }
 
 void fold_splits(const Job& job, const Tile& tile, WorkerScratch& w, float* partials) {
@@ -250,18 +270,15 @@ void fold_splits(const Job& job, const Tile& tile, WorkerScratch& w, float* part
 
 void attend_in_splits(const Job& job, const std::vector<Tile>& tiles, ThreadTeam& team,
                       AttentionScratch& scratch) {
-  std::vector<std::pair<int64_t, int64_t>> items;  // tile, split
-  for (size_t t = 0; t < tiles.size(); ++t) {
-    for (int64_t i = 0; i < tiles[t].splits; ++i) items.emplace_back(t, i);
-  }
-  const auto count = static_cast<int64_t>(items.size());
-  team.for_chunks(count, 1, [&](int64_t begin, int64_t end, int worker) {
-    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
-    for (int64_t n = begin; n < end; ++n) {
-      const auto [t, i] = items[static_cast<size_t>(n)];
-      attend_one_split(job, tiles[static_cast<size_t>(t)], i, w, scratch.partials.data());
-    }
-  });
+  const std::vector<Run> runs = cut_into_runs(tiles, team.size());
+  team.for_chunks(static_cast<int64_t>(runs.size()), 1,
+                  [&](int64_t begin, int64_t end, int worker) {
+                    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
+                    for (int64_t n = begin; n < end; ++n) {
+                      const Run& run = runs[static_cast<size_t>(n)];
+                      attend_run(job, tiles[run.tile], run, w, scratch.partials.data());
+                    }
+                  });
   const auto tile_count = static_cast<int64_t>(tiles.size());
   team.for_chunks(tile_count, 1, [&](int64_t begin, int64_t end, int worker) {
     WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);

@@ -18,16 +18,8 @@ namespace pagoda::cpu {
 namespace {
 
 constexpr int kGroupVectors = kKeyGroup / kLanes;
-// As for matrix tiles: rows * vectors sums must fit into the registers.
-#if defined(__AVX512F__)
-constexpr int kQueryTile = 12, kSumRegisters = 24, kGroupsAtOnce = 2;
-#elif defined(__AVX2__)
-constexpr int kQueryTile = 6, kSumRegisters = 12, kGroupsAtOnce = 1;
-#elif defined(__ARM_NEON)
-constexpr int kQueryTile = 6, kSumRegisters = 24, kGroupsAtOnce = 1;
-#else
-constexpr int kQueryTile = 2, kSumRegisters = 8, kGroupsAtOnce = 1;
-#endif
+// Few rows score several groups of keys at once: enough chains to hide the latency of one.
+constexpr int kMostGroups = 4;
 constexpr int kMostValueVectors = 8;  // a head of 128 in one pass with AVX-512
 
 // The part of a tile's keys that every row sees, and the part that any row sees.
@@ -76,7 +68,7 @@ inline void softmax_row(const SplitAttention& s, int64_t row) {
   const int64_t first = begin / kLanes * kLanes;
   for (int64_t j = first; j < end; j += kLanes) {
     const VInt key = lane + static_cast<int32_t>(j);
-    const V score = (key >= begin) & (key < end) ? load(scores + j) : lowest;
+    const V score = ((key >= begin) & (key < end)) ? load(scores + j) : lowest;
     store(scores + j, score);
     max = larger(score, max);
   }
@@ -110,8 +102,7 @@ template <class T, int kRows>
 inline void weigh(const SplitAttention& s, int64_t first, int32_t begin, int32_t end) {
   if (begin >= end) return;
   constexpr int kUnit = kValueAlignment / kLanes;
-  constexpr int kFitting = kSumRegisters / kRows / kUnit * kUnit;
-  constexpr int kWide = kFitting > kMostValueVectors ? kMostValueVectors : kFitting;
+  constexpr int kWide = tile_vectors(kRows, kUnit, kMostValueVectors);
   const KeyRange keys = {begin, end, begin, end};
   int64_t dim = 0;
   for (; dim + kWide * kLanes <= s.value_dim; dim += kWide * kLanes) {
@@ -125,11 +116,13 @@ inline void weigh(const SplitAttention& s, int64_t first, int32_t begin, int32_t
 template <class T, int kRows>
 void attend_tile(const SplitAttention& s, int64_t first) {
   const KeyRange keys = key_range(s, first, kRows);
+  constexpr int kGroups =
+      tile_vectors(kRows, kGroupVectors, kMostGroups * kGroupVectors) / kGroupVectors;
   int64_t group = keys.begin / kKeyGroup;
-  for (; (group + kGroupsAtOnce) * kKeyGroup < keys.end + kKeyGroup; group += kGroupsAtOnce) {
-    score_groups<T, kRows, kGroupsAtOnce>(s, first, group);
-  }
-  if (group * kKeyGroup < keys.end) score_groups<T, kRows, 1>(s, first, group);
+  const int64_t behind = (keys.end + kKeyGroup - 1) / kKeyGroup;
+  for (; group + kGroups <= behind; group += kGroups)
+    score_groups<T, kRows, kGroups>(s, first, group);
+  for (; group < behind; ++group) score_groups<T, kRows, 1>(s, first, group);
   for (int64_t r = first; r < first + kRows; ++r) {
     if (s.begin[r] == s.end[r]) continue;
     softmax_row(s, r);
@@ -155,9 +148,9 @@ void attend_rows(int64_t rows, const SplitAttention& s, int64_t first) {
 
 template <class T>
 void attend(const SplitAttention& s) {
-  for (int64_t first = 0; first < s.rows; first += kQueryTile) {
+  for (int64_t first = 0; first < s.rows; first += kTileRows) {
     const int64_t left = s.rows - first;
-    attend_rows<T, kQueryTile>(left < kQueryTile ? left : kQueryTile, s, first);
+    attend_rows<T, kTileRows>(left < kTileRows ? left : kTileRows, s, first);
   }
 }
 

@@ -20,7 +20,7 @@ constexpr NumberKernels number_kernels() {
       .rope_halves = &rope_halves<T>,
       .rope_neighbors = &rope_neighbors<T>,
       .matmul = matmul_kernels<T>(),
-      .attention = {.query_tile = kQueryTile, .attend = &attend<T>},
+      .attention = {.query_tile = kTileRows, .attend = &attend<T>},
   };
 }
 

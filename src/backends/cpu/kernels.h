@@ -51,7 +51,7 @@ struct MatmulKernels {
 
 // --- Attention ----------------------------------------------------------------------------------
 // Keys are visited in splits at multiples of kSplitKeys tokens, whatever the block size.
-constexpr int64_t kSplitKeys = 128;
+constexpr int64_t kSplitKeys = 256;
 // Keys of a group lie side by side ([key_dim][16]), so that a lane is a key.
 constexpr int64_t kKeyGroup = 16;
 // Values are padded to this many.

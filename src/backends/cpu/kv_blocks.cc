@@ -1,5 +1,6 @@
 #include "backends/cpu/kv_blocks.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace pagoda::cpu {
@@ -85,11 +86,14 @@ SplitPointers find_split(const SplitRequest& r) {
        ++group) {
     found.key_groups[group] = find_group(r, group);
   }
+  // Block by block: a division a token would cost more than the token's arithmetic.
   const KvBlockLayout& layout = *r.layout;
-  for (int64_t token = r.begin; token < r.end; ++token) {
-    found.values[token - r.first] =
-        head_of(r, token) + layout.values_offset() +
-        token % layout.block_size * layout.padded_value_dim * layout.number_bytes;
+  const int64_t value_bytes = layout.padded_value_dim * layout.number_bytes;
+  for (int64_t token = r.begin; token < r.end;) {
+    const int64_t offset = token % layout.block_size;
+    const int64_t end = std::min(r.end, token + layout.block_size - offset);
+    const std::byte* value = head_of(r, token) + layout.values_offset() + offset * value_bytes;
+    for (; token < end; ++token, value += value_bytes) found.values[token - r.first] = value;
   }
   return found;
 }

@@ -16,52 +16,40 @@ namespace pagoda::cpu {
 namespace {
 
 constexpr int kPanelVectors = static_cast<int>(kPanelOutputs / kLanes);
-// Sums of a tile must fit into the registers beside a weight and a number of x: 24 of 32 (AVX-512,
-// NEON), 12 of 16 (AVX2), 8 of 16 (portable).
-#if defined(__AVX512F__)
-constexpr int kTileRows = 12;
-#elif defined(__AVX2__) || defined(__ARM_NEON)
-constexpr int kTileRows = 3;
-#else
-constexpr int kTileRows = 1;
-#endif
 // The part of a panel that stays in L1 while rows pass over it: half of the smallest L1.
 constexpr int64_t kBlockBytes = 16 << 10;
 // How far ahead of one row's multiply-adds the panel is asked for. Hardware prefetchers stop at
 // page borders.
 constexpr int64_t kPrefetchBytes = 2048;
 
-template <int kRows>
-using Sums = Tile<kRows, kPanelVectors>;
-
-// float32 and float16 weights, x in float32.
+// float32 and float16 weights, x in float32. A step is one k: w [32] or a part of it, x [rows].
 template <class T>
 struct Plain {
   using Weight = T;
   using Row = float;
   static constexpr int64_t kDepth = 1;  // of one step
 
-  template <int kRows>
-  static inline void step(Sums<kRows>& sums, const T* w, const float* x) {
+  template <int kRows, int kVectors>
+  static inline void step(Tile<kRows, kVectors>& sums, const T* w, const float* x) {
     multiply_add(
         sums, [&](int v) { return load(w + v * kLanes); }, x);
   }
 };
 
-// Pairs of bfloat16 weights are 32-bit words: the even one is the low half.
+// Pairs of bfloat16 weights are 32-bit words: the even one is the low half. w [32][2], x [rows][2].
 struct WidenedPairs {
   using Weight = Bf16;
   using Row = float;
   static constexpr int64_t kDepth = 2;
 
-  static inline VBits pairs(const Bf16* w, int v) {
+  static inline VBits pairs(const Bf16* w, int64_t v) {
     VBits bits;
     __builtin_memcpy(&bits, w + v * kLanes * 2, sizeof bits);
     return bits;
   }
 
-  template <int kRows>
-  static inline void step(Sums<kRows>& sums, const Bf16* w, const float* x) {
+  template <int kRows, int kVectors>
+  static inline void step(Tile<kRows, kVectors>& sums, const Bf16* w, const float* x) {
     const auto even = [&](int v) { return reinterpret_cast<V>(pairs(w, v) << 16); };
     const auto odd = [&](int v) { return reinterpret_cast<V>(pairs(w, v) & 0xFFFF0000u); };
     multiply_add(sums, even, x, kDepth);
@@ -76,36 +64,44 @@ struct DotPairs {
   using Row = Bf16;
   static constexpr int64_t kDepth = 2;
 
-  template <int kRows>
-  static inline void step(Sums<kRows>& sums, const Bf16* w, const Bf16* x) {
-    const __m512bh low = (__m512bh)_mm512_loadu_si512(w);
-    const __m512bh high = (__m512bh)_mm512_loadu_si512(w + 2 * kLanes);
+  template <int kRows, int kVectors>
+  static inline void step(Tile<kRows, kVectors>& sums, const Bf16* w, const Bf16* x) {
+    __m512bh weights[kVectors];
+#pragma GCC unroll 8
+    for (int64_t v = 0; v < kVectors; ++v) {
+      weights[v] = (__m512bh)_mm512_loadu_si512(w + v * kLanes * 2);
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       int32_t pair;
-      __builtin_memcpy(&pair, x + 2 * r, sizeof pair);
+      __builtin_memcpy(&pair, x + int64_t{2} * r, sizeof pair);
       const __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
-      sums[r][0] = _mm512_dpbf16_ps(sums[r][0], low, both);
-      sums[r][1] = _mm512_dpbf16_ps(sums[r][1], high, both);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        sums[r][v] = _mm512_dpbf16_ps(sums[r][v], weights[v], both);
+      }
     }
   }
 };
 #endif
 
-// A tile of kRows rows and one block of the depth.
-template <class Form, int kRows>
-void multiply_tile(float* out, const typename Form::Row* x, const typename Form::Weight* w,
-                   int64_t depth) {
-  Sums<kRows> sums;
+// Asks for what comes kPrefetchBytes later.
+template <class Form>
+inline void prefetch(const typename Form::Weight* w) {
+  constexpr int64_t kStepBytes = kPanelOutputs * Form::kDepth * int64_t{sizeof *w};
+  const char* ahead = reinterpret_cast<const char*>(w) + kPrefetchBytes;
+  for (int64_t line = 0; line < kStepBytes; line += 64) __builtin_prefetch(ahead + line);
+}
+
+// A tile of kRows rows, kVectors of the panel's outputs, and one block of the depth.
+template <class Form, int kRows, int kVectors>
+inline void multiply_tile(float* out, const typename Form::Row* x, const typename Form::Weight* w,
+                          int64_t depth) {
+  Tile<kRows, kVectors> sums;
   load_tile(sums, out, kPanelOutputs);
   for (int64_t k = 0; k < depth; k += Form::kDepth) {
-    if constexpr (kRows == 1) {
-      const char* ahead = reinterpret_cast<const char*>(w) + kPrefetchBytes;
-      for (int64_t line = 0; line < kPanelOutputs * Form::kDepth * int64_t{sizeof *w}; line += 64) {
-        __builtin_prefetch(ahead + line);
-      }
-    }
-    Form::template step<kRows>(sums, w, x);
+    if constexpr (kRows == 1) prefetch<Form>(w);
+    Form::template step<kRows, kVectors>(sums, w, x);
     w += kPanelOutputs * Form::kDepth;
     x += kRows * Form::kDepth;
   }
@@ -116,7 +112,10 @@ template <class Form, int kRows>
 void multiply_rows(int64_t rows, float* out, const typename Form::Row* x,
                    const typename Form::Weight* w, int64_t depth) {
   if (rows == kRows) {
-    multiply_tile<Form, kRows>(out, x, w, depth);
+    constexpr int kVectors = tile_vectors(kRows, 1, kPanelVectors);
+    for (int64_t o = 0; o < kPanelOutputs; o += kVectors * kLanes) {
+      multiply_tile<Form, kRows, kVectors>(out + o, x, w + o * Form::kDepth, depth);
+    }
   } else if constexpr (kRows > 1) {
     multiply_rows<Form, kRows - 1>(rows, out, x, w, depth);
   }
@@ -153,27 +152,30 @@ void multiply(const PanelProduct& product) {
   }
 }
 
-// T to Row, a vector of k at a time.
+// Rows [first, first + rows) and [k, k + depth) of x as one part of a block of packed rows.
 template <class Form, class T>
-void pack_rows(const RowPacking& packing) {
-  using Row = typename Form::Row;
+void pack_part(typename Form::Row* tile, const RowPacking& packing, int64_t k, int64_t depth) {
   constexpr int64_t kStep = Form::kDepth;
-  auto* to = static_cast<Row*>(packing.block);
-  const auto* from = static_cast<const T*>(packing.x) + packing.first * packing.in;
   const int64_t rows = smaller(packing.rows - packing.first, kTileRows);
-  for (int64_t k = 0; k < packing.depth; k += kBlockDepth<Form>) {
-    const int64_t depth = smaller(packing.depth - k, kBlockDepth<Form>);
-    Row* tile = to + k * packing.rows + packing.first * depth;
-    for (int64_t j = 0; j < depth; j += kLanes) {
-      const int64_t width = smaller(depth - j, kLanes);
-      for (int64_t r = 0; r < rows; ++r) {
-        Row values[kLanes];
-        store(values, load_first(from + r * packing.in + k + j, packing.in - k - j));
-        for (int64_t i = 0; i < width; i += kStep) {
-          __builtin_memcpy(tile + (j + i) * rows + r * kStep, values + i, kStep * sizeof(Row));
-        }
+  const auto* from = static_cast<const T*>(packing.x) + packing.first * packing.in + k;
+  for (int64_t j = 0; j < depth; j += kLanes) {
+    const int64_t width = smaller(depth - j, kLanes);
+    for (int64_t r = 0; r < rows; ++r) {
+      typename Form::Row values[kLanes];
+      store(values, load_first(from + r * packing.in + j, packing.in - k - j));
+      for (int64_t i = 0; i < width; i += kStep) {
+        __builtin_memcpy(tile + (j + i) * rows + r * kStep, values + i, kStep * sizeof values[0]);
       }
     }
+  }
+}
+
+template <class Form, class T>
+void pack_rows(const RowPacking& packing) {
+  auto* block = static_cast<typename Form::Row*>(packing.block);
+  for (int64_t k = 0; k < packing.depth; k += kBlockDepth<Form>) {
+    const int64_t depth = smaller(packing.depth - k, kBlockDepth<Form>);
+    pack_part<Form, T>(block + k * packing.rows + packing.first * depth, packing, k, depth);
   }
 }
 

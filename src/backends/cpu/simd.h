@@ -39,8 +39,15 @@ struct Half {
   uint16_t bits;
 };
 
+// (`V{} + x` would add: -0 + 0 is not -0.)
 inline V splat(float x) {
-  return V{} + x;
+#if defined(__AVX512F__)
+  return _mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_set1_ps(x);
+#else
+  return V{x, x, x, x};
+#endif
 }
 
 inline V fused_multiply_add(V a, V b, V c) {
@@ -66,9 +73,17 @@ inline V load(const float* p) {
 }
 
 inline V load(const Bf16* p) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+#elif defined(__AVX2__)
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+#else
   VShort bits;
   __builtin_memcpy(&bits, p, sizeof bits);
   return reinterpret_cast<V>(__builtin_convertvector(bits, VBits) << 16);
+#endif
 }
 
 inline V load(const Half* p) {
@@ -144,18 +159,26 @@ inline V rounded_to<float>(V v) {
 
 // In the order of a binary tree: lane i + lane i + width / 2.
 inline float sum_of_lanes(V v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(v);
+#else
   float lanes[kLanes];
   store(lanes, v);
   for (int64_t width = kLanes / 2; width > 0; width /= 2) {
     for (int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
   }
   return lanes[0];
+#endif
 }
 
 inline float largest_lane(V v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps(v);
+#else
   float largest = v[0];
   for (int i = 1; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
   return largest;
+#endif
 }
 
 // e^x within 1.5 units in the last place for -87.3 <= x <= 88.3; 0 below, 2.3e38 above.

@@ -6,6 +6,32 @@
 namespace pagoda::cpu {
 namespace {
 
+#if defined(__AVX512F__) || defined(__ARM_NEON)
+constexpr int kRegisters = 32;
+#else
+constexpr int kRegisters = 16;
+#endif
+// Rows of the tallest tile: with two vectors (AVX-512, AVX2) or four (NEON, portable) beside them.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 12;
+#elif defined(__AVX2__) || defined(__ARM_NEON)
+constexpr int kTileRows = 6;
+#else
+constexpr int kTileRows = 2;
+#endif
+
+// Vectors of a tile of so many rows: the largest power of two times `unit`, up to `most`, for which
+// the sums, the smaller side and two more fit into the registers.
+constexpr int tile_vectors(int rows, int unit, int most) {
+  int vectors = unit;
+  while (2 * vectors <= most) {
+    const int smaller_side = rows < 2 * vectors ? rows : 2 * vectors;
+    if (rows * 2 * vectors + smaller_side + 2 > kRegisters) break;
+    vectors *= 2;
+  }
+  return vectors;
+}
+
 template <int kRows, int kVectors>
 using Tile = V[kRows][kVectors];
 
