@@ -77,10 +77,11 @@ struct Case {
 // Prompts share beginnings, so that the cache has something to find; some repeat themselves, so
 // that equal tokens stand behind different ones.
 std::vector<TokenId> random_prompt(Draw& draw) {
-  std::vector<TokenId> prompt;
   const auto family = static_cast<int32_t>(draw(1, 4));
   const int32_t period = family == 1 ? 4 : 333;
   const int64_t shared = draw(0, 120), own = draw(1, 60);
+  std::vector<TokenId> prompt;
+  prompt.reserve(static_cast<size_t>(shared + own));
   for (int32_t i = 0; i < shared; ++i) prompt.emplace_back((i % period * 7 * family) % 333);
   for (int64_t i = 0; i < own; ++i) prompt.emplace_back(static_cast<int32_t>(draw(0, 332)));
   return prompt;

@@ -10,14 +10,14 @@ namespace pagoda {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20, kGiB = int64_t{1} << 30;
-const ModelFacts kFacts = {
+const ModelFacts facts = {
     .architecture = "Any", .vocab = 100, .max_positions = 4096, .attention_heads = 8};
 
 // 20 GiB, of which 4 GiB are used: 14 GiB of the share of 90 % are left, and 13 GiB when a tenth
 // and 1 GiB are to stay free.
-const RankMemory kRank = {.memory = {.total_bytes = 20 * kGiB, .free_bytes = 16 * kGiB},
-                          .block_bytes = kMiB,
-                          .workspace_bytes = kGiB};
+constexpr RankMemory kRank = {.memory = {.total_bytes = 20 * kGiB, .free_bytes = 16 * kGiB},
+                              .block_bytes = kMiB,
+                              .workspace_bytes = kGiB};
 
 EngineConfig config_with(std::optional<int64_t> max_model_len, int64_t max_sequences = 1000) {
   EngineConfig config;
@@ -38,7 +38,7 @@ std::string error_of(const F& f) {
 }
 
 TEST_CASE("the cache takes its share but leaves a tenth and 1 GiB free") {
-  const MemoryPlan plan = plan_memory(config_with(4096), kFacts, kRank);
+  const MemoryPlan plan = plan_memory(config_with(4096), facts, kRank);
   CHECK(plan.num_blocks == 12 * 1024);  // 13 GiB less the workspace
   CHECK(plan.max_model_len == 4096);
 }
@@ -46,41 +46,41 @@ TEST_CASE("the cache takes its share but leaves a tenth and 1 GiB free") {
 TEST_CASE("a small utilization counts what others use") {
   EngineConfig config = config_with(4096);
   config.cache.memory_utilization = 0.5;
-  CHECK(plan_memory(config, kFacts, kRank).num_blocks == 5 * 1024);  // 10 - 4 used - 1 workspace
+  CHECK(plan_memory(config, facts, kRank).num_blocks == 5 * 1024);  // 10 - 4 used - 1 workspace
 }
 
 TEST_CASE("the cache is no larger than all sequences at their longest need") {
-  CHECK(plan_memory(config_with(4096, 2), kFacts, kRank).num_blocks == 2 * 4096 / 16);
+  CHECK(plan_memory(config_with(4096, 2), facts, kRank).num_blocks == 2 * 4096 / 16);
 }
 
 TEST_CASE("memory or blocks that are given are taken as they are") {
   EngineConfig config = config_with(4096, 2);
   config.cache.space_bytes = 3 * kGiB;
-  CHECK(plan_memory(config, kFacts, kRank).num_blocks == 3 * 1024);
+  CHECK(plan_memory(config, facts, kRank).num_blocks == 3 * 1024);
   config.cache.num_blocks_override = 300;
-  CHECK(plan_memory(config, kFacts, kRank).num_blocks == 300);
+  CHECK(plan_memory(config, facts, kRank).num_blocks == 300);
 }
 
 TEST_CASE("ranks on one host share its memory, ranks on accelerators do not") {
   EngineConfig config = config_with(4096);
   config.parallel.tensor_parallel_size = 2;
-  CHECK(plan_memory(config, kFacts, kRank).num_blocks == 5 * 1024 + 512);  // 13 / 2 - 1
+  CHECK(plan_memory(config, facts, kRank).num_blocks == 5 * 1024 + 512);  // 13 / 2 - 1
   RankMemory own = kRank;
   own.memory.is_shared = false;
-  CHECK(plan_memory(config, kFacts, own).num_blocks == 12 * 1024);
+  CHECK(plan_memory(config, facts, own).num_blocks == 12 * 1024);
 }
 
 TEST_CASE("without a length the longest that fits is taken, up to what the model was made for") {
-  CHECK(plan_memory(config_with(std::nullopt), kFacts, kRank).max_model_len == 4096);
+  CHECK(plan_memory(config_with(std::nullopt), facts, kRank).max_model_len == 4096);
   EngineConfig config = config_with(std::nullopt);
   config.cache.num_blocks_override = 100;
-  CHECK(plan_memory(config, kFacts, kRank).max_model_len == 1600);
+  CHECK(plan_memory(config, facts, kRank).max_model_len == 1600);
 }
 
 TEST_CASE("a length that does not fit is refused in vLLM's words, with need, have and what fits") {
   EngineConfig config = config_with(4096);
   config.cache.space_bytes = 100 * kMiB;
-  CHECK(error_of([&] { plan_memory(config, kFacts, kRank); }) ==
+  CHECK(error_of([&] { plan_memory(config, facts, kRank); }) ==
         "To serve at least one request with the models's max seq len (4096), (0.25 GiB KV cache is "
         "needed, which is larger than the available KV cache memory (0.10 GiB). Based on the "
         "available memory, the estimated maximum model length is 1600. Try increasing "
@@ -93,7 +93,7 @@ TEST_CASE("a length that does not fit is refused in vLLM's words, with need, hav
 TEST_CASE("no memory at all is said in vLLM's words") {
   RankMemory full = kRank;
   full.memory.free_bytes = 2 * kGiB;
-  const std::string message = error_of([&] { plan_memory(config_with(4096), kFacts, full); });
+  const std::string message = error_of([&] { plan_memory(config_with(4096), facts, full); });
   CHECK(message.starts_with(
       "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
       "initializing the engine."));
@@ -101,24 +101,24 @@ TEST_CASE("no memory at all is said in vLLM's words") {
 
 TEST_CASE("a length beyond the model's is refused as vLLM does, unless allowed") {
   EngineConfig config = config_with(5000);
-  CHECK(error_of([&] { check_lengths(config, kFacts); })
+  CHECK(error_of([&] { check_lengths(config, facts); })
             .starts_with("User-specified max_model_len (5000) is greater than the derived "
                          "max_model_len (max_position_embeddings=4096 or model_max_length=None in "
                          "model's config.json)."));
   config.model.allow_long_max_model_len = true;
-  check_lengths(config, kFacts);
+  check_lengths(config, facts);
 }
 
 TEST_CASE("a step must hold a token of every sequence, and whole prompts where they are not cut") {
   EngineConfig config = config_with(4096);
   config.scheduler.max_step_tokens = 999;
-  CHECK(error_of([&] { check_lengths(config, kFacts); })
+  CHECK(error_of([&] { check_lengths(config, facts); })
             .starts_with("max_num_batched_tokens (999) must be greater than or equal to "
                          "max_num_seqs (1000)."));
   config.scheduler.max_step_tokens = 2048;
   config.scheduler.chunked_prefill = false;
   CHECK(error_of([&] {
-          check_lengths(config, kFacts);
+          check_lengths(config, facts);
         }).starts_with("max_num_batched_tokens (2048) is smaller than max_model_len (4096)."));
 }
 
