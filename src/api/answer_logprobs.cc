@@ -38,6 +38,23 @@ json::array bytes_of(std::string_view text) {
   return out;
 }
 
+// Tokens of which nothing is known are decoded, the others named as the vocabulary writes them.
+std::string shown_name(const ScoredToken& token, const LogprobStyle& style) {
+  const bool decoded = token.logprobs == nullptr && !style.tokens_as_ids;
+  return decoded ? style.tokenizer->decode_for_display({&token.token, 1})
+                 : name_of(token.token, style);
+}
+
+// The chosen token and as many of the most likely as were asked for.
+json::object top_of(const TokenLogprobs& token, const LogprobStyle& style) {
+  json::object out;
+  const std::vector<TokenLogprob> all = ranking(token);
+  for (size_t i = 0; i < all.size() && i <= static_cast<size_t>(style.num_top); ++i) {
+    out[name_of(all[i].token, style)] = shown(all[i].logprob);
+  }
+  return out;
+}
+
 json::object chat_token(const TokenLogprobs& token, const LogprobStyle& style) {
   json::array top;
   const std::vector<TokenLogprob> all = ranking(token);
@@ -59,25 +76,17 @@ json::object completion_logprobs(std::span<const ScoredToken> tokens, size_t fir
   json::array offsets, logprobs, names, tops;
   size_t offset = first_offset;
   for (const ScoredToken& token : tokens) {
-    std::string name;
-    if (token.logprobs == nullptr) {
-      name = style.tokens_as_ids ? name_of(token.token, style)
-                                 : style.tokenizer->decode_for_display({&token.token, 1});
-      logprobs.emplace_back(nullptr);
-      tops.emplace_back(nullptr);
-    } else {
-      name = name_of(token.token, style);
-      logprobs.emplace_back(shown(token.logprobs->chosen.logprob));
-      json::object top;
-      const std::vector<TokenLogprob> all = ranking(*token.logprobs);
-      for (size_t i = 0; i < all.size() && i <= static_cast<size_t>(style.num_top); ++i) {
-        top[name_of(all[i].token, style)] = shown(all[i].logprob);
-      }
-      tops.emplace_back(std::move(top));
-    }
+    const std::string name = shown_name(token, style);
     offsets.emplace_back(offset);
     offset += num_code_points(name);
     names.emplace_back(name);
+    if (token.logprobs == nullptr) {
+      logprobs.emplace_back(nullptr);
+      tops.emplace_back(nullptr);
+    } else {
+      logprobs.emplace_back(shown(token.logprobs->chosen.logprob));
+      tops.emplace_back(top_of(*token.logprobs, style));
+    }
   }
   return {{"text_offset", std::move(offsets)},
           {"token_logprobs", std::move(logprobs)},

@@ -33,7 +33,7 @@ struct Pieces {
   std::vector<ToolCallPiece> calls;
 };
 
-json::value text_or_null(std::string text) {
+json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value() : json::value(text);
 }
 

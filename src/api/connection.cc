@@ -103,14 +103,11 @@ class Connection : public EventListener, public Closable {
 
   asio::awaitable<void> run() {
     closing_ = parts_.thread.is_closing();
-    bool goes_on = !closing_;
-    while (goes_on) {
-      try {
-        goes_on = co_await serve_one();
-      } catch (const std::exception& e) {
-        LOG_ERROR("{}: the connection failed: {}", peer_, e.what());
-        goes_on = false;
-      }
+    try {
+      bool goes_on = !closing_;
+      while (goes_on) goes_on = co_await serve_one();
+    } catch (const std::exception& e) {
+      LOG_ERROR("{}: the connection failed: {}", peer_, e.what());
     }
     hang_up();
     // The read that watches the client refers to this object.

@@ -17,16 +17,20 @@ IoThread::~IoThread() {
 
 void IoThread::start() {
   thread_ = std::thread([this] {
-    for (;;) {
-      try {
-        context_.run();
-        return;
-      } catch (const std::exception& e) {
-        // A bug of ours in one handler; the other connections go on.
-        LOG_ERROR("a connection failed: {}", e.what());
-      }
+    while (!run_until_failure()) {
     }
   });
+}
+
+bool IoThread::run_until_failure() {
+  try {
+    context_.run();
+    return true;
+  } catch (const std::exception& e) {
+    // A bug of ours in one handler; the other connections go on.
+    LOG_ERROR("a connection failed: {}", e.what());
+    return false;
+  }
 }
 
 void IoThread::finish() {

@@ -67,6 +67,7 @@ class IoThread {
     int choice;
   };
 
+  bool run_until_failure();  // whether all is done
   void drain_mailbox();
 
   boost::asio::io_context context_;

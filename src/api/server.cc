@@ -139,6 +139,7 @@ struct Server::State {
   }
 
   asio::awaitable<void> accept_all();
+  void begin(tcp::socket socket, IoThread& thread);
   asio::awaitable<void> serve(tcp::socket socket, IoThread& thread);
   void stop_accepting();
 
@@ -160,19 +161,22 @@ asio::awaitable<void> Server::State::accept_all() {
     tcp::socket socket(thread.context());
     error_code failed;
     co_await acceptor->async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
-    if (failed == asio::error::operation_aborted || !acceptor->is_open()) co_return;
+    if (!acceptor->is_open()) break;
     if (failed) {
       LOG_WARNING("cannot accept a connection: {}", failed.message());
-      asio::steady_timer pause(threads[0]->context());
-      pause.expires_after(kAcceptPause);
+      asio::steady_timer pause(threads[0]->context(), kAcceptPause);
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, failed));
-      continue;
+    } else if (num_connections < config.limits.max_connections) {  // else it is closed at once
+      begin(std::move(socket), thread);
     }
-    if (num_connections >= config.limits.max_connections) continue;  // its destructor closes it
-    // Answers are written as soon as there is something to write.
-    socket.set_option(tcp::no_delay(true), failed);
-    asio::co_spawn(thread.context(), serve(std::move(socket), thread), asio::detached);
   }
+}
+
+void Server::State::begin(tcp::socket socket, IoThread& thread) {
+  error_code ignored;
+  // Answers are written as soon as there is something to write.
+  socket.set_option(tcp::no_delay(true), ignored);
+  asio::co_spawn(thread.context(), serve(std::move(socket), thread), asio::detached);
 }
 
 asio::awaitable<void> Server::State::serve(tcp::socket socket, IoThread& thread) {

@@ -144,8 +144,12 @@ std::string post(const std::string& body, const std::string& headers = {}) {
              headers, "Content-Length: ", body.size(), "\r\n\r\n", body);
 }
 
-const std::string kStream = post(R"({"prompt":"ab","stream":true,"max_tokens":100000})");
-const std::string kWhole = post(R"({"prompt":"ab","max_tokens":100000})");
+std::string stream_request() {
+  return post(R"({"prompt":"ab","stream":true,"max_tokens":100000})");
+}
+std::string whole_request() {
+  return post(R"({"prompt":"ab","max_tokens":100000})");
+}
 
 }  // namespace
 
@@ -174,7 +178,7 @@ TEST_CASE("every token of a stream is sent when it is there") {
   ServerFixture f;
   f.engine.answer_with(" not one");
   Client client(f.server.port());
-  CHECK(client.send(kStream));
+  CHECK(client.send(stream_request()));
   CHECK(client.read_until("\r\n\r\n").find("content-type: text/event-stream") != std::string::npos);
   REQUIRE(f.runs(1));
   f.step();
@@ -190,7 +194,7 @@ TEST_CASE("every token of a stream is sent when it is there") {
 TEST_CASE("a client that vanishes ends its request, streaming or not") {
   ServerFixture f;
   f.engine.answer_with(" not one large machine but many small");
-  for (const std::string& request : {kStream, kWhole}) {
+  for (const std::string& request : {stream_request(), whole_request()}) {
     Client client(f.server.port());
     CHECK(client.send(request));
     REQUIRE(f.runs(1));
@@ -208,7 +212,7 @@ TEST_CASE("a client that does not read is given up, and holds up nobody") {
   ServerFixture f(config);
   f.engine.answer_with_tokens(TokenIds(100000, TokenId(66)));
   Client slow(f.server.port());
-  CHECK(slow.send(kStream));
+  CHECK(slow.send(stream_request()));
   REQUIRE(f.runs(1));
   Client other(f.server.port());
   // The kernel's buffers take some megabytes before the server notices anything.
@@ -309,7 +313,7 @@ TEST_CASE("many streams over several threads all get their own text") {
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 64; ++i) {
     clients.push_back(std::make_unique<Client>(f.server.port()));
-    CHECK(clients.back()->send(kStream));
+    CHECK(clients.back()->send(stream_request()));
   }
   REQUIRE(f.runs(64));
   for (int i = 0; i < 64; i += 3) clients[static_cast<size_t>(i)]->close();
@@ -344,7 +348,7 @@ TEST_CASE("draining finishes what runs and refuses what comes; stopping cuts off
   ServerFixture f;
   f.engine.answer_with(" not one");
   Client running(f.server.port()), stuck(f.server.port());
-  CHECK(running.send(kWhole));
+  CHECK(running.send(whole_request()));
   REQUIRE(f.runs(1));
   std::atomic<bool> drained{false};
   std::thread drain([&] { drained = f.server.drain(20s); });
@@ -359,7 +363,7 @@ TEST_CASE("a drain that takes too long says so, and stop() ends the request") {
   ServerFixture f;
   Client client(f.server.port());
   f.engine.answer_with(" not one");
-  CHECK(client.send(kStream));
+  CHECK(client.send(stream_request()));
   REQUIRE(f.runs(1));
   CHECK_FALSE(f.server.drain(0s));
   f.server.stop();
@@ -370,7 +374,7 @@ TEST_CASE("an engine that dies ends the streams with its reason") {
   ServerFixture f;
   f.engine.answer_with(" not one");
   Client client(f.server.port());
-  CHECK(client.send(kStream));
+  CHECK(client.send(stream_request()));
   REQUIRE(f.runs(1));
   f.server.sink().on_engine_death("out of memory");
   CHECK(client.read_until("0\r\n\r\n").find("\"message\":\"out of memory\"") != std::string::npos);

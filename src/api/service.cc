@@ -74,31 +74,34 @@ struct Service::Route {
   bool only_in_dev_mode = false;
 };
 
-const Service::Route Service::kRoutes[] = {
-    {"GET", "/health", nullptr, &Service::health},
-    {"GET", "/ping", nullptr, &Service::health},
-    {"POST", "/ping", nullptr, &Service::health},
-    {"GET", "/load", nullptr, &Service::load},
-    {"GET", "/metrics", nullptr, &Service::metrics},
-    {"GET", "/v1/models", nullptr, &Service::models},
-    {"POST", "/v1/completions", &answer_completion},
-    {"POST", "/v1/chat/completions", &answer_chat},
-    {"POST", "/tokenize", &answer_tokenize},
-    {"POST", "/detokenize", &answer_detokenize},
-    {"POST", "/invocations", &answer_invocation},
-    {"POST", "/v1/embeddings", nullptr, nullptr, "Embeddings"},
-    {"POST", "/pooling", nullptr, nullptr, "Pooling"},
-    {"POST", "/classify", nullptr, nullptr, "Classification"},
-    {"POST", "/score", nullptr, nullptr, "Score"},
-    {"POST", "/v1/score", nullptr, nullptr, "Score"},
-    {"POST", "/rerank", nullptr, nullptr, "Rerank (Score)"},
-    {"POST", "/v1/rerank", nullptr, nullptr, "Rerank (Score)"},
-    {"POST", "/v2/rerank", nullptr, nullptr, "Rerank (Score)"},
-    {"POST", "/v1/audio/transcriptions", nullptr, nullptr, "Transcriptions"},
-    {"POST", "/v1/audio/translations", nullptr, nullptr, "Translations"},
-    {"GET", "/server_info", nullptr, &Service::server_info, {}, true},
-    {"POST", "/reset_prefix_cache", nullptr, &Service::reset_prefix_cache, {}, true},
-};
+std::span<const Service::Route> Service::routes() {
+  static constexpr Route kRoutes[] = {
+      {"GET", "/health", nullptr, &Service::health},
+      {"GET", "/ping", nullptr, &Service::health},
+      {"POST", "/ping", nullptr, &Service::health},
+      {"GET", "/load", nullptr, &Service::load},
+      {"GET", "/metrics", nullptr, &Service::metrics},
+      {"GET", "/v1/models", nullptr, &Service::models},
+      {"POST", "/v1/completions", &answer_completion},
+      {"POST", "/v1/chat/completions", &answer_chat},
+      {"POST", "/tokenize", &answer_tokenize},
+      {"POST", "/detokenize", &answer_detokenize},
+      {"POST", "/invocations", &answer_invocation},
+      {"POST", "/v1/embeddings", nullptr, nullptr, "Embeddings"},
+      {"POST", "/pooling", nullptr, nullptr, "Pooling"},
+      {"POST", "/classify", nullptr, nullptr, "Classification"},
+      {"POST", "/score", nullptr, nullptr, "Score"},
+      {"POST", "/v1/score", nullptr, nullptr, "Score"},
+      {"POST", "/rerank", nullptr, nullptr, "Rerank (Score)"},
+      {"POST", "/v1/rerank", nullptr, nullptr, "Rerank (Score)"},
+      {"POST", "/v2/rerank", nullptr, nullptr, "Rerank (Score)"},
+      {"POST", "/v1/audio/transcriptions", nullptr, nullptr, "Transcriptions"},
+      {"POST", "/v1/audio/translations", nullptr, nullptr, "Translations"},
+      {"GET", "/server_info", nullptr, &Service::server_info, {}, true},
+      {"POST", "/reset_prefix_cache", nullptr, &Service::reset_prefix_cache, {}, true},
+  };
+  return kRoutes;
+}
 
 Service::Service(const ServerConfig& config) : config_(config) {}
 Service::~Service() = default;
@@ -172,7 +175,7 @@ ServiceAnswer Service::answer_route(const HttpRequest& request, std::string_view
             .route = {}};
   }
   std::string allowed;
-  for (const Route& route : kRoutes) {
+  for (const Route& route : routes()) {
     if (route.path != path || (route.only_in_dev_mode && !config_.server_dev_mode)) continue;
     if (route.method == request.method) return call(route, request, *context);
     allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);

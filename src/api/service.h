@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -48,7 +49,7 @@ class Service {
 
  private:
   struct Route;
-  static const Route kRoutes[];
+  static std::span<const Route> routes();
 
   ServiceAnswer answer_route(const HttpRequest& request, std::string_view path);
   ServiceAnswer call(const Route& route, const HttpRequest& request, const RouteContext& context);

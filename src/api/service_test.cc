@@ -406,6 +406,7 @@ TEST_CASE("the id of a request can be given by the client, and comes back") {
 TEST_CASE("the page of metrics has vLLM's names, labels and suffixes") {
   ServiceFixture f;
   const std::string page = f.ask(ServiceFixture::http("GET", "/metrics")).body;
+  // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): long literals are written in pieces
   for (const char* line :
        {"vllm:num_requests_running{engine=\"0\",model_name=\"demo\"} 0.0\n",
         "vllm:generation_tokens_total{engine=\"0\",model_name=\"demo\"} 0.0\n",
