@@ -133,7 +133,8 @@ Choice::Choice(std::span<const float> logits, const Sequence& sequence, std::opt
     total_ = 1.0;
     return;
   }
-  const float scale = 1.0f / std::max(sampling.temperature, kLowestTemperature);
+  const float temperature = sampling.temperature;  // not a number counts as the lowest
+  const float scale = 1.0f / (temperature > kLowestTemperature ? temperature : kLowestTemperature);
   const bool has_top_k = sampling.top_k > 0 && sampling.top_k < vocab_;
   if (has_top_k || sampling.min_p > 0.0f || sampling.top_p < 1.0f) {
     keep_best(row, max, scale, sampling);

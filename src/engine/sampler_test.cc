@@ -178,6 +178,8 @@ TEST_CASE("a row where every token is forbidden, or nothing is a number, still g
   Sequence any = sequence_with({.top_p = 0.5f, .top_k = 2});
   CHECK(sample_one({nan, nan, nan}, any).token == TokenId(0));
   CHECK(sample_one({nan, 1, nan}, any).token == TokenId(1));
+  Sequence no_temperature = sequence_with({.temperature = nan, .top_p = nan, .min_p = nan});
+  CHECK(sample_one({1, 9, 3}, no_temperature).token == TokenId(1));
   Sequence all = sequence_with({});
   CHECK(sample_one({0, kInfinity, kInfinity}, all).token == TokenId(1));
 }
