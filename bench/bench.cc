@@ -23,13 +23,13 @@ std::string machine() {
 
 // Reads n words; `ahead` words before they are needed they are asked for.
 uint64_t read(const uint64_t* words, int64_t n, int64_t ahead) {
-  constexpr int kWordsPerLine = 8, kLines = 4;
+  constexpr int64_t kWordsPerLine = 8, kLines = 4;
   uint64_t sums[kWordsPerLine * kLines] = {};
   for (int64_t i = 0; i + kWordsPerLine * kLines <= n; i += kWordsPerLine * kLines) {
-    for (int line = 0; ahead > 0 && line < kLines; ++line) {
+    for (int64_t line = 0; ahead > 0 && line < kLines; ++line) {
       __builtin_prefetch(words + i + ahead + line * kWordsPerLine);
     }
-    for (int j = 0; j < kWordsPerLine * kLines; ++j) sums[j] ^= words[i + j];
+    for (int64_t j = 0; j < kWordsPerLine * kLines; ++j) sums[j] ^= words[i + j];
   }
   uint64_t sum = 0;
   for (const uint64_t s : sums) sum ^= s;
@@ -100,11 +100,10 @@ double ReadBandwidth::measure(ThreadTeam& team) const {
   double best = 0;
   for (const Pattern& p : kPatterns) {
     const int64_t grain = p.chunk > 0 ? p.chunk : (words + team.size() - 1) / team.size();
-    const double time = seconds([&] {
-      team.for_chunks(words, grain, [&](int64_t begin, int64_t end, int) {
-        sink ^= read(buffer_.data() + begin, end - begin, p.ahead);
-      });
-    });
+    const auto chunk = [&](int64_t begin, int64_t end, int /*worker*/) {
+      sink ^= read(buffer_.data() + begin, end - begin, p.ahead);
+    };
+    const double time = seconds([&] { team.for_chunks(words, grain, chunk); });
     best = std::max(best, static_cast<double>(words * 8) / time);
   }
   return best;

@@ -4,6 +4,7 @@
 // caches; 512 rows (prefill) with the multiply-add peak of the same instruction set and threads.
 
 #include <random>
+#include <span>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/host_limits.h"
@@ -108,15 +109,11 @@ void Bench::run(DType dtype, Size size, int64_t rows) {
 }
 
 void run_all(const bench::Options& options) {
+  const auto sizes = options.smoke ? std::span<const Size>(kSmokeSizes) : kSizes;
   Bench bench(options);
   for (const DType dtype : {DType::kBF16, DType::kF32, DType::kF16}) {
-    for (const int64_t rows : {1, 512}) {
-      if (options.smoke) {
-        for (const Size size : kSmokeSizes) bench.run(dtype, size, rows);
-      } else {
-        for (const Size size : kSizes) bench.run(dtype, size, rows);
-      }
-    }
+    for (const Size size : sizes) bench.run(dtype, size, 1);
+    for (const Size size : sizes) bench.run(dtype, size, 512);
   }
 }
 

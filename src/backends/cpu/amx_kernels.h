@@ -31,6 +31,13 @@ inline int64_t amx_smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+// to[i] = from[first + i], zeros from `behind` on.
+inline void amx_copy_row(uint16_t* to, const uint16_t* from, int64_t first, int64_t behind) {
+  for (int64_t i = 0; i < kAmxDepth; ++i) {
+    to[i] = first + i < behind ? from[first + i] : uint16_t{0};
+  }
+}
+
 // A block of packed rows is [depth / kAmxBlockDepth][tiles][steps][tile's rows][32].
 inline void amx_pack_rows(const RowPacking& packing) {
   const auto* from = static_cast<const uint16_t*>(packing.x) + packing.first * packing.in;
@@ -41,30 +48,36 @@ inline void amx_pack_rows(const RowPacking& packing) {
         static_cast<uint16_t*>(packing.block) + k * packing.rows + packing.first * depth;
     for (int64_t j = 0; j < depth; j += kAmxDepth) {
       for (int64_t r = 0; r < rows; ++r) {
-        uint16_t* to = tile + j * rows + r * kAmxDepth;
-        for (int64_t i = 0; i < kAmxDepth; ++i) {
-          const int64_t column = k + j + i;
-          to[i] = column < packing.in ? from[r * packing.in + column] : uint16_t{0};
-        }
+        amx_copy_row(tile + j * rows + r * kAmxDepth, from + r * packing.in, k + j, packing.in);
       }
     }
   }
 }
 
-// One tile of rows <= 32, one block of the depth of one panel. kBoth: rows > 16.
+// One tile of rows <= 32, one block of the depth of one panel.
+struct AmxBlock {
+  float* out;         // [rows, kPanelOutputs]
+  const uint16_t* x;  // [depth / 32][rows][32]
+  const uint16_t* w;  // [depth / 2][kPanelOutputs][2]
+  int64_t rows, depth;
+};
+
+// kBoth: rows > 16.
 template <bool kBoth, class Unit>
-inline void amx_multiply_tile(Unit& unit, float* out, const uint16_t* x, const uint16_t* w,
-                              int64_t rows, int64_t depth) {
+inline void amx_multiply_tile(Unit& unit, const AmxBlock& block) {
   constexpr int64_t kSumStride = kPanelOutputs * 4, kRowStride = kAmxDepth * 2;
   constexpr int64_t kWeightStride = kPanelOutputs * 4;
+  float* out = block.out;
   float* high = out + kAmxRows * kPanelOutputs;
+  const uint16_t* x = block.x;
+  const uint16_t* w = block.w;
   unit.template load<kSumLowLeft>(out, kSumStride);
   unit.template load<kSumLowRight>(out + kAmxOutputs, kSumStride);
   if constexpr (kBoth) {
     unit.template load<kSumHighLeft>(high, kSumStride);
     unit.template load<kSumHighRight>(high + kAmxOutputs, kSumStride);
   }
-  for (int64_t k = 0; k < depth; k += kAmxDepth) {
+  for (int64_t k = 0; k < block.depth; k += kAmxDepth) {
     unit.template load<kLow>(x, kRowStride);
     unit.template load<kLeft>(w, kWeightStride);
     unit.template load<kRight>(w + 2 * kAmxOutputs, kWeightStride);
@@ -75,7 +88,7 @@ inline void amx_multiply_tile(Unit& unit, float* out, const uint16_t* x, const u
       unit.template multiply<kSumHighLeft, kHigh, kLeft>();
       unit.template multiply<kSumHighRight, kHigh, kRight>();
     }
-    x += rows * kAmxDepth;
+    x += block.rows * kAmxDepth;
     w += kAmxDepth * kPanelOutputs;
   }
   unit.template store<kSumLowLeft>(out, kSumStride);
@@ -86,7 +99,8 @@ inline void amx_multiply_tile(Unit& unit, float* out, const uint16_t* x, const u
   }
 }
 
-// The tiles of rows [first, last) of a block, all of `rows` rows.
+// Tiles of `rows` rows each over rows [first, last) of a block.
+// NOLINTNEXTLINE(readability-function-size): the three loops are the tiling
 template <class Unit>
 inline void amx_multiply_rows(Unit& unit, const PanelProduct& product, int64_t first, int64_t last,
                               int64_t rows) {
@@ -97,12 +111,15 @@ inline void amx_multiply_rows(Unit& unit, const PanelProduct& product, int64_t f
     for (int64_t p = 0; p < product.panels; ++p) {
       const uint16_t* panel = w + p * product.panel_bytes / 2 + k * kPanelOutputs;
       for (int64_t row = first; row < last; row += rows) {
-        float* out = product.out + (p * product.rows + row) * kPanelOutputs;
-        const uint16_t* tile = x + k * product.rows + row * depth;
+        const AmxBlock block = {.out = product.out + (p * product.rows + row) * kPanelOutputs,
+                                .x = x + k * product.rows + row * depth,
+                                .w = panel,
+                                .rows = rows,
+                                .depth = depth};
         if (rows > kAmxRows) {
-          amx_multiply_tile<true>(unit, out, tile, panel, rows, depth);
+          amx_multiply_tile<true>(unit, block);
         } else {
-          amx_multiply_tile<false>(unit, out, tile, panel, rows, depth);
+          amx_multiply_tile<false>(unit, block);
         }
       }
     }

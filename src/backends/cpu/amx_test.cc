@@ -41,16 +41,15 @@ class EmulatedUnit {
   template <AmxTile kSum, AmxTile kRows, AmxTile kWeights>
   void multiply() {
     MUST(rows_[kSum] == rows_[kRows] && rows_[kSum] > 0);
-    for (size_t m = 0; m < static_cast<size_t>(rows_[kSum]); ++m) {
+    for (size_t i = 0; i < static_cast<size_t>(rows_[kSum]) * 16; ++i) {
+      const size_t m = i / 16, n = i % 16;
+      float sum = std::bit_cast<float>(tiles_[kSum][m][n]);
       for (size_t k = 0; k < 16; ++k) {
-        for (size_t n = 0; n < 16; ++n) {
-          const uint32_t x = tiles_[kRows][m][k], w = tiles_[kWeights][k][n];
-          float sum = std::bit_cast<float>(tiles_[kSum][m][n]);
-          sum = std::fma(low(x), low(w), sum);
-          sum = std::fma(high(x), high(w), sum);
-          tiles_[kSum][m][n] = std::bit_cast<uint32_t>(sum);
-        }
+        const uint32_t x = tiles_[kRows][m][k], w = tiles_[kWeights][k][n];
+        sum = std::fma(low(x), low(w), sum);
+        sum = std::fma(high(x), high(w), sum);
       }
+      tiles_[kSum][m][n] = std::bit_cast<uint32_t>(sum);
     }
   }
 

@@ -64,22 +64,28 @@ int64_t first_visible(const Job& job, int64_t position) {
   return job.call.window > 0 ? std::max<int64_t>(0, position - job.call.window + 1) : 0;
 }
 
-std::vector<Tile> cut_into_tiles(const Job& job) {
+// Tiles of one sequence, appended. `partials` counts on.
+void cut_sequence(const Job& job, int64_t sequence, int64_t& partials, std::vector<Tile>& tiles) {
   const auto* offsets = job.call.index.query_offsets.as<int32_t>();
-  const auto* lengths = job.call.index.kv_lengths.as<int32_t>();
+  const int64_t behind = offsets[sequence + 1];
+  const int64_t length = job.call.index.kv_lengths.as<int32_t>()[sequence];
+  for (int64_t row = offsets[sequence]; row < behind; row += job.tile_tokens) {
+    const int64_t tokens = std::min(job.tile_tokens, behind - row);
+    const int64_t position = length - (behind - row);
+    const int64_t first = first_visible(job, position) / kSplitKeys;
+    const int64_t splits = (position + tokens - 1) / kSplitKeys + 1 - first;
+    for (int64_t h = 0; h < job.call.cache.shape.kv_heads; ++h) {
+      tiles.push_back({sequence, h, row, tokens, position, first, splits, partials});
+      partials += splits * tokens * job.group;
+    }
+  }
+}
+
+std::vector<Tile> cut_into_tiles(const Job& job) {
   std::vector<Tile> tiles;
   int64_t partials = 0;
   for (int64_t s = 0; s < job.call.index.kv_lengths.dim(0); ++s) {
-    for (int64_t row = offsets[s]; row < offsets[s + 1]; row += job.tile_tokens) {
-      const int64_t tokens = std::min(job.tile_tokens, offsets[s + 1] - row);
-      const int64_t position = lengths[s] - (offsets[s + 1] - row);
-      const int64_t first = first_visible(job, position) / kSplitKeys;
-      const int64_t splits = (position + tokens - 1) / kSplitKeys + 1 - first;
-      for (int64_t h = 0; h < job.call.cache.shape.kv_heads; ++h) {
-        tiles.push_back({s, h, row, tokens, position, first, splits, partials});
-        partials += splits * tokens * job.group;
-      }
-    }
+    cut_sequence(job, s, partials, tiles);
   }
   return tiles;
 }

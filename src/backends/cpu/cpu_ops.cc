@@ -22,6 +22,44 @@ size_t row_bytes(Tensor t) {
   return static_cast<size_t>(t.bytes() / t.dim(0));
 }
 
+// Numbers [first, first + n) of a row of a table, zeros where there is no such row.
+void copy_or_clear(std::byte* to, const PackedMatrix& table, int64_t row, int64_t first,
+                   int64_t n) {
+  if (row >= 0 && row < table.spec().out) {
+    table.copy_row(to, row, first, first + n);
+  } else {
+    std::memset(to, 0, static_cast<size_t>(n * bytes_of(table.spec().dtype)));
+  }
+}
+
+// Row r of join_columns.
+void join_row(Tensor out, Tensor parts, int64_t r) {
+  const int64_t rows = out.dim(0), columns = out.dim(1), width = parts.dim(2);
+  const int64_t size = bytes_of(out.dtype);
+  for (int64_t p = 0; p * width < columns; ++p) {
+    const int64_t n = std::min(width, columns - p * width);
+    std::memcpy(out.as<std::byte>() + (r * columns + p * width) * size,
+                parts.as<std::byte>() + (p * rows + r) * width * size,
+                static_cast<size_t>(n * size));
+  }
+}
+
+// Which token of k and v goes where.
+struct TokenPlace {
+  std::byte* block;
+  int64_t offset, token;
+};
+
+void write_heads(const TokenPlace& place, const KvBlockLayout& layout, Tensor k, Tensor v) {
+  const int64_t kv_heads = k.dim(1), size = layout.number_bytes;
+  for (int64_t h = 0; h < kv_heads; ++h) {
+    const int64_t head = place.token * kv_heads + h;
+    write_token(place.block + h * layout.head_bytes, layout, place.offset,
+                k.as<std::byte>() + head * layout.key_dim * size,
+                v.as<std::byte>() + head * layout.value_dim * size);
+  }
+}
+
 }  // namespace
 
 const NumberKernels& CpuOps::kernels_of(DType dtype) const {
@@ -42,15 +80,10 @@ void CpuOps::gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t fi
   const int64_t pieces = (in + kGatherColumns - 1) / kGatherColumns;
   team_.for_chunks(ids.count() * pieces, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = ids.as<int32_t>()[i / pieces] - first;
       const int64_t column = i % pieces * kGatherColumns;
-      const int64_t behind = std::min(column + kGatherColumns, in);
-      std::byte* to = row_of(out, i / pieces) + column * bytes_of(out.dtype);
-      if (row >= 0 && row < matrix.spec().out) {
-        matrix.copy_row(to, row, column, behind);
-      } else {
-        std::memset(to, 0, static_cast<size_t>((behind - column) * bytes_of(out.dtype)));
-      }
+      copy_or_clear(row_of(out, i / pieces) + column * bytes_of(out.dtype), matrix,
+                    ids.as<int32_t>()[i / pieces] - first, column,
+                    std::min(kGatherColumns, in - column));
     }
   });
 }
@@ -164,16 +197,8 @@ void CpuOps::copy_columns(Tensor out, Tensor x, int64_t first) {
 void CpuOps::join_columns(Tensor out, Tensor parts) {
   const int64_t rows = out.dim(0), columns = out.dim(1), width = parts.dim(2);
   MUST(out.dtype == parts.dtype && parts.dim(1) == rows && columns <= parts.dim(0) * width);
-  const int64_t size = bytes_of(out.dtype);
   for_rows(rows, columns, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      for (int64_t p = 0; p * width < columns; ++p) {
-        const int64_t n = std::min(width, columns - p * width);
-        std::memcpy(out.as<std::byte>() + (r * columns + p * width) * size,
-                    parts.as<std::byte>() + (p * rows + r) * width * size,
-                    static_cast<size_t>(n * size));
-      }
-    }
+    for (int64_t r = begin; r < end; ++r) join_row(out, parts, r);
   });
 }
 
@@ -183,19 +208,13 @@ void CpuOps::write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) {
   MUST(k.dim(1) == shape.kv_heads && k.dim(2) == shape.key_dim);
   MUST(v.dim(1) == shape.kv_heads && v.dim(2) == shape.value_dim);
   const KvBlockLayout layout(shape, cache.block_size);
-  const int64_t size = layout.number_bytes;
   const int64_t numbers = shape.kv_heads * (shape.key_dim + shape.value_dim);
   for_rows(k.dim(0), numbers, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t slot = slots.as<int32_t>()[t];
       std::byte* block =
           cache.blocks.as<std::byte>() + slot / cache.block_size * layout.block_bytes;
-      for (int64_t h = 0; h < shape.kv_heads; ++h) {
-        const int64_t head = t * shape.kv_heads + h;
-        write_token(block + h * layout.head_bytes, layout, slot % cache.block_size,
-                    k.as<std::byte>() + head * shape.key_dim * size,
-                    v.as<std::byte>() + head * shape.value_dim * size);
-      }
+      write_heads({.block = block, .offset = slot % cache.block_size, .token = t}, layout, k, v);
     }
   });
 }

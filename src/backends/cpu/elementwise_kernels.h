@@ -90,25 +90,31 @@ void rope_halves(const RopeCall& call) {
   }
 }
 
+// n <= kLanes neighboring pairs.
+template <class T>
+inline void rotate_neighbors(T* pairs, const float* cos, const float* sin, int64_t n) {
+  T evens[kLanes] = {}, odds[kLanes] = {};
+  for (int64_t j = 0; j < n; ++j) {
+    evens[j] = pairs[2 * j];
+    odds[j] = pairs[2 * j + 1];
+  }
+  V a = load(evens), b = load(odds);
+  rotate(a, b, load_first(cos, n), load_first(sin, n));
+  store(evens, a);
+  store(odds, b);
+  for (int64_t j = 0; j < n; ++j) {
+    pairs[2 * j] = evens[j];
+    pairs[2 * j + 1] = odds[j];
+  }
+}
+
 template <class T>
 void rope_neighbors(const RopeCall& call) {
   for (int64_t h = 0; h < call.count; ++h) {
     T* head = static_cast<T*>(call.heads) + h * call.head_dim;
     for (int64_t i = 0; i < call.half; i += kLanes) {
-      const int64_t left = call.half - i < kLanes ? call.half - i : kLanes;
-      T evens[kLanes] = {}, odds[kLanes] = {};
-      for (int64_t j = 0; j < left; ++j) {
-        evens[j] = head[2 * (i + j)];
-        odds[j] = head[2 * (i + j) + 1];
-      }
-      V a = load(evens), b = load(odds);
-      rotate(a, b, load_first(call.cos + i, left), load_first(call.sin + i, left));
-      store(evens, a);
-      store(odds, b);
-      for (int64_t j = 0; j < left; ++j) {
-        head[2 * (i + j)] = evens[j];
-        head[2 * (i + j) + 1] = odds[j];
-      }
+      const int64_t n = call.half - i < kLanes ? call.half - i : kLanes;
+      rotate_neighbors(head + 2 * i, call.cos + i, call.sin + i, n);
     }
   }
 }

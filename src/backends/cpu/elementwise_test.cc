@@ -14,97 +14,105 @@ bool near(float got, double expected, DType dtype) {
 
 constexpr int64_t kWidths[] = {1, 3, 8, 16, 17, 64, 100, 128, 515};
 
+void check_rms_norm(const Family& family, DType dtype, int64_t n) {
+  CAPTURE(label(family, dtype, n));
+  const auto device = open(family, 2);
+  const Array x = random_array({5, n}, dtype, 1), gain = random_array({n}, DType::kF32, 2);
+  const Array out({5, n}, dtype);
+  device->ops().rms_norm(out, x, gain, 1e-6f);
+  for (int64_t r = 0; r < 5; ++r) {
+    double squares = 0;
+    for (int64_t j = 0; j < n; ++j) squares += double{x.at(r * n + j)} * x.at(r * n + j);
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-6);
+    for (int64_t j = 0; j < n; ++j) {
+      // Rounded twice: one unit instead of half.
+      const double expected = x.at(r * n + j) * scale * gain.at(j);
+      CHECK(std::abs(out.at(r * n + j) - expected) <=
+            (1.1 * epsilon_of(dtype) + 4e-6) * std::abs(expected) + 1e-6);
+    }
+  }
+}
+
+void check_fused_norm(const Family& family, DType dtype) {
+  const auto device = open(family, 2);
+  const Array a = random_array({7, 77}, dtype, 1), b = random_array({7, 77}, dtype, 1);
+  const Array delta = random_array({7, 77}, dtype, 2), gain = random_array({77}, DType::kF32, 3);
+  const Array fused({7, 77}, dtype), apart({7, 77}, dtype);
+  device->ops().add_rms_norm(fused, a, delta, gain, 1e-5f);
+  device->ops().Ops::add_rms_norm(apart, b, delta, gain, 1e-5f);
+  CHECK(same_bits(a, b));
+  CHECK(same_bits(fused, apart));
+}
+
+void check_silu_mul(const Family& family, DType dtype, int64_t n) {
+  CAPTURE(label(family, dtype, n));
+  const auto device = open(family, 2);
+  Array gate_up = random_array({2, 2 * n}, dtype, 1);
+  for (int64_t j = 0; j < n; ++j) {
+    gate_up.set(j, static_cast<float>(j) * 200.0f / static_cast<float>(n) - 100.0f);
+  }
+  const Array out({2, n}, dtype);
+  device->ops().silu_mul(out, gate_up);
+  for (int64_t i = 0; i < 2 * n; ++i) {
+    const double gate = gate_up.at(i / n * 2 * n + i % n);
+    const double up = gate_up.at(i / n * 2 * n + n + i % n);
+    CHECK(near(out.at(i), gate / (1 + std::exp(-gate)) * up, dtype));
+  }
+}
+
+void check_rope(const Family& family, DType dtype, RotaryPairing pairing) {
+  CAPTURE(label(family, dtype));
+  constexpr int64_t kTokens = 3, kHeads = 2, kHeadDim = 50, kHalf = 21;
+  const auto device = open(family, 2);
+  const Array before = random_array({kTokens, kHeads, kHeadDim}, dtype, 1);
+  const Array heads = random_array({kTokens, kHeads, kHeadDim}, dtype, 1);
+  const Array cos = random_array({kTokens, kHalf}, DType::kF32, 2);
+  const Array sin = random_array({kTokens, kHalf}, DType::kF32, 3);
+  device->ops().rope(heads, {.cos = cos, .sin = sin}, pairing);
+  const int64_t step = pairing == RotaryPairing::kHalves ? 1 : 2;
+  const int64_t distance = pairing == RotaryPairing::kHalves ? kHalf : 1;
+  for (int64_t row = 0; row < kTokens * kHeads; ++row) {
+    for (int64_t i = 0; i < kHalf; ++i) {
+      const int64_t a = row * kHeadDim + i * step, b = a + distance;
+      const double c = cos.at(row / kHeads * kHalf + i), s = sin.at(row / kHeads * kHalf + i);
+      CHECK(near(heads.at(a), before.at(a) * c - before.at(b) * s, dtype));
+      CHECK(near(heads.at(b), before.at(b) * c + before.at(a) * s, dtype));
+    }
+    for (int64_t j = 2 * kHalf; j < kHeadDim; ++j) {
+      CHECK(heads.at(row * kHeadDim + j) == before.at(row * kHeadDim + j));
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("rms_norm divides by the root of the mean square") {
   for (const Family* family : families_here()) {
-    const auto device = open(*family, 2);
     for (const DType dtype : kFloats) {
-      for (const int64_t n : kWidths) {
-        CAPTURE(label(*family, dtype, n));
-        const Array x = random_array({5, n}, dtype, 1), gain = random_array({n}, DType::kF32, 2);
-        const Array out({5, n}, dtype);
-        device->ops().rms_norm(out, x, gain, 1e-6f);
-        for (int64_t r = 0; r < 5; ++r) {
-          double squares = 0;
-          for (int64_t j = 0; j < n; ++j) squares += double{x.at(r * n + j)} * x.at(r * n + j);
-          const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-6);
-          for (int64_t j = 0; j < n; ++j) {
-            // Rounded twice: one unit instead of half.
-            const double expected = x.at(r * n + j) * scale * gain.at(j);
-            CHECK(std::abs(out.at(r * n + j) - expected) <=
-                  (1.1 * epsilon_of(dtype) + 4e-6) * std::abs(expected) + 1e-6);
-          }
-        }
-      }
+      for (const int64_t n : kWidths) check_rms_norm(*family, dtype, n);
     }
   }
 }
 
 TEST_CASE("add_rms_norm is add, then rms_norm of the rounded stream, to the bit") {
   for (const Family* family : families_here()) {
-    const auto device = open(*family, 2);
-    for (const DType dtype : kFloats) {
-      const Array a = random_array({7, 77}, dtype, 1), b = random_array({7, 77}, dtype, 1);
-      const Array delta = random_array({7, 77}, dtype, 2),
-                  gain = random_array({77}, DType::kF32, 3);
-      const Array fused({7, 77}, dtype), apart({7, 77}, dtype);
-      device->ops().add_rms_norm(fused, a, delta, gain, 1e-5f);
-      device->ops().Ops::add_rms_norm(apart, b, delta, gain, 1e-5f);
-      CHECK(same_bits(a, b));
-      CHECK(same_bits(fused, apart));
-    }
+    for (const DType dtype : kFloats) check_fused_norm(*family, dtype);
   }
 }
 
 TEST_CASE("silu_mul is right from -100 to 100, and for every width") {
   for (const Family* family : families_here()) {
-    const auto device = open(*family, 2);
     for (const DType dtype : kFloats) {
-      for (const int64_t n : kWidths) {
-        CAPTURE(label(*family, dtype, n));
-        Array gate_up = random_array({2, 2 * n}, dtype, 1);
-        for (int64_t j = 0; j < n; ++j) {
-          gate_up.set(j, static_cast<float>(j) * 200.0f / static_cast<float>(n) - 100.0f);
-        }
-        const Array out({2, n}, dtype);
-        device->ops().silu_mul(out, gate_up);
-        for (int64_t i = 0; i < 2 * n; ++i) {
-          const double gate = gate_up.at(i / n * 2 * n + i % n);
-          const double up = gate_up.at(i / n * 2 * n + n + i % n);
-          CHECK(near(out.at(i), gate / (1 + std::exp(-gate)) * up, dtype));
-        }
-      }
+      for (const int64_t n : kWidths) check_silu_mul(*family, dtype, n);
     }
   }
 }
 
 TEST_CASE("rope turns halves or neighbors and leaves the rest of a head alone") {
   for (const Family* family : families_here()) {
-    const auto device = open(*family, 2);
     for (const DType dtype : kFloats) {
-      for (const RotaryPairing pairing : {RotaryPairing::kHalves, RotaryPairing::kNeighbors}) {
-        CAPTURE(label(*family, dtype));
-        constexpr int64_t kTokens = 3, kHeads = 2, kHeadDim = 50, kHalf = 21;
-        const Array before = random_array({kTokens, kHeads, kHeadDim}, dtype, 1);
-        const Array heads = random_array({kTokens, kHeads, kHeadDim}, dtype, 1);
-        const Array cos = random_array({kTokens, kHalf}, DType::kF32, 2);
-        const Array sin = random_array({kTokens, kHalf}, DType::kF32, 3);
-        device->ops().rope(heads, {.cos = cos, .sin = sin}, pairing);
-        const int64_t step = pairing == RotaryPairing::kHalves ? 1 : 2;
-        const int64_t distance = pairing == RotaryPairing::kHalves ? kHalf : 1;
-        for (int64_t row = 0; row < kTokens * kHeads; ++row) {
-          for (int64_t i = 0; i < kHalf; ++i) {
-            const int64_t a = row * kHeadDim + i * step, b = a + distance;
-            const double c = cos.at(row / kHeads * kHalf + i), s = sin.at(row / kHeads * kHalf + i);
-            CHECK(near(heads.at(a), before.at(a) * c - before.at(b) * s, dtype));
-            CHECK(near(heads.at(b), before.at(b) * c + before.at(a) * s, dtype));
-          }
-          for (int64_t j = 2 * kHalf; j < kHeadDim; ++j) {
-            CHECK(heads.at(row * kHeadDim + j) == before.at(row * kHeadDim + j));
-          }
-        }
-      }
+      check_rope(*family, dtype, RotaryPairing::kHalves);
+      check_rope(*family, dtype, RotaryPairing::kNeighbors);
     }
   }
 }

@@ -32,7 +32,9 @@ bool has_avx512f() {
 }
 
 bool has_avx512bf16() {
-  return has_avx512f() && __builtin_cpu_supports("avx512bf16");
+  constexpr unsigned kAvx512Bf16 = 1u << 5;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_avx512f() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvx512Bf16) != 0;
 }
 
 // Tiles are 8 KiB of state a thread, so Linux gives them only to who asks, before threads start

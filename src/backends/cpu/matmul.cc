@@ -67,18 +67,48 @@ void pack_rows(const MatmulCall& call, const MatmulKernels& kernels, const Cut& 
   });
 }
 
-// Rows [first, first + rows) of out = sums + bias, rounded, for one panel.
-void store_sums(const MatmulCall& call, const Kernels& kernels, float* sums, int64_t first,
-                int64_t rows, int64_t panel) {
+// One task: a block of rows and some neighboring panels.
+struct Task {
+  int64_t first, rows, panel, panels;
+};
+
+Task task_at(const MatmulCall& call, const Cut& cut, int64_t index) {
+  const int64_t panel = index / cut.blocks * cut.group;
+  const int64_t first = index % cut.blocks * cut.block_rows;
+  return {.first = first,
+          .rows = std::min(cut.block_rows, call.x.dim(0) - first),
+          .panel = panel,
+          .panels = std::min(cut.group, call.weight.panels() - panel)};
+}
+
+// out = sums + bias, rounded, for one panel.  sums [rows, kPanelOutputs].
+void store_sums(const MatmulCall& call, const Kernels& kernels, const Task& task, int64_t panel,
+                float* sums) {
   const int64_t column = panel * kPanelOutputs;
   const int64_t width = std::min(kPanelOutputs, call.out.dim(1) - column);
   const NumberKernels& f32 = kernels.of[static_cast<size_t>(DType::kF32)];
   const NumberKernels& out = kernels.of[static_cast<size_t>(call.out.dtype)];
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = 0; r < task.rows; ++r) {
     float* row = sums + r * kPanelOutputs;
     if (!call.bias.empty()) f32.add(row, call.bias.as<float>() + column, width);
-    const int64_t index = (first + r) * call.out.dim(1) + column;
+    const int64_t index = (task.first + r) * call.out.dim(1) + column;
     out.narrow(call.out.as<std::byte>() + index * bytes_of(call.out.dtype), row, width);
+  }
+}
+
+void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
+              MatmulScratch& scratch, std::vector<float>& sums) {
+  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
+  if (sums.empty()) sums.resize(kBlockRows * kPanelGroup * kPanelOutputs);
+  products.multiply({.out = sums.data(),
+                     .x = packed_block(call, products, scratch, task.first),
+                     .panel = call.weight.panel(0, task.panel),
+                     .panels = task.panels,
+                     .panel_bytes = call.weight.panel_bytes(),
+                     .rows = task.rows,
+                     .depth = call.weight.depth()});
+  for (int64_t p = 0; p < task.panels; ++p) {
+    store_sums(call, kernels, task, task.panel + p, sums.data() + p * task.rows * kPanelOutputs);
   }
 }
 
@@ -86,30 +116,15 @@ void store_sums(const MatmulCall& call, const Kernels& kernels, float* sums, int
 
 void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
             MatmulScratch& scratch) {
-  const int64_t rows = call.x.dim(0), panels = call.weight.panels();
-  if (rows == 0 || panels == 0) return;
+  if (call.out.empty()) return;
   const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
   const Cut c = cut(call, products.tile_rows, team.size());
   pack_rows(call, products, c, team, scratch);
   scratch.of_worker.resize(static_cast<size_t>(team.size()));
   team.for_chunks(c.tasks, c.grain, [&](int64_t begin, int64_t end, int worker) {
     std::vector<float>& sums = scratch.of_worker[static_cast<size_t>(worker)];
-    if (sums.empty()) sums.resize(kBlockRows * kPanelGroup * kPanelOutputs);
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t panel = task / c.blocks * c.group, first = task % c.blocks * c.block_rows;
-      const int64_t count = std::min(c.group, panels - panel);
-      const int64_t block = std::min(c.block_rows, rows - first);
-      products.multiply({.out = sums.data(),
-                         .x = packed_block(call, products, scratch, first),
-                         .panel = call.weight.panel(0, panel),
-                         .panels = count,
-                         .panel_bytes = call.weight.panel_bytes(),
-                         .rows = block,
-                         .depth = call.weight.depth()});
-      for (int64_t p = 0; p < count; ++p) {
-        float* panel_sums = sums.data() + p * block * kPanelOutputs;
-        store_sums(call, kernels, panel_sums, first, block, panel + p);
-      }
+    for (int64_t i = begin; i < end; ++i) {
+      run_task(call, kernels, task_at(call, c, i), scratch, sums);
     }
   });
 }

@@ -132,6 +132,7 @@ constexpr int64_t kBlockDepth =
 // A block of packed rows is [depth / kBlockDepth][tiles][kBlockDepth / kDepth][tile's
 // rows][kDepth]: what is multiplied with one block of a panel lies together. (Whole tiles one after
 // another put the parts that are used together at distances that share cache sets.)
+// NOLINTNEXTLINE(readability-function-size): the three loops are the tiling
 template <class Form>
 void multiply(const PanelProduct& product) {
   const auto* w = static_cast<const typename Form::Weight*>(product.panel);
@@ -152,20 +153,26 @@ void multiply(const PanelProduct& product) {
   }
 }
 
+// to[i / kDepth * stride + i % kDepth] = values[i].
+template <class Form>
+inline void spread(typename Form::Row* to, const typename Form::Row* values, int64_t n,
+                   int64_t stride) {
+  for (int64_t i = 0; i < n; i += Form::kDepth, to += stride) {
+    __builtin_memcpy(to, values + i, Form::kDepth * sizeof *to);
+  }
+}
+
 // Rows [first, first + rows) and [k, k + depth) of x as one part of a block of packed rows.
 template <class Form, class T>
 void pack_part(typename Form::Row* tile, const RowPacking& packing, int64_t k, int64_t depth) {
-  constexpr int64_t kStep = Form::kDepth;
   const int64_t rows = smaller(packing.rows - packing.first, kTileRows);
   const auto* from = static_cast<const T*>(packing.x) + packing.first * packing.in + k;
   for (int64_t j = 0; j < depth; j += kLanes) {
-    const int64_t width = smaller(depth - j, kLanes);
     for (int64_t r = 0; r < rows; ++r) {
       typename Form::Row values[kLanes];
       store(values, load_first(from + r * packing.in + j, packing.in - k - j));
-      for (int64_t i = 0; i < width; i += kStep) {
-        __builtin_memcpy(tile + (j + i) * rows + r * kStep, values + i, kStep * sizeof values[0]);
-      }
+      spread<Form>(tile + j * rows + r * Form::kDepth, values, smaller(depth - j, kLanes),
+                   rows * Form::kDepth);
     }
   }
 }

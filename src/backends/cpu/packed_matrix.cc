@@ -74,7 +74,7 @@ void pack_panel(std::byte* out, const std::byte* values, int64_t rows, const Mat
     case DType::kBF16: pack_panel<BFloat16, 2>(out, values, rows, spec); break;
     case DType::kF16: pack_panel<Float16, 1>(out, values, rows, spec); break;
     case DType::kI32:
-    case DType::kU8: MUST(!"a weight is a float");
+    case DType::kU8: MUST(spec.dtype == DType::kF32);  // a weight is a float
   }
 }
 
@@ -86,23 +86,30 @@ PackedMatrix::PackedMatrix(const MatrixSpec& spec, const PanelReader& reader, Th
   std::mutex mutex;
   std::optional<Error> error;  // the first one; guarded by mutex
   std::atomic<bool> failed = false;
-  team.for_chunks(spec.count * panels(), 1, [&](int64_t begin, int64_t end, int worker) {
-    for (int64_t i = begin; i < end && !failed; ++i) {
-      const int64_t expert = i / panels(), row = i % panels() * kPanelOutputs;
-      const int64_t rows = std::min(kPanelOutputs, spec.out - row);
-      try {
-        const Panel read = reader.read(expert, row, rows, scratch[static_cast<size_t>(worker)]);
-        pack_panel(static_cast<std::byte*>(buffer_.data()) + i * panel_bytes(), read.values.data(),
-                   rows, spec_);
-        reader.done(expert, row, rows);
-      } catch (const Error& e) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = e;
-        failed = true;
-      }
+  // Jobs of a team must not throw.
+  const auto pack_or_fail = [&](int64_t index, int worker) {
+    try {
+      read_panel(index, reader, scratch[static_cast<size_t>(worker)]);
+    } catch (const Error& e) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = e;
+      failed = true;
     }
+  };
+  team.for_chunks(spec.count * panels(), 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end && !failed; ++i) pack_or_fail(i, worker);
   });
   if (error) throw *error;
+}
+
+void PackedMatrix::read_panel(int64_t index, const PanelReader& reader,
+                              std::vector<std::byte>& scratch) {
+  const int64_t expert = index / panels(), row = index % panels() * kPanelOutputs;
+  const int64_t rows = std::min(kPanelOutputs, spec_.out - row);
+  const Panel read = reader.read(expert, row, rows, scratch);
+  pack_panel(static_cast<std::byte*>(buffer_.data()) + index * panel_bytes(), read.values.data(),
+             rows, spec_);
+  reader.done(expert, row, rows);
 }
 
 int64_t PackedMatrix::depth_of(const MatrixSpec& spec) {

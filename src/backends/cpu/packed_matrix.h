@@ -32,6 +32,7 @@ class PackedMatrix final : public Matrix {
   void copy_row(void* out, int64_t row, int64_t begin, int64_t end) const;
 
  private:
+  void read_panel(int64_t index, const PanelReader& reader, std::vector<std::byte>& scratch);
   static int64_t depth_of(const MatrixSpec& spec);
   static int64_t panels_of(const MatrixSpec& spec);
   static int64_t panel_bytes_of(const MatrixSpec& spec);

@@ -8,7 +8,16 @@
 #include <stdint.h>
 
 #if defined(__AVX2__)
+// GCC 12 takes the "undefined" operands of its own AVX-512 intrinsics for uninitialized variables.
+#if !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #else
