@@ -72,13 +72,11 @@ std::string ThreadGroup::abort_reason() {
 }
 
 uint32_t ThreadGroup::wait_for_change(const std::atomic<uint32_t>& state, uint32_t old) const {
-  if (spins_) {
-    const auto until = std::chrono::steady_clock::now() + kSpinTime;
-    do {
-      for (int i = 0; i < kLooksPerClockRead; ++i) {
-        if (const uint32_t now = state.load(); now != old) return now;
-      }
-    } while (std::chrono::steady_clock::now() < until);
+  const auto start = std::chrono::steady_clock::now();
+  for (int looks = 1; spins_; ++looks) {
+    if (const uint32_t now = state.load(); now != old) return now;
+    if (looks % kLooksPerClockRead != 0) continue;
+    if (std::chrono::steady_clock::now() - start > kSpinTime) break;
   }
   state.wait(old);
   return state.load();
@@ -127,7 +125,7 @@ void ThreadCommunicator::all_reduce_sum(Tensor inout) {
     case DType::kBF16: sum_slice<BFloat16>(slice); break;
     case DType::kF16: sum_slice<Float16>(slice); break;
     case DType::kI32:
-    case DType::kU8: MUST(!"a float dtype");
+    case DType::kU8: MUST(false);  // only floats are added up
   }
   leave();
 }

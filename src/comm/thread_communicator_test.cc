@@ -14,21 +14,29 @@
 namespace pagoda {
 namespace {
 
-// Runs one thread a rank; a rank that throws aborts the group. Returns what each rank threw.
-std::vector<std::string> run_ranks(int ranks, const std::function<void(Communicator&)>& job) {
+using Job = std::function<void(Communicator&)>;
+
+// What the job of this rank threw, or "". The others learn of it.
+std::string error_of_rank(ThreadGroup& group, int rank, const Job& job) {
+  const std::unique_ptr<Communicator> communicator = group.communicator(rank);
+  try {
+    job(*communicator);
+  } catch (const Error& e) {
+    group.abort(e.what());
+    return e.what();
+  }
+  return "";
+}
+
+// One thread a rank. Returns what each threw.
+std::vector<std::string> run_ranks(int ranks, const Job& job) {
   ThreadGroup group(ranks);
   std::vector<std::string> errors(static_cast<size_t>(ranks));
   std::vector<std::thread> threads;
+  threads.reserve(errors.size());
   for (int rank = 0; rank < ranks; ++rank) {
-    threads.emplace_back([&, rank] {
-      const std::unique_ptr<Communicator> communicator = group.communicator(rank);
-      try {
-        job(*communicator);
-      } catch (const Error& e) {
-        errors[static_cast<size_t>(rank)] = e.what();
-        group.abort(e.what());
-      }
-    });
+    threads.emplace_back(
+        [&, rank] { errors[static_cast<size_t>(rank)] = error_of_rank(group, rank, job); });
   }
   for (std::thread& t : threads) t.join();
   return errors;
@@ -93,7 +101,7 @@ TEST_CASE("all_gather puts the parts in rank order on every rank") {
   run_ranks(kRanks, [&](Communicator& c) {
     std::vector<int32_t> mine = {10 * c.rank(), 10 * c.rank() + 1};
     std::vector<int32_t>& all = got[static_cast<size_t>(c.rank())];
-    all.resize(2 * kRanks);
+    all.resize(size_t{2} * kRanks);
     c.all_gather(make_view(all.data(), {kRanks, 2}, DType::kI32),
                  make_view(mine.data(), {2}, DType::kI32));
   });

@@ -1,6 +1,34 @@
 // The whole collection of golden checkpoints, on every backend of the build.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "models/test_golden.h"
 #include "models/test_golden_cases.h"
 
-std::filesystem::path pagoda::golden_root() {
+namespace pagoda {
+
+std::filesystem::path golden_root() {
   return std::filesystem::path(PAGODA_SHARED_DIR) / "golden";
 }
+
+namespace {
+
+bool is_dense(const std::string& name) {
+  const auto starts = [&](std::string_view prefix) { return name.starts_with(prefix); };
+  return (starts("llama-") || starts("mistral") || starts("qwen2-") || starts("qwen3-")) &&
+         name.find("moe") == std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("no dense checkpoint of the collection is left out") {
+  const auto found = golden_folders(golden_root());
+  for (const auto& entry : std::filesystem::directory_iterator(golden_root())) {
+    if (!entry.is_directory() || !is_dense(entry.path().filename().string())) continue;
+    CAPTURE(entry.path().string());
+    CHECK(std::find(found.begin(), found.end(), entry.path()) != found.end());
+  }
+}
+
+}  // namespace pagoda

@@ -4,6 +4,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstring>
+#include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -85,7 +87,7 @@ Difference difference(const std::vector<float>& got, const std::vector<float>& e
   double largest = 0.0, squares = 0.0, expected_squares = 0.0;
   for (size_t i = 0; i < got.size(); ++i) {
     const double d = std::abs(static_cast<double>(got[i]) - static_cast<double>(expected[i]));
-    largest = d <= largest ? largest : d;  // NaN stays
+    if (!(d <= largest) && !std::isnan(largest)) largest = d;  // NaN comes and stays
     squares += d * d;
     expected_squares += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
   }
@@ -93,45 +95,81 @@ Difference difference(const std::vector<float>& got, const std::vector<float>& e
   return {largest / rms, std::sqrt(squares / static_cast<double>(got.size())) / rms};
 }
 
-GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed) {
-  const size_t prompts = golden.prompts.size();
-  GoldenRun run{.logits = std::vector<std::vector<float>>(prompts),
-                .greedy = std::vector<std::vector<int32_t>>(prompts)};
-  std::vector<TestSequence> sequences;
-  for (const GoldenPrompt& p : golden.prompts) sequences.push_back({.tokens = p.ids});
+namespace {
 
-  uint64_t draw = 0;
-  for (bool is_done = false; !is_done;) {
+// The prompts of a golden folder on their way through the cache.
+class GoldenTraffic {
+ public:
+  GoldenTraffic(const Golden& golden, uint64_t seed) : golden_(golden), seed_(seed) {
+    for (const GoldenPrompt& p : golden.prompts) sequences_.push_back({.tokens = p.ids});
+    run_.logits.resize(golden.prompts.size());
+    run_.greedy.resize(golden.prompts.size());
+  }
+
+  bool is_done() const {
+    for (size_t i = 0; i < sequences_.size(); ++i) {
+      if (wants_more(i)) return false;
+    }
+    return true;
+  }
+
+  // What the next step computes; perhaps nothing. `which` gets the prompt of each portion.
+  std::vector<Portion> draw(std::vector<size_t>& which) {
     std::vector<Portion> portions;
-    std::vector<size_t> which;
-    is_done = true;
-    for (size_t i = 0; i < prompts; ++i) {
-      if (run.greedy[i].size() == golden.prompts[i].greedy.size()) continue;
-      is_done = false;
-      const int64_t left = static_cast<int64_t>(sequences[i].tokens.size()) - sequences[i].computed;
-      const auto most = static_cast<int64_t>(40.0 * uniform_from(seed, draw++));  // 0: sits out
-      if (most == 0) continue;
-      portions.push_back({&sequences[i], std::min(left, most)});
+    for (size_t i = 0; i < sequences_.size(); ++i) {
+      if (!wants_more(i)) continue;
+      const auto most = static_cast<int64_t>(40.0 * uniform_from(seed_, draws_++));
+      if (most == 0) continue;  // sits this step out
+      portions.push_back({&sequences_[i], std::min(most, num_left(i))});
       which.push_back(i);
     }
-    if (portions.empty()) continue;
+    return portions;
+  }
 
+  // logits [rows, vocab] of the next tokens of prompt i.
+  void take(size_t i, std::span<const float> logits, int64_t vocab) {
+    const bool is_prompt = run_.greedy[i].empty();
+    if (is_prompt) run_.logits[i].insert(run_.logits[i].end(), logits.begin(), logits.end());
+    if (num_left(i) > 0) return;
+    const int32_t next = most_likely(logits.last(static_cast<size_t>(vocab)));
+    run_.greedy[i].push_back(next);
+    sequences_[i].tokens.push_back(next);
+  }
+
+  GoldenRun take_run() { return std::move(run_); }
+
+ private:
+  bool wants_more(size_t i) const {
+    return run_.greedy[i].size() < golden_.prompts[i].greedy.size();
+  }
+  int64_t num_left(size_t i) const {
+    return static_cast<int64_t>(sequences_[i].tokens.size()) - sequences_[i].computed;
+  }
+
+  const Golden& golden_;
+  const uint64_t seed_;
+  uint64_t draws_ = 0;
+  std::vector<TestSequence> sequences_;
+  GoldenRun run_;
+};
+
+}  // namespace
+
+GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed) {
+  GoldenTraffic traffic(golden, seed);
+  while (!traffic.is_done()) {
+    std::vector<size_t> which;
+    const std::vector<Portion> portions = traffic.draw(which);
+    if (portions.empty()) continue;
     const std::vector<float> logits = runner.step(portions);
-    auto row = logits.begin();
+    const float* row = logits.data();
     for (size_t p = 0; p < portions.size(); ++p) {
-      const size_t i = which[p];
-      const auto end = row + portions[p].tokens * runner.vocab();
-      const bool is_prompt = run.greedy[i].empty();
-      if (is_prompt) run.logits[i].insert(run.logits[i].end(), row, end);
-      if (sequences[i].computed == static_cast<int64_t>(sequences[i].tokens.size())) {
-        const int32_t next = most_likely({end - runner.vocab(), end});
-        run.greedy[i].push_back(next);
-        sequences[i].tokens.push_back(next);
-      }
+      const float* end = row + portions[p].tokens * runner.vocab();
+      traffic.take(which[p], {row, end}, runner.vocab());
       row = end;
     }
   }
-  return run;
+  return traffic.take_run();
 }
 
 }  // namespace pagoda

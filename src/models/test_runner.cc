@@ -117,6 +117,7 @@ std::vector<std::vector<int32_t>> TestRunner::continue_greedily(
     const std::vector<std::vector<int32_t>>& prompts, const std::vector<size_t>& counts) {
   std::vector<std::vector<int32_t>> continuations(prompts.size());
   std::vector<TestSequence> sequences;
+  sequences.reserve(prompts.size());
   for (const auto& prompt : prompts) sequences.push_back({.tokens = prompt});
   for (;;) {
     std::vector<Portion> portions;

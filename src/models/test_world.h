@@ -39,6 +39,18 @@ inline std::vector<std::string> backends_here() {
   return names;
 }
 
+// One rank of several: whatever fails is kept, and stops the others.
+inline std::optional<Error> error_of_rank(ThreadGroup& group, int rank, const std::string& backend,
+                                          const std::function<void(const TestRank&)>& job) {
+  try {
+    job({open_device(backend, {.ordinal = rank, .threads = 1}), group.communicator(rank)});
+  } catch (const Error& e) {
+    group.abort(e.what());
+    return e;
+  }
+  return std::nullopt;
+}
+
 // job(rank) on one thread a rank. The first error of any rank is thrown once all have ended.
 inline void run_ranks(const std::string& backend, int ranks,
                       const std::function<void(const TestRank&)>& job) {
@@ -49,14 +61,10 @@ inline void run_ranks(const std::string& backend, int ranks,
   ThreadGroup group(ranks);
   std::vector<std::optional<Error>> errors(static_cast<size_t>(ranks));
   std::vector<std::thread> threads;
+  threads.reserve(errors.size());
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
-      try {
-        job({open_device(backend, {.ordinal = rank, .threads = 1}), group.communicator(rank)});
-      } catch (const Error& e) {
-        errors[static_cast<size_t>(rank)] = e;
-        group.abort(e.what());
-      }
+      errors[static_cast<size_t>(rank)] = error_of_rank(group, rank, backend, job);
     });
   }
   for (std::thread& t : threads) t.join();

@@ -142,7 +142,10 @@ RotaryFrequencies rotary_frequencies(const RotarySpec& spec) {
 
 Rotary::Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions) {
   const RotaryFrequencies f = rotary_frequencies(spec);
+  const auto half = static_cast<int64_t>(f.radians.size());
   std::vector<float> cos, sin;
+  cos.reserve(static_cast<size_t>(max_positions * half));
+  sin.reserve(static_cast<size_t>(max_positions * half));
   for (int64_t position = 0; position < max_positions; ++position) {
     for (const double radians : f.radians) {
       const double angle = static_cast<double>(position) * radians;
@@ -150,7 +153,6 @@ Rotary::Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions) 
       sin.push_back(static_cast<float>(std::sin(angle) * f.amplitude));
     }
   }
-  const auto half = static_cast<int64_t>(f.radians.size());
   cos_ = w.constant({max_positions, half}, cos.data());
   sin_ = w.constant({max_positions, half}, sin.data());
 }

@@ -84,12 +84,11 @@ void RefOps::paged_attention(const Attention& call) {
   MUST(heads % call.cache.shape.kv_heads == 0);
   const int32_t* offsets = call.index.query_offsets.as<int32_t>();
   for (int64_t s = 0; s < call.index.kv_lengths.count(); ++s) {
-    for (int64_t row = offsets[s]; row < offsets[s + 1]; ++row) {
-      const int64_t end = call.index.kv_lengths.as<int32_t>()[s] - (offsets[s + 1] - 1 - row);
+    const int32_t length = call.index.kv_lengths.as<int32_t>()[s];
+    for (int64_t i = offsets[s] * heads; i < offsets[s + 1] * heads; ++i) {
+      const int64_t row = i / heads, end = length - (offsets[s + 1] - 1 - row);
       const int64_t first = call.window > 0 ? std::max<int64_t>(0, end - call.window) : 0;
-      for (int64_t h = 0; h < heads; ++h) {
-        write_row(call.out, row * heads + h, attend(call, {s, row, h, first, end}));
-      }
+      write_row(call.out, i, attend(call, {s, row, i % heads, first, end}));
     }
   }
 }

@@ -28,19 +28,22 @@ DType dtype_of(Encoding encoding) {
 
 RefMatrix::RefMatrix(const MatrixSpec& spec, const PanelReader& reader) : spec_(spec) {
   values_.reserve(static_cast<size_t>(spec.count * spec.out * spec.in));
-  const DType stored = dtype_of(spec.encoding);
-  std::vector<std::byte> scratch;
   for (int64_t expert = 0; expert < spec.count; ++expert) {
     for (int64_t first = 0; first < spec.out; first += kPanelRows) {
-      const int64_t rows = std::min(kPanelRows, spec.out - first);
-      const Panel panel = reader.read(expert, first, rows, scratch);
-      MUST(static_cast<int64_t>(panel.values.size()) == rows * spec.in * bytes_of(stored));
-      for (int64_t i = 0; i < rows * spec.in; ++i) {
-        values_.push_back(rounded(spec.dtype, load(stored, panel.values.data(), i)));
-      }
-      reader.done(expert, first, rows);
+      append(reader, expert, first, std::min(kPanelRows, spec.out - first));
     }
   }
+}
+
+void RefMatrix::append(const PanelReader& reader, int64_t expert, int64_t first, int64_t rows) {
+  const DType stored = dtype_of(spec_.encoding);
+  std::vector<std::byte> scratch;
+  const Panel panel = reader.read(expert, first, rows, scratch);
+  MUST(static_cast<int64_t>(panel.values.size()) == rows * spec_.in * bytes_of(stored));
+  for (int64_t i = 0; i < rows * spec_.in; ++i) {
+    values_.push_back(rounded(spec_.dtype, load(stored, panel.values.data(), i)));
+  }
+  reader.done(expert, first, rows);
 }
 
 int64_t RefMatrix::bytes() const {

@@ -22,6 +22,8 @@ class RefMatrix final : public Matrix {
   }
 
  private:
+  void append(const PanelReader& reader, int64_t expert, int64_t first, int64_t rows);
+
   MatrixSpec spec_;
   std::vector<float> values_;  // [count, out, in]
 };

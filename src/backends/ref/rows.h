@@ -17,7 +17,7 @@ inline float load(DType dtype, const void* data, int64_t i) {
     case DType::kI32:
     case DType::kU8: break;
   }
-  MUST(!"a float dtype");
+  MUST(false);  // only floats are computed with
   return 0.0f;
 }
 
@@ -29,7 +29,7 @@ inline void store(DType dtype, void* data, int64_t i, float x) {
     case DType::kI32:
     case DType::kU8: break;
   }
-  MUST(!"a float dtype");
+  MUST(false);  // only floats are computed with
 }
 
 inline float rounded(DType dtype, float x) {
