@@ -109,6 +109,13 @@ TEST_CASE("the demo model answers as the reference does, on cpu in float32") {
   check_demo(demo_config("cpu", DType::kF32));
 }
 
+TEST_CASE("the demo model answers as the reference does, on cpu in float32 on three ranks") {
+  EngineConfig config = demo_config("cpu", DType::kF32);
+  config.parallel.tensor_parallel_size = 3;
+  config.parallel.threads = 1;
+  check_demo(config);
+}
+
 TEST_CASE("the demo model answers as the reference does where bfloat16 can tell, on cpu") {
   check_demo(demo_config("cpu", DType::kBF16));
 }

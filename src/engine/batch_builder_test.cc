@@ -1,0 +1,64 @@
+#include "engine/batch_builder.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "backends/backends.h"
+
+namespace pagoda {
+namespace {
+
+std::vector<int32_t> numbers(Device& device, Tensor t) {
+  std::vector<int32_t> host(static_cast<size_t>(t.count()));
+  device.copy_out(host.data(), t);
+  return host;
+}
+
+Sequence sequence_of(std::vector<TokenId> prompt) {
+  return Sequence({.id = RequestId(1), .prompt = std::move(prompt)}, 0, {});
+}
+
+using Numbers = std::vector<int32_t>;
+
+TEST_CASE("a batch names every token's place in the cache and what each sequence sees") {
+  const auto device = open_device("ref", {.threads = 1});
+  BlockPool pool(8);
+  Sequence prompt = sequence_of({TokenId(10), TokenId(11), TokenId(12), TokenId(13), TokenId(14)});
+  Sequence decode = sequence_of({TokenId(20), TokenId(21), TokenId(22)});
+  decode.add_block(*pool.take());  // block 0
+  for (int i = 0; i < 3; ++i) prompt.add_block(*pool.take());
+  decode.add_block(*pool.take());  // block 4
+  const StepPlan plan = {{
+      {.sequence = &decode, .first = 2, .count = 1, .outputs = 1, .samples = true},
+      {.sequence = &prompt, .first = 1, .count = 3, .outputs = 2, .samples = false},
+  }};
+  BatchBuilder builder(*device,
+                       {.tokens = 16, .sequences = 4, .outputs = 8, .blocks_a_sequence = 8}, 2);
+  const Batch batch = builder.build(plan);
+  CHECK(numbers(*device, batch.tokens) == Numbers{22, 11, 12, 13});
+  CHECK(numbers(*device, batch.positions) == Numbers{2, 1, 2, 3});
+  CHECK(numbers(*device, batch.slots) == Numbers{4 * 2, 1 * 2 + 1, 2 * 2, 2 * 2 + 1});
+  CHECK(numbers(*device, batch.output_rows) == Numbers{0, 2, 3});
+  CHECK(numbers(*device, batch.attention.query_offsets) == Numbers{0, 1, 4});
+  CHECK(numbers(*device, batch.attention.kv_lengths) == Numbers{3, 4});
+  CHECK(batch.attention.block_table.dim(1) == 2);
+  CHECK(numbers(*device, batch.attention.block_table) == Numbers{0, 4, 1, 2});
+}
+
+TEST_CASE("a step without outputs has no output rows") {
+  const auto device = open_device("ref", {.threads = 1});
+  BlockPool pool(2);
+  Sequence prompt = sequence_of({TokenId(1), TokenId(2), TokenId(3)});
+  prompt.add_block(*pool.take());
+  const StepPlan plan = {
+      {{.sequence = &prompt, .first = 0, .count = 2, .outputs = 0, .samples = false}}};
+  BatchBuilder builder(*device, {.tokens = 4, .sequences = 1, .outputs = 1, .blocks_a_sequence = 2},
+                       4);
+  const Batch batch = builder.build(plan);
+  CHECK(batch.output_rows.empty());
+  CHECK(batch.tokens.dim(0) == 2);
+}
+
+}  // namespace
+}  // namespace pagoda
