@@ -227,8 +227,8 @@ void serve(const SettingsAndRemarks& given, const std::string& arguments) {
   log_beginning(given, arguments);
   Service service(given.settings);
   service.load();
+  const Shutdown::PoliteEnd end(shutdown, [&service] { service.end_politely(); });
   service.open_to_requests();
-  shutdown.end_with([&service] { service.end_politely(); });
   service.run(shutdown);
 }
 

@@ -56,14 +56,24 @@ Shutdown::Shutdown() {
 Shutdown::~Shutdown() {
   make_readable(over_);
   watching_.join();
-  if (ending_.joinable()) ending_.join();
   for (const int descriptor : {signals_, over_, first_taken_}) close(descriptor);
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
-void Shutdown::end_with(std::function<void()> politely) {
-  const std::lock_guard lock(mutex_);
-  politely_ = std::move(politely);
+Shutdown::PoliteEnd::PoliteEnd(Shutdown& shutdown, std::function<void()> politely)
+    : shutdown_(shutdown) {
+  const std::lock_guard lock(shutdown_.mutex_);
+  shutdown_.politely_ = std::move(politely);
+}
+
+Shutdown::PoliteEnd::~PoliteEnd() {
+  std::thread ending;
+  {
+    const std::lock_guard lock(shutdown_.mutex_);
+    shutdown_.politely_ = nullptr;
+    ending.swap(shutdown_.ending_);
+  }
+  if (ending.joinable()) ending.join();
 }
 
 void Shutdown::wait_for_signal() {
@@ -89,7 +99,7 @@ void Shutdown::take(int signal) {
 void Shutdown::end_first_time(int signal) {
   const std::lock_guard lock(mutex_);
   if (!politely_) {
-    LOG_INFO("{} while starting: nothing is served yet, ending at once.", name_of(signal));
+    LOG_INFO("{}: nothing is served, so ending at once.", name_of(signal));
     std::_Exit(EXIT_SUCCESS);
   }
   LOG_INFO("{}: shutting down. A second one ends the program at once.", name_of(signal));

@@ -14,15 +14,24 @@ namespace pagoda {
 class Shutdown {
  public:
   Shutdown();
-  // Waits for `politely`, if it runs.
   ~Shutdown();
   Shutdown(const Shutdown&) = delete;
   Shutdown& operator=(const Shutdown&) = delete;
 
-  // Until this call a signal ends the program at once with exit code 0: nothing is served yet, and
-  // loading only reads. From now on the first signal runs `politely` on a thread of its own; a
-  // second one ends the program at once with 128 + its number.
-  void end_with(std::function<void()> politely);
+  // While this lives, the first signal runs `politely` on a thread of its own, and a second one
+  // ends the program at once with 128 + its number. Before and after, nothing is served, and a
+  // signal ends the program at once with exit code 0. The end of its life waits for `politely`.
+  class PoliteEnd {
+   public:
+    PoliteEnd(Shutdown& shutdown, std::function<void()> politely);
+    ~PoliteEnd();
+    PoliteEnd(const PoliteEnd&) = delete;
+    PoliteEnd& operator=(const PoliteEnd&) = delete;
+
+   private:
+    Shutdown& shutdown_;
+  };
+
   // Blocks until the first signal has come.
   void wait_for_signal();
 
@@ -36,7 +45,7 @@ class Shutdown {
   sigset_t before_;
   std::mutex mutex_;
   std::function<void()> politely_;  // under mutex_
-  std::thread ending_;              // watching thread, then destructor
+  std::thread ending_;              // under mutex_ until it is joined
   int num_taken_ = 0;               // watching thread
   int first_taken_ = -1;            // eventfd: readable after the first signal
   std::thread watching_;

@@ -227,7 +227,7 @@ class ServingTest(unittest.TestCase):
                 self.assertEqual(s.get("/version", port)[0], 200)
                 s.process.send_signal(signal.SIGTERM)
                 self.assertEqual(s.wait_for_end(), 0)
-                self.assertIn("SIGTERM while starting", s.log())
+                self.assertIn("SIGTERM: nothing is served", s.log())
                 self.assertNotIn("Application startup complete.", s.log())
 
 
