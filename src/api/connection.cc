@@ -15,7 +15,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
-#include <limits>
+#include <utility>
 
 #include "api/error_body.h"
 #include "api/request_log.h"
@@ -89,6 +89,26 @@ class InFlight {
   Service& service_;
 };
 
+// The share of the memory for bodies that one request takes.
+class HeldBytes {
+ public:
+  explicit HeldBytes(Service& service) : service_(service) {}
+  ~HeldBytes() { drop(); }
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+
+  [[nodiscard]] bool grow_to(size_t bytes) {
+    const size_t more = bytes - bytes_;
+    bytes_ = bytes;
+    return service_.hold(more);
+  }
+  void drop() { service_.release(std::exchange(bytes_, 0)); }
+
+ private:
+  Service& service_;
+  size_t bytes_ = 0;
+};
+
 class Connection : public EventListener, public Closable {
  public:
   Connection(asio::ip::tcp::socket socket, const ConnectionParts& parts)
@@ -146,7 +166,8 @@ class Connection : public EventListener, public Closable {
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(config_.limits.max_header_bytes));
     parser.body_limit(config_.limits.max_body_bytes);
-    const bool received = co_await receive(parser);
+    HeldBytes held(parts_.service);
+    const bool received = co_await receive(parser, held);
     if (!received) co_return false;
     http_1_0_ = parser.get().version() < 11;
     keep_alive_ = parser.get().keep_alive() && !http_1_0_ && !closing_;
@@ -200,7 +221,7 @@ class Connection : public EventListener, public Closable {
     co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
-  asio::awaitable<bool> receive(Parser& parser) {
+  asio::awaitable<bool> receive(Parser& parser, HeldBytes& held) {
     error_code failed;
     stream_.expires_after(config_.limits.header_timeout);
     co_await http::async_read_header(stream_, in_, parser,
@@ -218,8 +239,13 @@ class Connection : public EventListener, public Closable {
       stream_.expires_after(config_.limits.body_timeout);
       co_await http::async_read_some(stream_, in_, parser,
                                      asio::redirect_error(asio::use_awaitable, failed));
+      if (!failed && !held.grow_to(parser.get().body().size())) {
+        failed = asio::error::make_error_code(asio::error::no_memory);
+      }
     }
     if (!failed) co_return true;
+    parser.get().body() = std::string();
+    held.drop();
     co_await refuse(failed);
     co_return false;
   }
@@ -240,13 +266,14 @@ class Connection : public EventListener, public Closable {
     } else if (failed == http::error::header_limit) {
       reply = text_reply(431, fmt::format("the headers are larger than {} bytes",
                                           config_.limits.max_header_bytes));
-    } else if (failed == beast::error::timeout) {
-      reply = text_reply(408, "the request took too long to arrive");
+    } else if (failed == asio::error::no_memory) {
+      reply = error_reply(503, "ServiceUnavailableError",
+                          "the server holds as many large requests as it can; try again later");
     } else if (failed.category() == http::make_error_code(http::error::bad_method).category() &&
                failed != http::error::end_of_stream && failed != http::error::partial_message) {
       reply = text_reply(400, "Invalid HTTP request received.");
     } else {
-      co_return;  // the client is gone
+      co_return;  // the client is gone, or took too long: the stream is closed already
     }
     keep_alive_ = false;
     LOG_DEBUG("{}: {} ({})", peer_, reply.body, failed.message());

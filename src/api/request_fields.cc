@@ -82,8 +82,9 @@ void read_stream_options(FieldReader& in, RequestFields& out, ValidationErrors& 
   const json::object* options = in.dict("stream_options");
   if (options == nullptr) return;
   FieldReader inner(*options, errors, {"stream_options"});
+  out.has_stream_options = true;
   out.include_usage = inner.flag("include_usage").value_or(true);
-  out.continuous_usage = inner.flag("continuous_usage_stats").value_or(false) && out.include_usage;
+  out.continuous_usage = inner.flag("continuous_usage_stats").value_or(false);
 }
 
 void read_sampling(FieldReader& in, RequestFields& out) {

@@ -35,6 +35,7 @@ struct RequestFields {
   int64_t priority = 0;
   std::string cache_salt;
   bool stream = false;
+  bool has_stream_options = false;
   bool include_usage = false;     // a last chunk with the usage
   bool continuous_usage = false;  // the usage so far in every chunk
 };

@@ -32,14 +32,16 @@ RouteAnswer invalid_request(const ValidationErrors& errors) {
 }
 
 AnswerFrame answer_frame(const RequestFields& fields, std::string id, const RouteContext& context) {
+  const bool usage = fields.include_usage ||
+                     (fields.has_stream_options && context.openai().enable_force_include_usage);
   return {.engine = context.parts.engine,
           .tokenizer = context.parts.tokenizer,
           .id = std::move(id),
           .model = fields.model.empty() ? context.default_model() : fields.model,
           .created = std::time(nullptr),
           .stream = fields.stream,
-          .include_usage = fields.include_usage,
-          .continuous_usage = fields.continuous_usage,
+          .include_usage = usage,
+          .continuous_usage = usage && fields.continuous_usage,
           .prompt_tokens_details = context.openai().enable_prompt_tokens_details,
           .tokens_as_ids = fields.return_tokens_as_token_ids.value_or(
               context.openai().return_tokens_as_token_ids)};

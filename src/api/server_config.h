@@ -22,6 +22,7 @@ struct ListenConfig {
 struct HttpLimits {
   size_t max_header_bytes = 64 << 10;
   size_t max_body_bytes = 64 << 20;         // beyond: 413
+  size_t max_held_body_bytes = 1 << 30;     // of all requests together; beyond: 503
   size_t max_unsent_bytes = 16 << 20;       // a stream whose client does not read is given up here
   size_t max_connections = 16384;           // beyond: closed at once
   std::chrono::seconds keep_alive{5};       // VLLM_HTTP_TIMEOUT_KEEP_ALIVE: idle between requests
@@ -59,7 +60,7 @@ struct OpenAiConfig {
   std::string reasoning_parser;  // "qwen3" ...; empty: none
   bool return_tokens_as_token_ids = false;
   bool enable_prompt_tokens_details = false;  // usage.prompt_tokens_details
-  bool enable_force_include_usage = false;
+  bool enable_force_include_usage = false;    // acts where a stream has stream_options, as in vLLM
   int max_logprobs = 20;
 };
 

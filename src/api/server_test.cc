@@ -285,6 +285,34 @@ TEST_CASE("who sends nothing, or drop by drop, is let go in time") {
   CHECK(silent.read_to_end().empty());
 }
 
+TEST_CASE("headers and bodies that do not arrive in time end the connection") {
+  ServerConfig config = ServerFixture::default_config();
+  config.limits.body_timeout = 0s;
+  ServerFixture f(config);
+  Client client(f.server.port());
+  CHECK(client.send("POST /v1/completions HTTP/1.1\r\nContent-Length: 10\r\n\r\n{"));
+  CHECK(client.read_to_end().empty());
+  config.limits.header_timeout = 0s;
+  ServerFixture g(config);
+  Client slow(g.server.port());
+  CHECK(slow.send("POST /v1/comp"));
+  CHECK(slow.read_to_end().empty());
+}
+
+TEST_CASE("all bodies together have a limit, and what a request held is given back") {
+  ServerConfig config = ServerFixture::default_config();
+  config.limits.max_held_body_bytes = 1000;
+  ServerFixture f(config);
+  for (int i = 0; i < 3; ++i) {
+    Client large(f.server.port());
+    CHECK(large.send(post(std::string(2000, ' '))));
+    CHECK(large.read_reply().starts_with("HTTP/1.1 503 "));
+    Client small(f.server.port());
+    CHECK(small.send(post(std::string(900, ' '))));
+    CHECK(small.read_reply().starts_with("HTTP/1.1 400 "));
+  }
+}
+
 TEST_CASE("HEAD gets no body, and its connection goes on") {
   ServerFixture f;
   Client client(f.server.port());

@@ -43,6 +43,11 @@ class Service {
   void begin_request() { ++in_flight_; }
   void end_request() { --in_flight_; }
   int64_t in_flight() const { return in_flight_; }
+  // Bodies that are held in memory. False where there would be too many; release() all the same.
+  [[nodiscard]] bool hold(size_t bytes) {
+    return held_bytes_.fetch_add(bytes) + bytes <= config_.limits.max_held_body_bytes;
+  }
+  void release(size_t bytes) { held_bytes_ -= bytes; }
   ApiCounters& counters() { return counters_; }
   const ServerConfig& config() const { return config_; }
   EngineClient* engine() const;  // null before attach()
@@ -66,6 +71,7 @@ class Service {
   const ServerConfig config_;
   ApiCounters counters_;
   std::atomic<int64_t> in_flight_{0};
+  std::atomic<size_t> held_bytes_{0};
   std::atomic<bool> draining_{false};
   std::unique_ptr<const RouteContext> context_;      // set by attach()
   std::atomic<const RouteContext*> ready_{nullptr};  // points there once it is complete

@@ -47,6 +47,21 @@ TEST_CASE("a streamed completion sends one chunk a token, then the usage, then [
         "\n\ndata: [DONE]\n\n");
 }
 
+TEST_CASE("the usage of streams and cached tokens are told as the server is configured") {
+  ServerConfig config = ServiceFixture::default_config();
+  config.openai.enable_force_include_usage = true;
+  config.openai.enable_prompt_tokens_details = true;
+  ServiceFixture f(config);
+  f.engine.answer_with(" not");
+  const HttpReply stream = f.post(
+      "/v1/completions", completion(R"(,"stream":true,"stream_options":{"include_usage":false})"));
+  CHECK(stream.body.find(R"("prompt_tokens_details":{"cached_tokens":4}}})") != std::string::npos);
+  CHECK(f.post("/v1/completions", completion(R"(,"stream":true)")).body.find("cached") ==
+        std::string::npos);
+  CHECK(f.post("/v1/completions", completion(""))
+            .body.find(R"("prompt_tokens_details":{"cached_tokens":4}},"kv)") != std::string::npos);
+}
+
 TEST_CASE("a stop string split over two tokens is not sent, and ends the request in the engine") {
   ServiceFixture f;
   f.engine.answer_with(" not one large machine");
