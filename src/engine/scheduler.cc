@@ -42,7 +42,7 @@ std::vector<Event> Scheduler::abort_all(const std::string& error, Clock::time_po
 StepPlan Scheduler::plan(Clock::time_point now) {
   Draft draft = {.plan = {},
                  .tokens_left = config_.max_step_tokens,
-                 .logprob_rows_left = config_.max_prompt_logprob_rows};
+                 .logprob_rows_left = std::max<int64_t>(1, config_.max_prompt_logprob_rows)};
   add_decodes(draft);
   add_started_prefills(draft);
   admit_waiting(draft, now);
