@@ -39,6 +39,7 @@ inline void amx_copy_row(uint16_t* to, const uint16_t* from, int64_t first, int6
 }
 
 // A block of packed rows is [depth / kAmxBlockDepth][tiles][steps][tile's rows][32].
+// NOLINTNEXTLINE(readability-function-size): the three loops are the layout
 inline void amx_pack_rows(const RowPacking& packing) {
   const auto* from = static_cast<const uint16_t*>(packing.x) + packing.first * packing.in;
   const int64_t rows = amx_smaller(packing.rows - packing.first, kAmxTileRows);
@@ -100,8 +101,8 @@ inline void amx_multiply_tile(Unit& unit, const AmxBlock& block) {
 }
 
 // Tiles of `rows` rows each over rows [first, last) of a block.
-// NOLINTNEXTLINE(readability-function-size): the three loops are the tiling
 template <class Unit>
+// NOLINTNEXTLINE(readability-function-size): the three loops are the tiling
 inline void amx_multiply_rows(Unit& unit, const PanelProduct& product, int64_t first, int64_t last,
                               int64_t rows) {
   const auto* w = static_cast<const uint16_t*>(product.panel);

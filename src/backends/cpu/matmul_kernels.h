@@ -132,8 +132,8 @@ constexpr int64_t kBlockDepth =
 // A block of packed rows is [depth / kBlockDepth][tiles][kBlockDepth / kDepth][tile's
 // rows][kDepth]: what is multiplied with one block of a panel lies together. (Whole tiles one after
 // another put the parts that are used together at distances that share cache sets.)
-// NOLINTNEXTLINE(readability-function-size): the three loops are the tiling
 template <class Form>
+// NOLINTNEXTLINE(readability-function-size): the three loops are the tiling
 void multiply(const PanelProduct& product) {
   const auto* w = static_cast<const typename Form::Weight*>(product.panel);
   const auto* x = static_cast<const typename Form::Row*>(product.x);

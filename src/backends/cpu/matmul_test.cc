@@ -62,12 +62,14 @@ void check_rows(const Family& family, DType dtype) {
   const auto three = open(family, 3), one = open(family, 1);
   three->ops().matmul(all, x, *pack(*three, weights, dtype), {});
   const auto matrix = pack(*one, weights, dtype);
+  int differing = 0;
   for (const int64_t rows : {1, 2, 3, 5, 7, 12, 13, 31, 47, 100, 250}) {
     const int64_t first = rows * 7 % (kRows - rows);
     const Array some({rows, kOut}, DType::kF32);
     one->ops().matmul(some, rows_of(x, first, rows), *matrix, {});
-    CHECK(same_rows(some, all, first));
+    if (!same_rows(some, all, first)) ++differing;
   }
+  CHECK(differing == 0);
 }
 
 // An encoding is that of a file; what gather_rows gives back is what was kept.
@@ -79,7 +81,7 @@ void check_encoding(DType encoding, DType dtype) {
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i + 100);
   device->ops().gather_rows(rows, *pack(*device, weights, dtype), integers(ids), 100);
   Array expected({37, 45}, dtype);
-  for (int64_t i = 0; i < 37 * 45; ++i) expected.set(i, weights.at(i));
+  for (int64_t i = 0; i < expected.view().count(); ++i) expected.set(i, weights.at(i));
   CHECK(same_bits(rows, expected));
 }
 

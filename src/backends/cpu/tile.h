@@ -37,8 +37,8 @@ using Tile = V[kRows][kVectors];
 
 // sums[r][v] += x[r * stride] * weight(v). What is fewer is kept in registers, the other is loaded
 // one at a time; left to itself the compiler holds too much and spills sums.
-// NOLINTNEXTLINE(readability-function-size): two orders of two loops
 template <int kRows, int kVectors, class Weight>
+// NOLINTNEXTLINE(readability-function-size): two orders of two loops
 inline void multiply_add(Tile<kRows, kVectors>& sums, Weight weight, const float* x,
                          int64_t stride = 1) {
   if constexpr (kRows > kVectors) {
