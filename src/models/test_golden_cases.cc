@@ -15,17 +15,22 @@ namespace {
 // "Tolerances"); every mistake that was tried changes 0.2 or more.
 constexpr double kFloat32Tolerance = 1e-4;
 
+void check_prompt(const GoldenPrompt& prompt, const std::vector<float>& logits,
+                  const std::vector<int32_t>& greedy, const Difference& allowed) {
+  const Difference d = difference(logits, prompt.logits);
+  CHECK(d.max < allowed.max);
+  CHECK(d.rms < allowed.rms);
+  const bool is_exact = allowed.max == kFloat32Tolerance;
+  const auto safe = is_exact ? static_cast<int64_t>(prompt.greedy.size()) : prompt.bf16_safe_steps;
+  CHECK(std::equal(prompt.greedy.begin(), prompt.greedy.begin() + safe, greedy.begin()));
+}
+
 void check_run(const Golden& golden, const GoldenRun& run, DType dtype) {
-  const bool is_exact = dtype == DType::kF32;
+  const Difference allowed = dtype == DType::kF32 ? Difference{kFloat32Tolerance, kFloat32Tolerance}
+                                                  : Difference{golden.bf16_max, golden.bf16_rms};
   for (size_t i = 0; i < golden.prompts.size(); ++i) {
     CAPTURE(i);
-    const GoldenPrompt& prompt = golden.prompts[i];
-    const Difference d = difference(run.logits[i], prompt.logits);
-    CHECK(d.max < (is_exact ? kFloat32Tolerance : golden.bf16_max));
-    CHECK(d.rms < (is_exact ? kFloat32Tolerance : golden.bf16_rms));
-    const auto safe =
-        is_exact ? static_cast<int64_t>(prompt.greedy.size()) : prompt.bf16_safe_steps;
-    CHECK(std::equal(prompt.greedy.begin(), prompt.greedy.begin() + safe, run.greedy[i].begin()));
+    check_prompt(golden.prompts[i], run.logits[i], run.greedy[i], allowed);
   }
 }
 
