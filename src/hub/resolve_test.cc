@@ -118,6 +118,17 @@ TEST_CASE("ModelScope's caches of all ages are searched") {
   CHECK(f.find("Qwen/Qwen3-8B") == "ms/models/Qwen/Qwen3-8B");
 }
 
+TEST_CASE("a plain folder of ModelScope is not taken for another revision than it says") {
+  Fixture f;
+  f.make_model(".cache/modelscope/hub/models/o/m");
+  f.options.revision = "v2";
+  CHECK(f.find("o/m") == ".cache/modelscope/hub/models/o/m");
+  f.write(".cache/modelscope/hub/models/o/m/.mv", "Revision:v1,CreatedAt:1720000000");
+  CHECK(f.error("o/m").find("neither a folder nor a downloaded model") != std::string::npos);
+  f.options.revision = "v1";
+  CHECK(f.find("o/m") == ".cache/modelscope/hub/models/o/m");
+}
+
 TEST_CASE("VLLM_USE_MODELSCOPE decides which cache comes first") {
   Fixture f;
   f.make_model(".cache/modelscope/hub/models/o/m");
@@ -148,8 +159,8 @@ TEST_CASE("what is nowhere names the folders searched and the names that are lik
   CHECK(f.error("Qwen/Qwen3-0.6b") ==
         str("model: \"Qwen/Qwen3-0.6b\" is neither a folder nor a downloaded model; searched ",
             f.path(".cache/huggingface/hub"), ", ", f.path(".cache/modelscope/hub"),
-            "; did you mean Qwen/Qwen3-0.6B?; download it (huggingface-cli download, modelscope "
-            "download) or give its folder"));
+            "; did you mean Qwen/Qwen3-0.6B?; download it (pagoda download, huggingface-cli "
+            "download, modelscope download) or give its folder"));
   CHECK(f.error("Qwen2.5-7B").find("did you mean Qwen/Qwen2.5-7B?") != std::string::npos);
   CHECK(f.error("meta/llama").find("did you mean") == std::string::npos);
 }

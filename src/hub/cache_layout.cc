@@ -1,0 +1,291 @@
+#include "hub/cache_layout.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <numeric>
+#include <sstream>
+#include <utility>
+
+#include "base/file.h"
+#include "base/str.h"
+
+namespace pagoda {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const bool matches = text.substr(at).starts_with(from);
+    out += matches ? to : text.substr(at, 1);
+    at += matches ? from.size() : 1;
+  }
+  return out;
+}
+
+constexpr std::string_view kFlatPrefix = "models--";
+
+std::string flat_name(const std::string& name) {
+  return str(kFlatPrefix, replaced(name, "/", "--"));
+}
+
+std::string first_word(const std::string& text) {
+  std::istringstream in(text);
+  std::string word;
+  in >> word;
+  return word;
+}
+
+fs::path hugging_face_cache(const HubOptions& o) {
+  if (!o.hf_hub_cache.empty()) return o.hf_hub_cache;
+  if (!o.hf_home.empty()) return fs::path(o.hf_home) / "hub";
+  const fs::path user_cache =
+      !o.xdg_cache_home.empty() ? fs::path(o.xdg_cache_home) : fs::path(o.home) / ".cache";
+  return user_cache / "huggingface" / "hub";
+}
+
+// ModelScope's tools do not ask XDG_CACHE_HOME.
+fs::path modelscope_cache(const HubOptions& o) {
+  if (!o.modelscope_cache.empty()) return o.modelscope_cache;
+  return fs::path(o.home) / ".cache/modelscope/hub";
+}
+
+// snapshots/<commit> that refs/<revision> names, or a snapshot of that very name. Without a
+// revision: that of "main", "master", or else the last written.
+std::optional<fs::path> snapshot_in(const fs::path& folder, const std::string& revision) {
+  const fs::path snapshots = folder / "snapshots";
+  std::vector<std::string> wanted = {revision};
+  if (revision.empty()) wanted = {"main", "master"};
+  for (const std::string& name : wanted) {
+    if (fs::path(name).is_absolute() || name.find("..") != std::string::npos) continue;
+    const fs::path reference = folder / "refs" / name;
+    if (is_file(reference)) {
+      const fs::path named = snapshots / first_word(read_text_file(reference));
+      if (named != snapshots / "" && is_folder(named)) return named;
+    }
+    if (is_folder(snapshots / name)) return snapshots / name;
+  }
+  if (!revision.empty()) return std::nullopt;
+  std::optional<fs::path> newest;
+  for (const std::string& name : names_in(snapshots)) {
+    std::error_code ignored;
+    const fs::path path = snapshots / name;
+    if (!newest || fs::last_write_time(path, ignored) > fs::last_write_time(*newest, ignored)) {
+      newest = path;
+    }
+  }
+  return newest;
+}
+
+// The branch or tag in ModelScope's ".mv": "Revision:master,CreatedAt:1720000000".
+std::string modelscope_revision(const fs::path& folder) {
+  constexpr std::string_view kKey = "Revision:";
+  if (!is_file(folder / ".mv")) return "";
+  const std::string text = first_word(read_text_file(folder / ".mv"));
+  if (!text.starts_with(kKey)) return "";
+  return text.substr(kKey.size(), text.find(',') - kKey.size());
+}
+
+// ModelScope's folders of older and newer versions, below `base`.
+std::optional<fs::path> find_modelscope(const fs::path& base, const std::string& name,
+                                        const std::string& revision) {
+  const bool has_owner = name.find('/') != std::string::npos;
+  for (const std::string& folder : {replaced(name, ".", "___"), name}) {
+    if (!has_owner || !is_file(base / folder / "config.json")) continue;
+    // Plain folders hold one revision at a time. Those of older tools do not say which.
+    const std::string held = modelscope_revision(base / folder);
+    if (revision.empty() || held.empty() || held == revision) return base / folder;
+  }
+  return snapshot_in(base / flat_name(name), revision);
+}
+
+// "org/name" of models--org--name.
+std::string name_of_flat(std::string_view flat) {
+  const std::string_view name = flat.substr(kFlatPrefix.size());
+  const size_t cut = name.find("--");
+  if (cut == std::string_view::npos) return std::string(name);
+  return str(name.substr(0, cut), "/", name.substr(cut + 2));
+}
+
+void add_snapshots(std::vector<CachedFolder>& found, const fs::path& flat_folder) {
+  const std::string name = name_of_flat(flat_folder.filename().string());
+  for (const std::string& snapshot : names_in(flat_folder / "snapshots")) {
+    found.push_back({name, snapshot, flat_folder / "snapshots" / snapshot});
+  }
+}
+
+// Models of ModelScope's plain folders. Their tools also leave a link with the name's own dots.
+void add_plain(std::vector<CachedFolder>& found, const fs::path& owner) {
+  for (const std::string& model : names_in(owner)) {
+    const fs::path folder = owner / model;
+    if (fs::is_symlink(folder) || !is_file(folder / "config.json")) continue;
+    found.push_back({str(owner.filename().string(), "/", replaced(model, "___", ".")),
+                     modelscope_revision(folder), folder});
+  }
+}
+
+void add_below(std::vector<CachedFolder>& found, const fs::path& base, Cache::Form form) {
+  for (const std::string& entry : names_in(base)) {
+    if (entry.starts_with(kFlatPrefix)) add_snapshots(found, base / entry);
+    const bool is_owner = form == Cache::Form::kModelScope && entry != "models";
+    if (is_owner) add_plain(found, base / entry);
+  }
+}
+
+// Levenshtein's distance, upper and lower case alike.
+size_t distance(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replace = diagonal + (lower(a[i]) != lower(b[j]) ? 1 : 0);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replace, row[j + 1] + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+// The files that an index of weights names; empty if it cannot be read as one.
+std::set<std::string> files_of_index(const fs::path& index) {
+  std::set<std::string> files;
+  json::error_code error;
+  const json::value value = json::parse(read_text_file(index), error);
+  if (error || !value.is_object()) return files;
+  const json::value* map = value.get_object().if_contains("weight_map");
+  if (map == nullptr || !map->is_object()) return files;
+  for (const auto& [tensor, file] : map->get_object()) {
+    if (file.is_string()) files.emplace(file.get_string());
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<Cache> caches_of(const HubOptions& options) {
+  using Form = Cache::Form;
+  std::vector<Cache> caches;
+  if (!options.download_dir.empty()) {
+    caches.push_back({Form::kHuggingFace, options.download_dir});
+    caches.push_back({Form::kModelScope, options.download_dir});
+  }
+  const Cache hugging_face = {Form::kHuggingFace, hugging_face_cache(options)};
+  const fs::path modelscope = modelscope_cache(options);
+  if (!options.modelscope) caches.push_back(hugging_face);
+  caches.push_back({Form::kModelScope, modelscope});
+  if (!options.modelscope_cache.empty()) caches.push_back({Form::kModelScope, modelscope / "hub"});
+  if (options.modelscope) caches.push_back(hugging_face);
+  return caches;
+}
+
+fs::path hugging_face_folder(const std::string& name, const HubOptions& options) {
+  const fs::path cache =
+      options.download_dir.empty() ? hugging_face_cache(options) : fs::path(options.download_dir);
+  return cache / flat_name(name);
+}
+
+fs::path modelscope_root(const HubOptions& options) {
+  if (!options.download_dir.empty()) return options.download_dir;
+  return modelscope_cache(options) / "models";
+}
+
+std::string modelscope_folder_name(const std::string& name) {
+  return replaced(name, ".", "___");
+}
+
+bool is_hub_name(std::string_view name) {
+  const fs::path path(name);
+  int parts = 0;
+  for (const fs::path& part : path) {
+    if (part.empty() || part == "." || part == "..") return false;
+    ++parts;
+  }
+  return path.is_relative() && (parts == 1 || parts == 2);
+}
+
+std::optional<fs::path> find_in(const Cache& cache, const std::string& name,
+                                const std::string& revision) {
+  if (cache.form == Cache::Form::kHuggingFace) {
+    return snapshot_in(cache.folder / flat_name(name), revision);
+  }
+  const auto found = find_modelscope(cache.folder / "models", name, revision);
+  return found ? found : find_modelscope(cache.folder, name, revision);
+}
+
+std::vector<CachedFolder> folders_in(const Cache& cache) {
+  std::vector<CachedFolder> found;
+  add_below(found, cache.folder, cache.form);
+  add_below(found, cache.folder / "models", cache.form);
+  return found;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (auto it = fs::directory_iterator(folder, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string missing_in(const fs::path& folder, ModelNeed need) {
+  if (need == ModelNeed::kAny) return "";
+  if (!is_file(folder / "config.json")) return "config.json";
+  if (need == ModelNeed::kConfig) return "";
+  const fs::path index = folder / "model.safetensors.index.json";
+  if (is_file(index)) {
+    for (const std::string& file : files_of_index(index)) {
+      if (!is_file(folder / file)) return file;
+    }
+  }
+  std::string weights;
+  for (const std::string& name : names_in(folder)) {
+    if (fs::path(name).extension() == ".safetensors" && is_file(folder / name)) weights = name;
+  }
+  if (weights.empty()) return "*.safetensors";
+  // A part such as model-00002-of-00005.safetensors without an index: a download that was cut.
+  const bool is_part = weights.find("-of-") != std::string::npos;
+  return is_part && !is_file(index) ? index.filename().string() : "";
+}
+
+std::vector<std::string> names_like(std::string_view name, const std::set<std::string>& names) {
+  const std::string_view typed = name.substr(0, 200);  // the distance costs length x length
+  std::vector<std::pair<size_t, std::string>> near;
+  const std::string_view base = typed.substr(typed.rfind('/') + 1);
+  for (const std::string& candidate : names) {
+    const std::string_view candidate_base =
+        std::string_view(candidate).substr(candidate.rfind('/') + 1);
+    const size_t d = std::min(distance(typed, candidate), distance(base, candidate_base));
+    if (d <= std::max<size_t>(2, base.size() / 3)) near.emplace_back(d, candidate);
+  }
+  std::sort(near.begin(), near.end());
+  std::vector<std::string> result;
+  for (const auto& [d, candidate] : near) {
+    if (result.size() < 3) result.push_back(candidate);
+  }
+  return result;
+}
+
+std::string joined(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string text;
+  for (const std::string& part : parts) text += str(text.empty() ? "" : separator, part);
+  return text;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,181 @@
+#include "hub/hub_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "hub/amounts.h"
+
+namespace pagoda {
+namespace {
+
+// A list of files is some megabytes at most; more is not a hub.
+constexpr int64_t kMostBytesOfAnswer = 256 << 20;
+
+bool is_later(int status) {
+  return status == 408 || status == 429 || status >= 500;
+}
+
+// Retry-After in seconds. Its other form, a date, is left to the doubling waits.
+std::optional<int64_t> told_wait_ms(const HttpResponse& response) {
+  const auto header = response.header("retry-after");
+  if (!header) return std::nullopt;
+  int64_t seconds = 0;
+  const char* end = header->data() + header->size();
+  const auto [stop, error] = std::from_chars(header->data(), end, seconds);
+  if (error != std::errc() || stop != end || seconds < 0 || seconds > (1 << 30)) {
+    return std::nullopt;
+  }
+  return seconds * 1000;
+}
+
+std::string failure_text(const HttpResponse& response) {
+  if (response.failure != HttpFailure::kNone) return response.reason;
+  if (response.status == 429) return "429 (too many requests)";
+  return str("status ", response.status);
+}
+
+std::string remedy_of(HttpFailure failure) {
+  switch (failure) {
+    case HttpFailure::kResolve:
+      return "its name cannot be resolved; check the network and DNS, name a proxy with "
+             "https_proxy, a mirror with HF_ENDPOINT, or use ModelScope with "
+             "VLLM_USE_MODELSCOPE=True";
+    case HttpFailure::kConnect:
+    case HttpFailure::kTimeout:
+      return "it does not answer; check the network, name a proxy with https_proxy, a mirror with "
+             "HF_ENDPOINT, or use ModelScope with VLLM_USE_MODELSCOPE=True";
+    case HttpFailure::kTls:
+      return "a safe connection cannot be made; name the certificates of your proxy with "
+             "SSL_CERT_FILE, and check the clock of this machine";
+    case HttpFailure::kBadUrl: return "this is not a URL; check HF_ENDPOINT or MODELSCOPE_DOMAIN";
+    case HttpFailure::kCut:
+      return "the connection breaks again and again; what is there is kept: start again to go on";
+    default: return "check HF_ENDPOINT or MODELSCOPE_DOMAIN, and the proxy";
+  }
+}
+
+}  // namespace
+
+bool is_transient(const HttpResponse& response) {
+  switch (response.failure) {
+    case HttpFailure::kNone: return is_later(response.status);
+    case HttpFailure::kResolve:
+    case HttpFailure::kConnect:
+    case HttpFailure::kTimeout:
+    case HttpFailure::kCut:
+    case HttpFailure::kOther: return true;
+    default: return false;
+  }
+}
+
+std::string url_encoded(std::string_view text, bool keep_slashes) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keep_slashes);
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::string host_of(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
+  return std::string(url.substr(0, url.find('/')));
+}
+
+std::string endpoint_of(std::string_view host_or_url, std::string_view otherwise) {
+  if (host_or_url.empty()) host_or_url = otherwise;
+  while (host_or_url.ends_with('/')) host_or_url.remove_suffix(1);
+  const bool has_scheme = host_or_url.find("://") != std::string_view::npos;
+  return str(has_scheme ? "" : "https://", host_or_url);
+}
+
+void wait_or_stop(const HubNetwork& network, int64_t ms) {
+  if (network.wait) return network.wait(ms);
+  constexpr int64_t kSliceMs = 100;  // soon enough for someone who pressed Ctrl-C
+  while (ms > 0 && !(network.is_cancelled && network.is_cancelled())) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min(ms, kSliceMs)));
+    ms -= kSliceMs;
+  }
+}
+
+void check_not_cancelled(const HubNetwork& network) {
+  if (!network.is_cancelled || !network.is_cancelled()) return;
+  throw Error(ErrorKind::kConfig, "the download was stopped; start again to go on");
+}
+
+bool Attempts::again(const HttpResponse& response) {
+  if (++failures_ >= network_.attempts) return false;
+  const int64_t ms = wait_ms(response);
+  if (ms > network_.longest_told_wait_ms) return false;
+  const std::string host = host_of(response.final_url);
+  say_(str(host, ": ", failure_text(response), "; trying again in ",
+           duration_text((ms + 999) / 1000), " (", failures_ + 1, " of ", network_.attempts, ")"));
+  wait_or_stop(network_, ms);
+  return true;
+}
+
+int64_t Attempts::wait_ms(const HttpResponse& response) const {
+  if (const auto told = told_wait_ms(response)) return *told;
+  const int doublings = std::min(failures_ - 1, 20);
+  return std::min(network_.first_wait_ms << doublings, network_.longest_wait_ms);
+}
+
+HubClient::HubClient(const HubOptions& options, std::vector<std::string> headers, Say say)
+    : options_(options), headers_(std::move(headers)), say_(std::move(say)) {}
+
+HttpRequest HubClient::request(const std::string& url) const {
+  return {.url = url,
+          .headers = headers_,
+          .environment_proxy = options_.network.environment_proxy,
+          .ca_file = options_.ca_file,
+          .is_cancelled = options_.network.is_cancelled};
+}
+
+template <class Request>
+HttpResponse HubClient::tried(const std::string& url, const Request& perform) const {
+  Attempts tries = attempts();
+  for (;;) {
+    HttpResponse response = perform();
+    const bool answered = response.failure == HttpFailure::kNone && !is_transient(response);
+    if (answered) return response;
+    if (!is_transient(response) || !tries.again(response)) reject(response, url);
+  }
+}
+
+HttpResponse HubClient::get(const std::string& url) const {
+  HttpRequest what = request(url);
+  what.max_bytes = kMostBytesOfAnswer;
+  return tried(url, [&] { return http_get(what); });
+}
+
+HttpResponse HubClient::head(const std::string& url) const {
+  return tried(url, [&] { return http_head(request(url)); });
+}
+
+void HubClient::reject(const HttpResponse& response, const std::string& url) const {
+  const std::string where = host_of(response.final_url.empty() ? url : response.final_url);
+  check_not_cancelled(options_.network);
+  if (response.failure != HttpFailure::kNone) {
+    throw Error(ErrorKind::kDevice,
+                str(where, ": ", remedy_of(response.failure), " (", response.reason, ")"));
+  }
+  const auto told = response.header("retry-after");
+  const std::string when = told ? str("; it asks to come back after ", *told,
+                                      told->find(' ') == std::string::npos ? " s" : "")
+                                : "";
+  const char* remedy = response.status == 429
+                           ? "; a token (HF_TOKEN) raises the limit, and what is there is kept"
+                           : "; try again later, or name a mirror with HF_ENDPOINT";
+  throw Error(ErrorKind::kDevice, str(where, ": answers ", failure_text(response), when, remedy));
+}
+
+}  // namespace pagoda

@@ -1,0 +1,226 @@
+#include "hub/obtain.h"
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "hub/cache_layout.h"
+#include "hub/digest.h"
+#include "hub/download.h"
+#include "hub/file_lock.h"
+#include "hub/huggingface.h"
+#include "hub/modelscope.h"
+#include "hub/small_files.h"
+
+namespace pagoda {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Makes one call at a time of calls from many threads.
+class LockedProgress : public DownloadProgress {
+ public:
+  explicit LockedProgress(DownloadProgress& inner) : inner_(inner) {}
+
+  void begin(std::string_view what, std::vector<DownloadedFile> files) override {
+    const std::scoped_lock lock(mutex_);
+    inner_.begin(what, std::move(files));
+  }
+  void advance(size_t file, int64_t bytes) override {
+    const std::scoped_lock lock(mutex_);
+    inner_.advance(file, bytes);
+  }
+  void finish(size_t file) override {
+    const std::scoped_lock lock(mutex_);
+    inner_.finish(file);
+  }
+  void end() override {
+    const std::scoped_lock lock(mutex_);
+    inner_.end();
+  }
+  void say(std::string_view notice) override {
+    const std::scoped_lock lock(mutex_);
+    inner_.say(notice);
+  }
+
+ private:
+  std::mutex mutex_;
+  DownloadProgress& inner_;
+};
+
+// One download: of which model, from where to where.
+struct Order {
+  const std::string name;
+  const HubOptions& options;
+  const ModelNeed need;
+  DownloadProgress& progress;
+
+  Say say() const {
+    return [this](std::string_view notice) { progress.say(notice); };
+  }
+};
+
+// A whole copy of the model in one of the caches.
+std::optional<fs::path> find_whole(const Order& order) {
+  for (const Cache& cache : caches_of(order.options)) {
+    const auto folder = find_in(cache, order.name, order.options.revision);
+    if (folder && missing_in(*folder, order.need).empty()) return folder;
+  }
+  return std::nullopt;
+}
+
+// Beside the files, where both ModelScope's tools and ours put what is not whole yet.
+fs::path modelscope_scratch(const Order& order) {
+  return modelscope_root(order.options) / "._____temp" / order.name;
+}
+
+fs::path lock_path(const Order& order) {
+  if (order.options.modelscope) return modelscope_scratch(order) / ".pagoda.lock";
+  const fs::path folder = hugging_face_folder(order.name, order.options);
+  return folder.parent_path() / ".locks" / folder.filename() / "pagoda.lock";
+}
+
+FileLock lock_model(const Order& order) {
+  const HubNetwork& network = order.options.network;
+  for (bool is_first = true;; is_first = false) {
+    if (auto lock = FileLock::try_lock(lock_path(order))) return std::move(*lock);
+    check_not_cancelled(network);
+    if (is_first) {
+      order.progress.say(str("another process is downloading ", order.name, "; waiting for it"));
+    }
+    wait_or_stop(network, network.lock_poll_ms);
+  }
+}
+
+std::string title(const Order& order, const HubFile& file, const fs::path& folder) {
+  return str(order.name, " from ", host_of(file.url), " to ", folder.string());
+}
+
+bool has_bytes(const fs::path& path, int64_t bytes) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  return !error && size == static_cast<uintmax_t>(bytes);
+}
+
+fs::path download_from_hugging_face(const Order& order) {
+  const HubClient client = hugging_face_client(order.options, order.say());
+  HubListing listing = list_hugging_face(client, order.name, order.options);
+  listing.files = needed_files(listing, order.need);
+  complete_hugging_face(client, listing.files);
+  const fs::path folder = hugging_face_folder(order.name, order.options);
+  const fs::path snapshot = folder / "snapshots" / listing.commit;
+  std::vector<WantedFile> wanted;
+  for (const HubFile& file : listing.files) {
+    const fs::path blob = hugging_face_blob(folder, file);
+    // In a snapshot itself where the file system has no links.
+    if (has_bytes(blob, file.bytes) || has_bytes(snapshot / file.path, file.bytes)) continue;
+    // Not "<blob>.incomplete": there Python's tools append, and would take our holes for content.
+    const fs::path partial = str(blob.string(), ".pieces.incomplete");
+    wanted.push_back({.source = file, .target = blob, .partial = partial});
+  }
+  if (!wanted.empty()) {
+    const std::string what = title(order, wanted.front().source, folder);
+    download_files(client, std::move(wanted), listing, what, order.progress);
+  }
+  return link_snapshot(folder, listing, order.options.revision);
+}
+
+bool is_same(const fs::path& path, const HubFile& file) {
+  if (!has_bytes(path, file.bytes)) return false;
+  return file.sha256.empty() || sha256_of_file(path, file.bytes) == file.sha256;
+}
+
+// ModelScope's tools leave a link with the name's own dots beside the folder without.
+void link_dotted_name(const fs::path& root, const std::string& name) {
+  const std::string folder = modelscope_folder_name(name);
+  std::error_code error;
+  if (folder == name || fs::exists(root / name, error)) return;
+  fs::create_directory_symlink((root / folder).filename(), root / name, error);
+}
+
+fs::path download_from_modelscope(const Order& order) {
+  const HubClient client = modelscope_client(order.options, order.say());
+  HubListing listing = list_modelscope(client, order.name, order.options);
+  listing.files = needed_files(listing, order.need);
+  const fs::path root = modelscope_root(order.options);
+  const fs::path folder = root / modelscope_folder_name(order.name);
+  std::vector<WantedFile> wanted;
+  for (const HubFile& file : listing.files) {
+    if (is_same(folder / file.path, file)) continue;
+    // The hash keeps parts of two revisions apart.
+    const std::string part = str(file.path, ".", file.sha256.substr(0, 16), ".pieces.incomplete");
+    wanted.push_back({.source = file,
+                      .target = folder / file.path,
+                      .partial = modelscope_scratch(order) / part});
+  }
+  if (!wanted.empty()) {
+    const std::string what = title(order, wanted.front().source, folder);
+    download_files(client, std::move(wanted), listing, what, order.progress);
+  }
+  note_modelscope(folder, listing);
+  link_dotted_name(root, order.name);
+  return folder;
+}
+
+fs::path download(const Order& order) {
+  return order.options.modelscope ? download_from_modelscope(order)
+                                  : download_from_hugging_face(order);
+}
+
+void check_hub_name(const Order& order) {
+  const bool has_owner = order.name.find('/') != std::string::npos;
+  if (is_hub_name(order.name) && (has_owner || !order.options.modelscope)) return;
+  throw Error(ErrorKind::kConfig, str("model: \"", order.name,
+                                      "\" is not a name at a hub; give owner/model"));
+}
+
+void check_online(const Order& order) {
+  if (order.options.offline_variable.empty()) return;
+  std::vector<std::string> searched;
+  for (const fs::path& folder : cache_folders(order.options)) searched.push_back(folder.string());
+  throw Error(ErrorKind::kConfig,
+              str("model: \"", order.name, "\" is not on this machine as a whole (searched ",
+                  joined(searched, ", "), "), and ", order.options.offline_variable,
+                  " forbids to download it; unset that, or give the folder of the model"));
+}
+
+// What resolve_model() answers without a look into the caches: a folder, or an error.
+bool is_local(const std::string& target) {
+  return is_folder(target) || is_file(target) || !is_hub_name(target);
+}
+
+}  // namespace
+
+fs::path obtain_model(std::string_view name, const HubOptions& options, DownloadProgress& progress,
+                      ModelNeed need) {
+  const std::string target = redirected_name(name, options);
+  if (is_local(target)) return resolve_model(name, options, need);
+  LockedProgress locked(progress);
+  const Order order = {target, options, need, locked};
+  if (const auto folder = find_whole(order)) return *folder;
+  check_online(order);
+  check_hub_name(order);
+  const FileLock lock = lock_model(order);
+  // Another process may have downloaded it while we waited.
+  if (const auto folder = find_whole(order)) return *folder;
+  return download(order);
+}
+
+fs::path download_model(std::string_view name, const HubOptions& options,
+                        DownloadProgress& progress, ModelNeed need) {
+  LockedProgress locked(progress);
+  const Order order = {redirected_name(name, options), options, need, locked};
+  check_hub_name(order);
+  if (!options.offline_variable.empty()) {
+    throw Error(ErrorKind::kConfig, str(options.offline_variable, ": forbids to download \"",
+                                        order.name, "\"; unset it to download"));
+  }
+  const FileLock lock = lock_model(order);
+  return download(order);
+}
+
+}  // namespace pagoda
