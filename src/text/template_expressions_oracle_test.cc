@@ -13,6 +13,12 @@ using testing::check_against_python;
 // a generator, and a surrogate pair in a literal, which Python cannot encode and we join.
 constexpr const char* kExpressions[] = {
     R"~(1 + 2 * 3 - 4)~",
+    R"~(-1e-6 // -20.0)~",
+    R"~(1e-6 // -20.0)~",
+    R"~(-0.001 | round(1, 'ceil'))~",
+    R"~(-0.5 | filesizeformat)~",
+    R"~('{:.4} {:.4} {:.2} {:.1} {:.3} {:.4}'.format(4881.08, 4000.0, 100.0, 3.0, 1e300, 1.5))~",
+    R"~('Σ_-a-ǆB ab-c-de-f-g' | wordwrap(4))~",
     R"~(7 // 2)~",
     R"~(-7 // 2)~",
     R"~(7 // -2)~",

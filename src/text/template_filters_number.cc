@@ -93,7 +93,9 @@ TemplateValue round_filter(TemplateHeap& heap, const TemplateValue& value,
   }
   const double scale = std::pow(10.0, static_cast<double>(precision));
   const double scaled = value.number() * scale;
-  return TemplateValue::real((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale);
+  // math.ceil and math.floor give integers, which have no negative zero: + 0.0 makes it positive.
+  const double whole = (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) + 0.0;
+  return TemplateValue::real(whole / scale);
 }
 
 TemplateValue filesizeformat(TemplateHeap& heap, const TemplateValue& value,
@@ -108,7 +110,7 @@ TemplateValue filesizeformat(TemplateHeap& heap, const TemplateValue& value,
   if (*bytes == 1) return TemplateValue::text("1 Byte");
   char text[64];
   if (*bytes < base) {
-    std::snprintf(text, sizeof text, "%.0f Bytes", std::trunc(*bytes));
+    std::snprintf(text, sizeof text, "%.0f Bytes", std::trunc(*bytes) + 0.0);  // no "-0"
     return make_text(heap, text);
   }
   size_t i = 0;

@@ -148,6 +148,21 @@ std::string printed(const char* format, int64_t precision, double value) {
   return text;
 }
 
+// '{:.4}': as 'g', but a whole number gets ".0", and an exponent already when that would be a digit
+// more than the precision allows.
+std::string digits_without_type(double value, int precision) {
+  std::string text = printed("%.*g", precision, value);
+  if (text.find_first_not_of("0123456789") != std::string::npos) return text;
+  if (static_cast<int>(text.size()) < precision) return text + ".0";
+  text = printed("%.*e", precision - 1, value);
+  const size_t exponent = text.find('e');
+  const size_t point = text.find('.');
+  if (point == std::string::npos) return text;
+  const size_t last = text.find_last_not_of('0', exponent - 1);
+  return text.erase(last == point ? point : last + 1,
+                    exponent - (last == point ? point : last + 1));
+}
+
 // Of a magnitude, never negative.
 std::string real_digits(TemplateHeap& heap, const Specification& spec, double value) {
   const int64_t precision = spec.precision < 0 ? 6 : spec.precision;
@@ -163,10 +178,7 @@ std::string real_digits(TemplateHeap& heap, const Specification& spec, double va
     default: break;
   }
   if (spec.precision < 0) return repr_of(heap, TemplateValue::real(value));
-  // As 'g', but a whole number keeps ".0".
-  std::string text = printed("%.*g", std::max<int64_t>(precision, 1), value);
-  const bool whole = text.find_first_not_of("0123456789") == std::string::npos;
-  return whole ? text + ".0" : text;
+  return digits_without_type(value, static_cast<int>(std::max<int64_t>(precision, 1)));
 }
 
 std::string format_real(TemplateHeap& heap, const Specification& spec, double value) {

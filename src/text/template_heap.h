@@ -41,7 +41,7 @@ class TemplateHeap {
 
   // Throws kRequest when the rendering has used up its steps.
   void spend(int64_t steps);
-  void spend_bytes(size_t bytes) { spend(1 + static_cast<int64_t>(bytes / 64)); }
+  void spend_bytes(size_t bytes) { spend(1 + static_cast<int64_t>(bytes / 16)); }
 
   // Fails if a text that is being put together has become too large to be kept.
   void check_text_size(size_t bytes) const;

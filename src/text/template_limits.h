@@ -1,5 +1,5 @@
-// What one rendering of a template may cost. Templates come from model folders, and with
-// --trust-request-chat-template from clients, so every loop and every buffer has an end.
+// What one rendering of a template may cost. Templates come from model folders and, in the field
+// chat_template of a request, from clients, so every loop and every buffer has an end.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 namespace pagoda {
 
 struct TemplateLimits {
-  // A step is an expression, a statement, or about 64 bytes of text touched: some 20 ns. Prompts of
-  // a megabyte take a few hundred thousand.
-  int64_t max_steps = 50'000'000;
+  // A step is an expression, a statement, or 16 bytes of text touched: 20 to 150 ns. A prompt of a
+  // megabyte takes a million or less.
+  int64_t max_steps = 20'000'000;
   int64_t max_memory_bytes = int64_t{512} << 20;  // all values of one rendering
   int64_t max_output_bytes = int64_t{64} << 20;
   int64_t max_range = 100'000;  // MAX_RANGE of Jinja2's sandbox

@@ -87,6 +87,15 @@ double real_remainder(double left, double right) {
   return remainder == 0 ? std::copysign(0.0, right) : remainder;
 }
 
+// As CPython's float_divmod: the quotient of what is left without the remainder, a whole number up
+// to rounding; a zero has the sign of the true quotient.
+double real_floor_quotient(double left, double right) {
+  const double quotient = (left - real_remainder(left, right)) / right;
+  if (quotient == 0) return std::copysign(0.0, left / right);
+  const double whole = std::floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
+}
+
 TemplateValue of_reals(const TemplateHeap& heap, BinaryOperator op, double left, double right) {
   const bool division = op == BinaryOperator::kDivide || op == BinaryOperator::kFloorDivide ||
                         op == BinaryOperator::kModulo;
@@ -100,8 +109,7 @@ TemplateValue of_reals(const TemplateHeap& heap, BinaryOperator op, double left,
     case BinaryOperator::kSubtract: return TemplateValue::real(left - right);
     case BinaryOperator::kMultiply: return TemplateValue::real(left * right);
     case BinaryOperator::kDivide: return TemplateValue::real(left / right);
-    case BinaryOperator::kFloorDivide:
-      return TemplateValue::real(std::round((left - real_remainder(left, right)) / right));
+    case BinaryOperator::kFloorDivide: return TemplateValue::real(real_floor_quotient(left, right));
     case BinaryOperator::kModulo: return TemplateValue::real(real_remainder(left, right));
     case BinaryOperator::kPower: break;
   }

@@ -39,16 +39,19 @@ size_t size_of_dash(const CodePoints& text, size_t i) {
   return size >= 2 && word_behind && word_before ? size : 0;
 }
 
-// Whether a word may be cut behind the hyphen at i: two letters before it, two behind it.
+// Whether a word that began at `begin` may be cut behind the hyphen at i: two letters before it (or
+// a hyphen between two), two behind it. What is before may belong to the word before.
 bool is_hyphen_break(const CodePoints& text, size_t begin, size_t i) {
-  if (text[i] != '-' || i < begin + 2 || i + 2 >= text.size()) return false;
+  if (text[i] != '-' || i <= begin) return false;
   const auto letter_at = [&](size_t at) { return at < text.size() && is_letter(text[at]); };
-  const bool before = is_letter(text[i - 1]) && is_letter(text[i - 2]);
-  const bool before_hyphen =
-      i >= begin + 3 && is_letter(text[i - 1]) && text[i - 2] == '-' && is_letter(text[i - 3]);
+  const auto letter_before = [&](size_t distance) {
+    return i >= distance && is_letter(text[i - distance]);
+  };
+  const bool hyphen_before = i >= 2 && text[i - 2] == '-';
+  const bool before = letter_before(1) && (letter_before(2) || (hyphen_before && letter_before(3)));
   const bool behind =
-      letter_at(i + 1) && (letter_at(i + 2) || (text[i + 2] == '-' && letter_at(i + 3)));
-  return (before || before_hyphen) && behind;
+      letter_at(i + 1) && (letter_at(i + 2) || (is_dash_at(text, i + 2) && letter_at(i + 3)));
+  return before && behind;
 }
 
 size_t end_of_word(const CodePoints& text, size_t begin, bool break_on_hyphens) {
