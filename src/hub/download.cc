@@ -367,10 +367,10 @@ void Downloader::finish(size_t file) {
   if (!complaint.empty()) {
     forget(file);
     if (++fetch.spoiled == 2) {
-      throw Error(ErrorKind::kDevice,
-                  str(fetch.name(), ": ", complaint,
-                      ", twice; a proxy or mirror changes it on the "
-                      "way: use another (https_proxy, HF_ENDPOINT), then start again"));
+      throw Error(ErrorKind::kDevice, str(fetch.name(), ": ", complaint,
+                                          ", twice; a proxy or mirror changes it on the "
+                                          "way: use another (https_proxy, ",
+                                          client_.remedies().endpoint, "), then start again"));
     }
     progress_.say(str(fetch.name(), ": ", complaint, "; loading it once more"));
     return add_first_job(file);

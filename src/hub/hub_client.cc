@@ -41,23 +41,21 @@ std::string failure_text(const HttpResponse& response) {
   return str("status ", response.status);
 }
 
-std::string remedy_of(HttpFailure failure) {
+std::string remedy_of(HttpFailure failure, const HubRemedies& remedies) {
+  const std::string elsewhere =
+      str("check the network, name a proxy with https_proxy, a mirror with ", remedies.endpoint,
+          ", or ", remedies.other);
   switch (failure) {
-    case HttpFailure::kResolve:
-      return "its name cannot be resolved; check the network and DNS, name a proxy with "
-             "https_proxy, a mirror with HF_ENDPOINT, or use ModelScope with "
-             "VLLM_USE_MODELSCOPE=True";
+    case HttpFailure::kResolve: return str("its name cannot be resolved; ", elsewhere);
     case HttpFailure::kConnect:
-    case HttpFailure::kTimeout:
-      return "it does not answer; check the network, name a proxy with https_proxy, a mirror with "
-             "HF_ENDPOINT, or use ModelScope with VLLM_USE_MODELSCOPE=True";
+    case HttpFailure::kTimeout: return str("it does not answer; ", elsewhere);
     case HttpFailure::kTls:
       return "a safe connection cannot be made; name the certificates of your proxy with "
              "SSL_CERT_FILE, and check the clock of this machine";
-    case HttpFailure::kBadUrl: return "this is not a URL; check HF_ENDPOINT or MODELSCOPE_DOMAIN";
+    case HttpFailure::kBadUrl: return str("this is not a URL; check ", remedies.endpoint);
     case HttpFailure::kCut:
       return "the connection breaks again and again; what is there is kept: start again to go on";
-    default: return "check HF_ENDPOINT or MODELSCOPE_DOMAIN, and the proxy";
+    default: return str("check ", remedies.endpoint, " and the proxy");
   }
 }
 
@@ -129,8 +127,9 @@ int64_t Attempts::wait_ms(const HttpResponse& response) const {
   return std::min(network_.first_wait_ms << doublings, network_.longest_wait_ms);
 }
 
-HubClient::HubClient(const HubOptions& options, std::vector<std::string> headers, Say say)
-    : options_(options), headers_(std::move(headers)), say_(std::move(say)) {}
+HubClient::HubClient(const HubOptions& options, const HubRemedies& remedies,
+                     std::vector<std::string> headers, Say say)
+    : options_(options), remedies_(remedies), headers_(std::move(headers)), say_(std::move(say)) {}
 
 HttpRequest HubClient::request(const std::string& url) const {
   return {.url = url,
@@ -165,16 +164,17 @@ void HubClient::reject(const HttpResponse& response, const std::string& url) con
   const std::string where = host_of(response.final_url.empty() ? url : response.final_url);
   check_not_cancelled(options_.network);
   if (response.failure != HttpFailure::kNone) {
-    throw Error(ErrorKind::kDevice,
-                str(where, ": ", remedy_of(response.failure), " (", response.reason, ")"));
+    throw Error(ErrorKind::kDevice, str(where, ": ", remedy_of(response.failure, remedies_), " (",
+                                        response.reason, ")"));
   }
   const auto told = response.header("retry-after");
   const std::string when = told ? str("; it asks to come back after ", *told,
                                       told->find(' ') == std::string::npos ? " s" : "")
                                 : "";
-  const char* remedy = response.status == 429
-                           ? "; a token (HF_TOKEN) raises the limit, and what is there is kept"
-                           : "; try again later, or name a mirror with HF_ENDPOINT";
+  const std::string remedy =
+      response.status == 429
+          ? str("; a token (", remedies_.token, ") may raise the limit, and what is there is kept")
+          : str("; try again later, or name a mirror with ", remedies_.endpoint);
   throw Error(ErrorKind::kDevice, str(where, ": answers ", failure_text(response), when, remedy));
 }
 

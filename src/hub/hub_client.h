@@ -48,9 +48,17 @@ class Attempts {
   int failures_ = 0;
 };
 
+// What people set to reach a hub in another way; for messages.
+struct HubRemedies {
+  const char* endpoint;  // the variable that says where the hub is
+  const char* token;     // the variable with the token for it
+  const char* other;     // how to use the other hub
+};
+
 class HubClient {
  public:
-  HubClient(const HubOptions& options, std::vector<std::string> headers, Say say);
+  HubClient(const HubOptions& options, const HubRemedies& remedies,
+            std::vector<std::string> headers, Say say);
 
   // The last answer, whatever its status, unless it is a transient one. Throws kDevice if there is
   // none but transient ones.
@@ -62,6 +70,7 @@ class HubClient {
   HttpRequest request(const std::string& url) const;
   Attempts attempts() const { return {options_.network, say_}; }
   const HubNetwork& network() const { return options_.network; }
+  const HubRemedies& remedies() const { return remedies_; }
   // Throws kDevice (kConfig if it was cancelled) with what can be done about it.
   [[noreturn]] void reject(const HttpResponse& response, const std::string& url) const;
   void say(std::string_view notice) const { say_(notice); }
@@ -71,6 +80,7 @@ class HubClient {
   HttpResponse tried(const std::string& url, const Request& perform) const;
 
   const HubOptions& options_;
+  const HubRemedies remedies_;
   std::vector<std::string> headers_;
   Say say_;
 };

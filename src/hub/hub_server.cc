@@ -251,8 +251,8 @@ HubServer::Answer HubServer::hugging_face_api(std::string_view rest) const {
     }
     siblings.push_back(std::move(file));
   }
-  return {.headers = {},
-          .body = json::serialize(json::object{{"sha", model.commit}, {"siblings", siblings}})};
+  const json::object info = {{"id", found->first}, {"sha", model.commit}, {"siblings", siblings}};
+  return {.headers = {}, .body = json::serialize(info)};
 }
 
 // Status 302 with model and path as headers: a file is asked for.

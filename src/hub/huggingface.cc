@@ -18,6 +18,9 @@ namespace json = boost::json;
 
 constexpr std::string_view kEndpoint = "https://huggingface.co";
 constexpr std::string_view kDefaultRevision = "main";
+constexpr HubRemedies kRemedies = {.endpoint = "HF_ENDPOINT",
+                                   .token = "HF_TOKEN",
+                                   .other = "use ModelScope with VLLM_USE_MODELSCOPE=True"};
 
 std::string endpoint(const HubOptions& options) {
   return endpoint_of(options.hf_endpoint, kEndpoint);
@@ -189,7 +192,7 @@ HubClient hugging_face_client(const HubOptions& options, Say say) {
   const std::string token = token_of(options);
   std::vector<std::string> headers;
   if (!token.empty()) headers.push_back(str("Authorization: Bearer ", token));
-  return {options, std::move(headers), std::move(say)};
+  return {options, kRemedies, std::move(headers), std::move(say)};
 }
 
 HubListing list_hugging_face(const HubClient& client, const std::string& name,

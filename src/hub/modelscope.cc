@@ -16,6 +16,9 @@ namespace json = boost::json;
 
 constexpr std::string_view kDomain = "www.modelscope.cn";
 constexpr std::string_view kDefaultRevision = "master";
+constexpr HubRemedies kRemedies = {.endpoint = "MODELSCOPE_DOMAIN",
+                                   .token = "MODELSCOPE_API_TOKEN",
+                                   .other = "use Hugging Face with VLLM_USE_MODELSCOPE=False"};
 
 std::string endpoint(const HubOptions& options) {
   return endpoint_of(options.modelscope_domain, kDomain);
@@ -127,7 +130,7 @@ HubClient modelscope_client(const HubOptions& options, Say say) {
   std::erase_if(token, [](char c) { return c <= ' ' || c == ';'; });
   std::vector<std::string> headers;
   if (!token.empty()) headers.push_back(str("Cookie: m_session_id=", token));
-  return {options, std::move(headers), std::move(say)};
+  return {options, kRemedies, std::move(headers), std::move(say)};
 }
 
 HubListing list_modelscope(const HubClient& client, const std::string& name,

@@ -174,8 +174,8 @@ fs::path download(const Order& order) {
 void check_hub_name(const Order& order) {
   const bool has_owner = order.name.find('/') != std::string::npos;
   if (is_hub_name(order.name) && (has_owner || !order.options.modelscope)) return;
-  throw Error(ErrorKind::kConfig, str("model: \"", order.name,
-                                      "\" is not a name at a hub; give owner/model"));
+  throw Error(ErrorKind::kConfig,
+              str("model: \"", order.name, "\" is not a name at a hub; give owner/model"));
 }
 
 void check_online(const Order& order) {

@@ -278,8 +278,7 @@ TEST_CASE("a range that stays wrong says what was asked and what came") {
   Fixture f;
   f.options.network.connections = 1;
   f.server.fail(kFirstShard, 100, {.shift_range = 1});
-  CHECK(f.error() == str(f.host(), ": check HF_ENDPOINT or MODELSCOPE_DOMAIN, and the proxy (",
-                         kFirstShard,
+  CHECK(f.error() == str(f.host(), ": check HF_ENDPOINT and the proxy (", kFirstShard,
                          ": asked for bytes from 0 on, the answer is \"bytes 1-999/5300\")"));
   CHECK(f.progress.notices.back().ends_with("; trying again in 2 s (3 of 3)"));
   CHECK(f.waits == std::vector<int64_t>{1000, 2000});
@@ -378,8 +377,7 @@ TEST_CASE("a name that the hub does not know brings names that are like it") {
   f.options.modelscope = true;
   CHECK(f.error("Qwen/Qwen25-1B").find("(404: not found); check the name at ") !=
         std::string::npos);
-  CHECK(f.error("Qwen25").find("is not a name at a hub; give owner/model") !=
-        std::string::npos);
+  CHECK(f.error("Qwen25").find("is not a name at a hub; give owner/model") != std::string::npos);
 }
 
 TEST_CASE("a revision is a branch, tag or commit, and a wrong one names those there are") {
@@ -409,7 +407,7 @@ TEST_CASE("429 waits as long as the server says, within bounds") {
   g.server.fail("/api/models/", 1, {.status = 429, .headers = {"Retry-After: 3600"}});
   CHECK(g.error() == str(g.host(),
                          ": answers 429 (too many requests); it asks to come back after "
-                         "3600 s; a token (HF_TOKEN) raises the limit, and what is there "
+                         "3600 s; a token (HF_TOKEN) may raise the limit, and what is there "
                          "is kept"));
   CHECK(g.waits.empty());
 }
@@ -426,6 +424,11 @@ TEST_CASE("what is not there to connect to says what to check") {
   f.options.hf_endpoint = "http://127.0.0.1:1";
   CHECK(f.error().starts_with("127.0.0.1:1: it does not answer; check the network, name a proxy"));
   CHECK(f.kind == ErrorKind::kDevice);
+  f.options.modelscope = true;
+  f.options.modelscope_domain = "http://127.0.0.1:1/";
+  CHECK(f.error().find("a mirror with MODELSCOPE_DOMAIN, or use Hugging Face with "
+                       "VLLM_USE_MODELSCOPE=False (") != std::string::npos);
+  f.options.modelscope = false;
   f.options.hf_endpoint = str("https://127.0.0.1:", f.server.port());
   CHECK(f.error().starts_with(str(f.host(),
                                   ": a safe connection cannot be made; name the "

@@ -44,7 +44,7 @@ std::string rate_text(const RateMeter& rate, int64_t missing) {
   const auto speed = rate.bytes_per_second();
   if (!speed) return "";
   const std::string text = str(bytes_text(static_cast<int64_t>(*speed)), "/s");
-  if (*speed < 1) return text;
+  if (*speed < 1 || missing == 0) return text;
   const auto seconds = static_cast<int64_t>(static_cast<double>(missing) / *speed + 0.5);
   return str(text, ", ", duration_text(seconds), " left");
 }
