@@ -8,6 +8,9 @@ namespace {
 // Rows that pass over panels together: their part of x and their sums stay in L2. A multiple of
 // every tile_rows, also when halved once.
 constexpr int64_t kBlockRows = 192;
+// Rows that are packed at a time: bounds the scratch (48 MiB at a depth of 12288 in float32), and
+// the weights are read again too seldom to matter.
+constexpr int64_t kPassRows = 5 * kBlockRows;
 // Panels that pass over the same rows: x may come from memory, so it should not come too often.
 constexpr int64_t kPanelGroup = 4;
 constexpr int64_t kTasksPerThread = 4;
@@ -46,14 +49,15 @@ Cut cut(const MatmulCall& call, int64_t tile_rows, int threads) {
 // Where the block of rows that starts at `first` is packed.
 std::byte* packed_block(const MatmulCall& call, const MatmulKernels& kernels,
                         MatmulScratch& scratch, int64_t first) {
-  return scratch.rows.data() + first * call.weight.depth() * kernels.bytes_per_value;
+  return static_cast<std::byte*>(scratch.rows.data()) +
+         first * call.weight.depth() * kernels.bytes_per_value;
 }
 
 void pack_rows(const MatmulCall& call, const MatmulKernels& kernels, const Cut& cut,
                ThreadTeam& team, MatmulScratch& scratch) {
   const int64_t rows = call.x.dim(0), in = call.x.dim(1);
-  const auto bytes = static_cast<size_t>(rows * call.weight.depth() * kernels.bytes_per_value);
-  if (scratch.rows.size() < bytes) scratch.rows.resize(bytes);
+  const int64_t bytes = rows * call.weight.depth() * kernels.bytes_per_value;
+  if (scratch.rows.bytes() < bytes) scratch.rows = reserve_host_memory(bytes);
   team.for_chunks(ceiling(rows, kernels.tile_rows), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t tile = begin; tile < end; ++tile) {
       const int64_t row = tile * kernels.tile_rows, first = row / cut.block_rows * cut.block_rows;
@@ -97,10 +101,9 @@ void store_sums(const MatmulCall& call, const Kernels& kernels, const Task& task
 }
 
 void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
-              MatmulScratch& scratch, std::vector<float>& sums) {
+              MatmulScratch& scratch, float* sums) {
   const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
-  if (sums.empty()) sums.resize(kBlockRows * kPanelGroup * kPanelOutputs);
-  products.multiply({.out = sums.data(),
+  products.multiply({.out = sums,
                      .x = packed_block(call, products, scratch, task.first),
                      .panel = call.weight.panel(0, task.panel),
                      .panels = task.panels,
@@ -108,8 +111,22 @@ void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
                      .rows = task.rows,
                      .depth = call.weight.depth()});
   for (int64_t p = 0; p < task.panels; ++p) {
-    store_sums(call, kernels, task, task.panel + p, sums.data() + p * task.rows * kPanelOutputs);
+    store_sums(call, kernels, task, task.panel + p, sums + p * task.rows * kPanelOutputs);
   }
+}
+
+// At most kPassRows rows.
+void multiply_pass(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
+                   MatmulScratch& scratch) {
+  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
+  const Cut c = cut(call, products.tile_rows, team.size());
+  pack_rows(call, products, c, team, scratch);
+  team.for_chunks(c.tasks, c.grain, [&](int64_t begin, int64_t end, int worker) {
+    auto* sums = static_cast<float*>(scratch.of_worker[static_cast<size_t>(worker)].data());
+    for (int64_t i = begin; i < end; ++i) {
+      run_task(call, kernels, task_at(call, c, i), scratch, sums);
+    }
+  });
 }
 
 }  // namespace
@@ -117,16 +134,18 @@ void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
 void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
             MatmulScratch& scratch) {
   if (call.out.empty()) return;
-  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
-  const Cut c = cut(call, products.tile_rows, team.size());
-  pack_rows(call, products, c, team, scratch);
-  scratch.of_worker.resize(static_cast<size_t>(team.size()));
-  team.for_chunks(c.tasks, c.grain, [&](int64_t begin, int64_t end, int worker) {
-    std::vector<float>& sums = scratch.of_worker[static_cast<size_t>(worker)];
-    for (int64_t i = begin; i < end; ++i) {
-      run_task(call, kernels, task_at(call, c, i), scratch, sums);
-    }
-  });
+  while (scratch.of_worker.size() < static_cast<size_t>(team.size())) {
+    scratch.of_worker.push_back(reserve_host_memory(kBlockRows * kPanelGroup * kPanelOutputs * 4));
+  }
+  const int64_t rows = call.x.dim(0);
+  for (int64_t first = 0; first < rows; first += kPassRows) {
+    const int64_t count = std::min(kPassRows, rows - first);
+    multiply_pass({.out = rows_of(call.out, first, count),
+                   .x = rows_of(call.x, first, count),
+                   .weight = call.weight,
+                   .bias = call.bias},
+                  kernels, team, scratch);
+  }
 }
 
 }  // namespace pagoda::cpu

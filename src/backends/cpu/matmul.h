@@ -8,13 +8,14 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/packed_matrix.h"
 #include "base/thread_team.h"
+#include "tensor/buffer.h"
 
 namespace pagoda::cpu {
 
 // Kept between calls so that steps allocate nothing once warm.
 struct MatmulScratch {
-  std::vector<std::byte> rows;                // x, packed
-  std::vector<std::vector<float>> of_worker;  // sums of a block of rows and one panel
+  Buffer rows;                    // x, packed
+  std::vector<Buffer> of_worker;  // sums of a block of rows and a group of panels
 };
 
 // As Ops::matmul.
