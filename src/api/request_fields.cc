@@ -353,7 +353,13 @@ SamplingParams sampling_params(const RequestFields& fields, const SamplingContex
 }
 
 std::string describe(const SamplingParams& p, const RequestFields& f) {
-  const auto number = [](float x) { return python_repr_of_number(x); };
+  // 0.6, not the double 0.6000000238418579 that is nearest to the float.
+  const auto number = [](float x) {
+    const std::string shortest = fmt::format("{}", x);
+    double nearest = x;
+    std::from_chars(shortest.data(), shortest.data() + shortest.size(), nearest);
+    return python_repr_of_number(nearest);
+  };
   const auto optional = [](const auto& x) {
     return x ? fmt::format("{}", *x) : std::string("None");
   };

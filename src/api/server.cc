@@ -139,6 +139,7 @@ struct Server::State {
   }
 
   asio::awaitable<void> accept_all();
+  asio::awaitable<void> accept_one(IoThread& thread);
   void begin(tcp::socket socket, IoThread& thread);
   asio::awaitable<void> serve(tcp::socket socket, IoThread& thread);
   void stop_accepting();
@@ -157,18 +158,21 @@ struct Server::State {
 
 asio::awaitable<void> Server::State::accept_all() {
   for (size_t next = 0; acceptor->is_open(); next = (next + 1) % threads.size()) {
-    IoThread& thread = *threads[next];
-    tcp::socket socket(thread.context());
-    error_code failed;
-    co_await acceptor->async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
-    if (!acceptor->is_open()) break;
-    if (failed) {
-      LOG_WARNING("cannot accept a connection: {}", failed.message());
-      asio::steady_timer pause(threads[0]->context(), kAcceptPause);
-      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, failed));
-    } else if (num_connections < config.limits.max_connections) {  // else it is closed at once
-      begin(std::move(socket), thread);
-    }
+    co_await accept_one(*threads[next]);
+  }
+}
+
+asio::awaitable<void> Server::State::accept_one(IoThread& thread) {
+  tcp::socket socket(thread.context());
+  error_code failed;
+  co_await acceptor->async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
+  if (!acceptor->is_open()) co_return;
+  if (failed) {
+    LOG_WARNING("cannot accept a connection: {}", failed.message());
+    asio::steady_timer pause(threads[0]->context(), kAcceptPause);
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, failed));
+  } else if (num_connections < config.limits.max_connections) {  // else it is closed at once
+    begin(std::move(socket), thread);
   }
 }
 

@@ -122,6 +122,9 @@ struct ServerFixture {
   ~ServerFixture() { server.stop(); }
 
   void step() { server.sink().on_events(engine.step()); }
+  void steps(int count) {
+    for (int i = 0; i < count; ++i) step();
+  }
   // What the other threads are about to do happens soon.
   template <class Condition>
   static bool soon(Condition&& condition) {
@@ -217,7 +220,7 @@ TEST_CASE("a client that does not read is given up, and holds up nobody") {
   Client other(f.server.port());
   // The kernel's buffers take some megabytes before the server notices anything.
   CHECK(ServerFixture::soon([&] {
-    for (int i = 0; i < 100; ++i) f.step();
+    f.steps(100);
     CHECK(other.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n"));
     CHECK(other.read_reply().starts_with("HTTP/1.1 200 OK"));
     return f.engine.num_running() == 0;

@@ -421,14 +421,13 @@ TEST_CASE("the id of a request can be given by the client, and comes back") {
 TEST_CASE("the page of metrics has vLLM's names, labels and suffixes") {
   ServiceFixture f;
   const std::string page = f.ask(ServiceFixture::http("GET", "/metrics")).body;
-  // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): long literals are written in pieces
-  for (const char* line :
-       {"vllm:num_requests_running{engine=\"0\",model_name=\"demo\"} 0.0\n",
-        "vllm:generation_tokens_total{engine=\"0\",model_name=\"demo\"} 0.0\n",
-        "vllm:request_success_total{engine=\"0\",finished_reason=\"stop\",model_name=\"demo\"} "
-        "0.0\n",
-        "vllm:request_prompt_tokens_bucket{engine=\"0\",le=\"+Inf\",model_name=\"demo\"} 0.0\n",
-        "# TYPE vllm:time_to_first_token_seconds histogram\n"}) {
+  const std::string labels = "{engine=\"0\",model_name=\"demo\"} 0.0\n";
+  const std::string stopped = "{engine=\"0\",finished_reason=\"stop\",model_name=\"demo\"} 0.0\n";
+  const std::string infinite = "{engine=\"0\",le=\"+Inf\",model_name=\"demo\"} 0.0\n";
+  for (const std::string& line :
+       {"vllm:num_requests_running" + labels, "vllm:generation_tokens_total" + labels,
+        "vllm:request_success_total" + stopped, "vllm:request_prompt_tokens_bucket" + infinite,
+        std::string("# TYPE vllm:time_to_first_token_seconds histogram\n")}) {
     CHECK(page.find(line) != std::string::npos);
   }
 }
