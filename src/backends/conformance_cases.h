@@ -64,6 +64,7 @@ std::vector<Case> conformance_cases();
 void add_row_cases(std::vector<Case>& cases);
 void add_matrix_cases(std::vector<Case>& cases);
 void add_attention_cases(std::vector<Case>& cases);
+void add_expert_cases(std::vector<Case>& cases);
 
 // In [-scale, scale), a function of (what, row, column).
 float random_number(uint64_t what, int64_t row, int64_t column, float scale = 1.0f);

@@ -164,6 +164,7 @@ std::vector<Case> conformance_cases() {
   add_row_cases(cases);
   add_matrix_cases(cases);
   add_attention_cases(cases);
+  add_expert_cases(cases);
   return cases;
 }
 

@@ -177,6 +177,18 @@ Case columns_case(DType dtype, int64_t columns, int64_t first, int64_t n) {
           }};
 }
 
+// The columns around keep what they had.
+Case paste_case(DType dtype, int64_t columns, int64_t first, int64_t n) {
+  return {str("paste_columns ", name_of(dtype), " ", first, " to ", first + n, " of ", columns),
+          kExact, kRows, [=](Rig& rig, const RowNumbers& rows) {
+            const Tensor out =
+                rig.upload({count_of(rows), columns}, dtype, random_rows(kOther, rows, columns));
+            const Tensor x = rig.upload({count_of(rows), n}, dtype, random_rows(kX, rows, n));
+            rig.ops().paste_columns(out, x, first);
+            return rig.rows(out);
+          }};
+}
+
 Case join_case(DType dtype, int64_t ranks, int64_t width, int64_t kept) {
   return {str("join_columns ", name_of(dtype), " ", ranks, " parts of ", width, " to ", kept),
           kExact, kRows, [=](Rig& rig, const RowNumbers& rows) {
@@ -222,6 +234,8 @@ void add_row_cases(std::vector<Case>& cases) {
     add_rope_cases(cases, dtype);
     cases.push_back(columns_case(dtype, 96, 0, 32));
     cases.push_back(columns_case(dtype, 67, 13, 54));
+    cases.push_back(paste_case(dtype, 96, 64, 32));
+    cases.push_back(paste_case(dtype, 67, 13, 5));
     cases.push_back(join_case(dtype, 2, 16, 32));
     cases.push_back(join_case(dtype, 3, 7, 19));  // 2 columns of padding
     cases.push_back(join_case(dtype, 8, 5, 33));  // the last rank has nothing but padding

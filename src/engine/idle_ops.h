@@ -19,10 +19,16 @@ class IdleOps final : public Ops {
   void rms_norm(Tensor, Tensor, Tensor, float) override {}
   void silu_mul(Tensor, Tensor) override {}
   void rope(Tensor, const RotaryTable&, RotaryPairing) override {}
+  void gate_rows(Tensor, Tensor) override {}
   void copy_columns(Tensor, Tensor, int64_t) override {}
+  void paste_columns(Tensor, Tensor, int64_t) override {}
   void join_columns(Tensor, Tensor) override {}
   void write_kv(KvLayer, Tensor, Tensor, Tensor) override {}
   void paged_attention(const Attention&) override {}
+  void matmul_experts(const ExpertProduct&) override {}
+  void combine_experts(Tensor, Tensor, const Routing&, int64_t, int64_t) override {}
+  void matmul_heads(Tensor, Tensor, const Matrix&) override {}
+  void route(const Routing&, const RouterScores&, const RoutingRule&) override {}
 };
 
 class IdleCommunicator final : public Communicator {

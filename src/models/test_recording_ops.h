@@ -33,9 +33,24 @@ class RecordingOps final : public Ops {
   void copy_columns(Tensor out, Tensor x, int64_t first) override {
     ops_.copy_columns(out, x, first);
   }
+  void paste_columns(Tensor out, Tensor x, int64_t first) override {
+    ops_.paste_columns(out, x, first);
+  }
   void join_columns(Tensor out, Tensor parts) override { ops_.join_columns(out, parts); }
   void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) override {
     ops_.write_kv(cache, k, v, slots);
+  }
+  void gate_rows(Tensor inout, Tensor gates) override { ops_.gate_rows(inout, gates); }
+  void matmul_experts(const ExpertProduct& call) override { ops_.matmul_experts(call); }
+  void combine_experts(Tensor out, Tensor y, const Routing& routing, int64_t first,
+                       int64_t count) override {
+    ops_.combine_experts(out, y, routing, first, count);
+  }
+  void matmul_heads(Tensor out, Tensor x, const Matrix& weight) override {
+    ops_.matmul_heads(out, x, weight);
+  }
+  void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) override {
+    ops_.route(routing, scores, rule);
   }
   void paged_attention(const Attention& call) override { ops_.paged_attention(call); }
   void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "tensor/matrix.h"
+#include "tensor/routing.h"
 #include "tensor/tensor.h"
 
 namespace pagoda {
@@ -45,12 +46,26 @@ struct RotaryTable {
 enum class RotaryPairing : uint8_t { kHalves, kNeighbors };  // (i, i + dim/2) or (2i, 2i + 1)
 
 struct Attention {
-  Tensor out;  // [tokens, heads, value_dim]
-  Tensor q;    // [tokens, heads, key_dim]; query head h reads KV head h / (heads / kv_heads)
+  // [tokens, heads, value_dim]; where the cache's value_dim is 0, the first numbers of each key are
+  // its value, as many as out has.
+  Tensor out;
+  Tensor q;  // [tokens, heads, key_dim]; query head h reads KV head h / (heads / kv_heads)
   KvLayer cache;
   AttentionIndex index;
   float scale;         // on q . k
   int64_t window = 0;  // a row sees itself and the window - 1 tokens before it; 0: all before it
+};
+
+// Rows of each expert with its matrix: out[i, :] = x[source, :] weights[e]^T for offsets[first + e]
+// <= i < offsets[first + e + 1], source = rows[i], or i where `rows` is empty. Other rows of out
+// keep what they had. Experts without rows cost nothing: their weights are not read.
+struct ExpertProduct {
+  Tensor out;             // [pairs, out] of x's dtype
+  Tensor x;               // [any, in]
+  const Matrix& weights;  // count: experts of this rank
+  Tensor offsets;         // i32 [all experts + 1]
+  Tensor rows;            // i32 [pairs], or empty
+  int64_t first = 0;      // expert that weights[0] belongs to
 };
 
 class Ops {
@@ -77,11 +92,15 @@ class Ops {
   // out[:, j] = silu(gate_up[:, j]) * gate_up[:, ffn + j].  gate_up [tokens, 2 ffn], out [tokens,
   // ffn].
   virtual void silu_mul(Tensor out, Tensor gate_up) = 0;
+  // inout[i, :] *= sigmoid(gates[i]).  inout [rows, n], gates f32 [rows].
+  virtual void gate_rows(Tensor inout, Tensor gates) = 0;
   // In place on the first rotary_dim numbers of each head. heads [tokens, n, head_dim].
   virtual void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) = 0;
   // Columns of a matrix whose rows are [a | b | c]: out[i, :] = x[i, first : first + out.dim(1)].
   // x [rows, columns], out [rows, n].
   virtual void copy_columns(Tensor out, Tensor x, int64_t first) = 0;
+  // The reverse: out[i, first : first + x.dim(1)] = x[i, :]; the other columns keep what they had.
+  virtual void paste_columns(Tensor out, Tensor x, int64_t first) = 0;
   // out[r, p * width + j] = parts[p, r, j]; columns of out beyond its width are dropped (padding).
   // parts [ranks, rows, width], out [rows, <= ranks * width].
   virtual void join_columns(Tensor out, Tensor parts) = 0;
@@ -92,6 +111,18 @@ class Ops {
   // Softmax over visible keys, scores and sums in f32.
   virtual void paged_attention(const Attention& call) = 0;
 
+  virtual void matmul_experts(const ExpertProduct& call) = 0;
+  // out[t, :] = sum of weights[t, c] * y[places[t, c], :] over the choices c of token t, in their
+  // order, f32; only over experts [first, first + count).  y [pairs, hidden], out [tokens, hidden].
+  virtual void combine_experts(Tensor out, Tensor y, const Routing& routing, int64_t first,
+                               int64_t count) = 0;
+  // Each head with its own matrix, weight.count of them: out[t, h, j] = sum of x[t, h, i] *
+  // weight[h][j, i] for j < weight.out; other numbers of out keep what they had.
+  // x [tokens, heads, >= in], out [tokens, heads, >= out] of x's dtype.
+  virtual void matmul_heads(Tensor out, Tensor x, const Matrix& weight) = 0;
+
+  // Composite: fills all of `routing`. The default computes on the host (routing.h).
+  virtual void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule);
   // Composite: stream += delta (if not empty); out = rms_norm(stream). out may be delta.
   virtual void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps);
 };

@@ -21,7 +21,8 @@ Tensor reshaped(Tensor t, std::initializer_list<int64_t> shape) {
 Tensor rows_of(Tensor t, int64_t first, int64_t rows) {
   MUST(first >= 0 && rows >= 0 && first + rows <= t.dim(0));
   const int64_t row_bytes = t.dim(0) == 0 ? 0 : t.bytes() / t.dim(0);
-  t.data = static_cast<std::byte*>(t.data) + first * row_bytes;
+  // A view of no memory (Workspace that measures) stays one.
+  if (t.data != nullptr) t.data = static_cast<std::byte*>(t.data) + first * row_bytes;
   t.shape[0] = rows;
   return t;
 }

@@ -36,11 +36,12 @@ struct Job {
   const NumberKernels& q_kernels;
   const NumberKernels& kv_kernels;
   const KvBlockLayout layout;
+  const int64_t value_dim, padded_value_dim;  // padded to kValueAlignment
   const int64_t heads, group, tile_tokens;
 
   int64_t rows(const Tile& tile) const { return tile.tokens * group; }
   int64_t most_rows() const { return tile_tokens * group; }
-  int64_t partial_floats() const { return layout.padded_value_dim + 2; }
+  int64_t partial_floats() const { return padded_value_dim + 2; }
   // Row `row` of a tile: token first_row + row / group, query head row % group of the group.
   std::byte* row_of(const Tensor& t, const Tile& tile, int64_t row) const {
     const int64_t index =
@@ -55,6 +56,8 @@ Job::Job(const Attention& a, const Kernels& k)
       q_kernels(k.of[static_cast<size_t>(a.q.dtype)]),
       kv_kernels(k.of[static_cast<size_t>(a.cache.shape.dtype)]),
       layout(a.cache.shape, a.cache.block_size),
+      value_dim(a.out.dim(2)),
+      padded_value_dim((value_dim + kValueAlignment - 1) / kValueAlignment * kValueAlignment),
       heads(a.q.dim(1)),
       group(heads / a.cache.shape.kv_heads),
       tile_tokens(std::max<int64_t>(1, kTileRows / group)) {}
@@ -111,7 +114,7 @@ WorkerScratch::WorkerScratch(const Job& job, std::vector<std::byte>& memory) {
   const int64_t sizes[] = {rows * key_dim,
                            key_dim,
                            rows * kSplitKeys,
-                           rows * job.layout.padded_value_dim,
+                           rows * job.padded_value_dim,
                            rows,
                            rows,
                            rows * job.partial_floats(),
@@ -181,7 +184,7 @@ void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerScratch
   job.kv_kernels.attention.attend({.queries = w.queries,
                                    .rows = job.rows(tile),
                                    .key_dim = job.layout.key_dim,
-                                   .value_dim = job.layout.padded_value_dim,
+                                   .value_dim = job.padded_value_dim,
                                    .key_groups = found.key_groups,
                                    .values = found.values,
                                    .begin = w.begin,
@@ -195,18 +198,18 @@ void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerScratch
 // A row of state or partials: [value_dim] out, max, sum.
 SoftmaxState state_at(float* rows, const Job& job, int64_t row) {
   float* out = rows + row * job.partial_floats();
-  return {out, out + job.layout.padded_value_dim, out + job.layout.padded_value_dim + 1};
+  return {out, out + job.padded_value_dim, out + job.padded_value_dim + 1};
 }
 
 void clear(SoftmaxState state, const Job& job) {
-  std::fill_n(state.out, job.layout.padded_value_dim, 0.0f);
+  std::fill_n(state.out, job.padded_value_dim, 0.0f);
   *state.max = -std::numeric_limits<float>::infinity();
   *state.sum = 0;
 }
 
 void store_row(const Job& job, const Tile& tile, int64_t row, SoftmaxState state) {
-  job.kernels.divide(state.out, *state.sum, job.layout.value_dim);
-  job.q_kernels.narrow(job.row_of(job.call.out, tile, row), state.out, job.layout.value_dim);
+  job.kernels.divide(state.out, *state.sum, job.value_dim);
+  job.q_kernels.narrow(job.row_of(job.call.out, tile, row), state.out, job.value_dim);
 }
 
 void attend_whole_tile(const Job& job, const Tile& tile, WorkerScratch& w) {
@@ -216,8 +219,8 @@ void attend_whole_tile(const Job& job, const Tile& tile, WorkerScratch& w) {
     attend_split(job, tile, tile.first_split + i, w);
     for (int64_t r = 0; r < job.rows(tile); ++r) {
       if (w.begin[r] == w.end[r]) continue;
-      const SoftmaxState split = {w.out + r * job.layout.padded_value_dim, w.max + r, w.sum + r};
-      job.kernels.merge(state_at(w.state, job, r), split, job.layout.padded_value_dim);
+      const SoftmaxState split = {w.out + r * job.padded_value_dim, w.max + r, w.sum + r};
+      job.kernels.merge(state_at(w.state, job, r), split, job.padded_value_dim);
     }
   }
   for (int64_t r = 0; r < job.rows(tile); ++r) store_row(job, tile, r, state_at(w.state, job, r));
@@ -239,7 +242,7 @@ void attend_run(const Job& job, const Tile& tile, const Run& run, WorkerScratch&
       const SoftmaxState to = state_at(partials, job, row);
       clear(to, job);
       if (w.begin[r] == w.end[r]) continue;
-      std::copy_n(w.out + r * job.layout.padded_value_dim, job.layout.padded_value_dim, to.out);
+      std::copy_n(w.out + r * job.padded_value_dim, job.padded_value_dim, to.out);
       *to.max = w.max[r];
       *to.sum = w.sum[r];
     }
@@ -268,7 +271,7 @@ void fold_splits(const Job& job, const Tile& tile, WorkerScratch& w, float* part
       const SoftmaxState split =
           state_at(partials, job, tile.first_partial + i * job.rows(tile) + r);
       if (*split.sum == 0) continue;  // the row sees nothing of this split
-      job.kernels.merge(state, split, job.layout.padded_value_dim);
+      job.kernels.merge(state, split, job.padded_value_dim);
     }
     store_row(job, tile, r, state);
   }

@@ -194,6 +194,15 @@ void CpuOps::copy_columns(Tensor out, Tensor x, int64_t first) {
   });
 }
 
+void CpuOps::paste_columns(Tensor out, Tensor x, int64_t first) {
+  MUST(out.dtype == x.dtype && out.dim(0) == x.dim(0) && first + x.dim(1) <= out.dim(1));
+  for_rows(x.dim(0), x.dim(1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(row_of(out, i) + first * bytes_of(x.dtype), row_of(x, i), row_bytes(x));
+    }
+  });
+}
+
 void CpuOps::join_columns(Tensor out, Tensor parts) {
   const int64_t rows = out.dim(0), columns = out.dim(1), width = parts.dim(2);
   MUST(out.dtype == parts.dtype && parts.dim(1) == rows && columns <= parts.dim(0) * width);
@@ -221,8 +230,9 @@ void CpuOps::write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) {
 
 void CpuOps::paged_attention(const Attention& call) {
   const KvShape& shape = call.cache.shape;
-  MUST(shape.value_dim > 0 && call.q.dim(1) % shape.kv_heads == 0);
-  MUST(call.q.dim(2) == shape.key_dim && call.out.dim(2) == shape.value_dim);
+  MUST(call.q.dim(1) % shape.kv_heads == 0 && call.q.dim(2) == shape.key_dim);
+  MUST(shape.value_dim == 0 ? call.out.dim(2) <= shape.key_dim
+                            : call.out.dim(2) == shape.value_dim);
   MUST(call.out.dtype == call.q.dtype && call.out.dim(1) == call.q.dim(1));
   cpu::paged_attention(call, kernels_, team_, attention_scratch_);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backends/cpu/attention.h"
+#include "backends/cpu/grouped_matmul.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/matmul.h"
 #include "base/thread_team.h"
@@ -22,11 +23,18 @@ class CpuOps final : public Ops {
   void add(Tensor inout, Tensor x) override;
   void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override;
   void silu_mul(Tensor out, Tensor gate_up) override;
+  void gate_rows(Tensor inout, Tensor gates) override;
   void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override;
   void copy_columns(Tensor out, Tensor x, int64_t first) override;
+  void paste_columns(Tensor out, Tensor x, int64_t first) override;
   void join_columns(Tensor out, Tensor parts) override;
   void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) override;
   void paged_attention(const Attention& call) override;
+  void matmul_experts(const ExpertProduct& call) override;
+  void combine_experts(Tensor out, Tensor y, const Routing& routing, int64_t first,
+                       int64_t count) override;
+  void matmul_heads(Tensor out, Tensor x, const Matrix& weight) override;
+  void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) override;
   void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override;
 
  private:
@@ -38,6 +46,8 @@ class CpuOps final : public Ops {
   ThreadTeam& team_;
   MatmulScratch matmul_scratch_;
   AttentionScratch attention_scratch_;
+  GroupedScratch grouped_scratch_;
+  std::vector<RowGroup> groups_;  // of one call
 };
 
 }  // namespace pagoda::cpu

@@ -48,7 +48,7 @@ const void* find_group(const SplitRequest& r, int64_t group) {
     const int64_t token = first + lane;
     if (token < r.begin || token >= r.end) continue;
     const std::byte* key =
-        head_of(r, token) + token % layout.block_size * layout.key_dim * layout.number_bytes;
+        head_of(r, token) + token % layout.block_size * layout.key_stride * layout.number_bytes;
     scatter(keys + lane * layout.number_bytes, key, layout);
   }
   return keys;
@@ -62,8 +62,10 @@ KvBlockLayout::KvBlockLayout(const KvShape& shape, int64_t tokens)
       value_dim(shape.value_dim),
       padded_value_dim(round_up(shape.value_dim, kValueAlignment)),
       number_bytes(bytes_of(shape.dtype)),
-      keys_in_groups(tokens % kKeyGroup == 0),
-      head_bytes(tokens * (key_dim + padded_value_dim) * number_bytes),
+      key_stride(values_in_keys() ? round_up(key_dim, kValueAlignment) : key_dim),
+      value_stride(values_in_keys() ? key_stride : padded_value_dim),
+      keys_in_groups(tokens % kKeyGroup == 0 && !values_in_keys()),
+      head_bytes(tokens * (key_stride + padded_value_dim) * number_bytes),
       block_bytes(round_up(shape.kv_heads * head_bytes, kBlockAlignment)) {}
 
 void write_token(std::byte* head, const KvBlockLayout& layout, int64_t offset, const void* key,
@@ -73,11 +75,12 @@ void write_token(std::byte* head, const KvBlockLayout& layout, int64_t offset, c
     std::byte* group = head + offset / kKeyGroup * kKeyGroup * key_bytes;
     scatter(group + offset % kKeyGroup * layout.number_bytes, key, layout);
   } else {
-    std::memcpy(head + offset * key_bytes, key, static_cast<size_t>(key_bytes));
+    std::memcpy(head + offset * layout.key_stride * layout.number_bytes, key,
+                static_cast<size_t>(key_bytes));
   }
-  std::memcpy(
-      head + layout.values_offset() + offset * layout.padded_value_dim * layout.number_bytes, value,
-      static_cast<size_t>(layout.value_dim * layout.number_bytes));
+  if (layout.values_in_keys()) return;
+  std::memcpy(head + layout.values_offset() + offset * layout.value_stride * layout.number_bytes,
+              value, static_cast<size_t>(layout.value_dim * layout.number_bytes));
 }
 
 SplitPointers find_split(const SplitRequest& r) {
@@ -88,7 +91,7 @@ SplitPointers find_split(const SplitRequest& r) {
   }
   // Block by block: a division a token would cost more than the token's arithmetic.
   const KvBlockLayout& layout = *r.layout;
-  const int64_t value_bytes = layout.padded_value_dim * layout.number_bytes;
+  const int64_t value_bytes = layout.value_stride * layout.number_bytes;
   for (int64_t token = r.begin; token < r.end;) {
     const int64_t offset = token % layout.block_size;
     const int64_t end = std::min(r.end, token + layout.block_size - offset);

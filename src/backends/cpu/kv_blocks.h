@@ -4,6 +4,10 @@
 //           block_size, [block_size][key_dim]
 //   values  [block_size][value_dim rounded up to 16]
 //
+// Where values are part of the keys (value_dim 0, MLA): [block_size][key_dim rounded up to 16] and
+// nothing else. Values are read where they are; groups of keys are turned once for all the rows
+// of a tile, which are many: all heads share them.
+//
 // Thread rule: pure functions; different slots may be written at once.
 #pragma once
 
@@ -18,11 +22,16 @@ struct KvBlockLayout {
   KvBlockLayout(const KvShape& shape, int64_t block_size);
 
   int64_t block_size, key_dim, value_dim, padded_value_dim, number_bytes;
+  int64_t key_stride;    // numbers from one key to the next, where they are not in groups
+  int64_t value_stride;  // from one value to the next
   bool keys_in_groups;
   int64_t head_bytes;   // keys and values of one KV head
   int64_t block_bytes;  // of all heads
 
-  int64_t values_offset() const { return block_size * key_dim * number_bytes; }
+  bool values_in_keys() const { return value_dim == 0; }
+  int64_t values_offset() const {
+    return values_in_keys() ? 0 : block_size * key_dim * number_bytes;
+  }
 };
 
 // One token of one KV head, already in the cache's dtype.

@@ -50,13 +50,18 @@ std::vector<float> attend(const Attention& call, const Query& query) {
   }
 
   const float highest = *std::max_element(scores.begin(), scores.end());
-  std::vector<float> out(static_cast<size_t>(cache.shape.value_dim));
+  const int64_t value_dim = call.out.dim(2);
+  MUST(cache.shape.value_dim == 0 ? value_dim <= cache.shape.key_dim
+                                  : value_dim == cache.shape.value_dim);
+  std::vector<float> out(static_cast<size_t>(value_dim));
   float total = 0.0f;
   for (int64_t t = query.first_token; t < query.end_token; ++t) {
     const float p = std::exp(scores[static_cast<size_t>(t - query.first_token)] - highest);
-    const Tensor values = values_of(cache, blocks[t / cache.block_size]);
+    const int64_t block = blocks[t / cache.block_size];
+    const Tensor values =
+        cache.shape.value_dim == 0 ? keys_of(cache, block) : values_of(cache, block);
     const std::vector<float> v = read_row(values, t % cache.block_size * kv_heads + kv_head);
-    for (size_t j = 0; j < v.size(); ++j) out[j] += p * v[j];
+    for (size_t j = 0; j < out.size(); ++j) out[j] += p * v[j];
     total += p;
   }
   for (float& x : out) x /= total;

@@ -93,6 +93,16 @@ void RefOps::silu_mul(Tensor out, Tensor gate_up) {
   }
 }
 
+void RefOps::gate_rows(Tensor inout, Tensor gates) {
+  MUST(gates.dtype == DType::kF32 && gates.count() == inout.dim(0));
+  for (int64_t i = 0; i < inout.dim(0); ++i) {
+    const float factor = 1.0f / (1.0f + std::exp(-gates.as<float>()[i]));
+    std::vector<float> row = read_row(inout, i);
+    for (float& x : row) x *= factor;
+    write_row(inout, i, row);
+  }
+}
+
 void RefOps::rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) {
   const int64_t half = table.cos.dim(-1), n = heads.dim(1);
   MUST(2 * half <= heads.dim(2) && table.cos.dim(0) == heads.dim(0));
@@ -118,6 +128,15 @@ void RefOps::copy_columns(Tensor out, Tensor x, int64_t first) {
   for (int64_t i = 0; i < out.dim(0); ++i) {
     std::memcpy(out.as<std::byte>() + i * n * size,
                 x.as<std::byte>() + (i * columns + first) * size, static_cast<size_t>(n * size));
+  }
+}
+
+void RefOps::paste_columns(Tensor out, Tensor x, int64_t first) {
+  const int64_t n = x.dim(1), columns = out.dim(1), size = bytes_of(x.dtype);
+  MUST(out.dtype == x.dtype && out.dim(0) == x.dim(0) && first + n <= columns);
+  for (int64_t i = 0; i < out.dim(0); ++i) {
+    std::memcpy(out.as<std::byte>() + (i * columns + first) * size,
+                x.as<std::byte>() + i * n * size, static_cast<size_t>(n * size));
   }
 }
 
