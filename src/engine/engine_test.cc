@@ -69,6 +69,7 @@ void check_demo(const EngineConfig& config) {
   TestEngine engine(config);
   const std::vector<Reference> references = demo_references();
   std::vector<RequestId> ids;
+  ids.reserve(references.size());
   for (const Reference& reference : references) {
     ids.push_back(engine.submit(
         reference.prompt,

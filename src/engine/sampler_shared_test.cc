@@ -20,10 +20,10 @@ namespace json = boost::json;
 
 constexpr double kTolerance = 1e-5;  // as the golden data's README sets it
 
-const std::string kFolder = std::string(PAGODA_SHARED_DIR) + "/golden/sampling";
+constexpr const char* kFolder = PAGODA_SHARED_DIR "/golden/sampling";
 
 std::map<std::string, std::vector<double>> read_tensors() {
-  const std::string path = kFolder + "/expected.tensors";
+  const std::string path = std::string(kFolder) + "/expected.tensors";
   const MappedFile file(path);
   std::map<std::string, std::vector<double>> tensors;
   for (const SafetensorsEntry& entry : parse_safetensors(file.bytes(), path)) {
@@ -98,7 +98,7 @@ struct Case {
 
 std::vector<Case> golden_cases() {
   const auto tensors = read_tensors();
-  const json::value expected = json::parse(read_text_file(kFolder + "/expected.json"));
+  const json::value expected = json::parse(read_text_file(std::string(kFolder) + "/expected.json"));
   std::vector<Case> cases;
   for (const json::value& c : expected.at("cases").as_array()) {
     const std::string number = std::to_string(cases.size());

@@ -3,9 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <map>
 #include <random>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace pagoda {
@@ -21,8 +22,8 @@ struct Fixture {
   std::unique_ptr<Scheduler> scheduler = {};
   uint64_t num_submitted = 0;
   Clock::time_point now = {};
-  std::map<RequestId, std::vector<TokenId>> answers = {};
-  std::map<RequestId, Event> last_events = {};
+  std::unordered_map<RequestId, std::vector<TokenId>> answers = {};
+  std::unordered_map<RequestId, Event> last_events = {};
 
   Scheduler& get() {
     if (!scheduler) {
@@ -327,7 +328,7 @@ TEST_CASE("aborting all ends every request with the reason") {
 struct Traffic {
   std::mt19937 random;
   Fixture f;
-  std::set<RequestId> open;
+  std::unordered_set<RequestId> open;
 
   int64_t draw(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
@@ -380,7 +381,7 @@ struct Traffic {
 
   // A block that is written in this step is nobody else's.
   void check_written_blocks_are_not_shared(const StepPlan& plan) {
-    std::map<BlockId, int> users;
+    std::unordered_map<BlockId, int> users;
     for (const PlannedChunk& chunk : plan.chunks) {
       for (const BlockRef& block : chunk.sequence->blocks()) ++users[block.id()];
     }

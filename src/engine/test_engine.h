@@ -4,11 +4,11 @@
 #pragma once
 
 #include <condition_variable>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/engine.h"
@@ -53,8 +53,8 @@ class TestEngine : private EventSink {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<RequestId, Answer> answers_;  // under mutex_
-  std::optional<std::string> death_;     // under mutex_
+  std::unordered_map<RequestId, Answer> answers_;  // under mutex_
+  std::optional<std::string> death_;               // under mutex_
   Engine engine_;
   std::thread thread_;
 };
