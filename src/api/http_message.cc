@@ -26,11 +26,6 @@ std::string_view HttpRequest::path() const {
   return std::string_view(target).substr(0, target.find('?'));
 }
 
-std::string_view HttpRequest::query() const {
-  const size_t mark = target.find('?');
-  return mark == std::string::npos ? std::string_view{} : std::string_view(target).substr(mark + 1);
-}
-
 std::optional<std::string_view> HttpRequest::header(std::string_view name) const {
   for (const HttpHeader& h : headers) {
     if (equal_ignoring_case(h.name, name)) return h.value;

@@ -22,8 +22,7 @@ struct HttpRequest {
   std::string body;
   std::string peer;  // address:port, for the log
 
-  std::string_view path() const;   // without the query
-  std::string_view query() const;  // without the "?"
+  std::string_view path() const;  // without the query
   // The first of that name, in any case; nullopt if there is none.
   std::optional<std::string_view> header(std::string_view name) const;
 };
