@@ -16,8 +16,6 @@ constexpr auto kWorks = Standing::kWorks;
 constexpr auto kNotYet = Standing::kNotYet;
 
 constexpr std::string_view kNoImages = "Images are not possible yet";
-constexpr std::string_view kNoDownloads =
-    "Models are not downloaded yet, but found where huggingface-cli and modelscope put them";
 constexpr std::string_view kNothingSent = "Nothing about its use is ever sent anywhere";
 constexpr std::string_view kNoProcesses = "Ranks are threads of one process";
 constexpr std::string_view kOneHost = "Several hosts are not possible yet";
@@ -101,15 +99,48 @@ constexpr VariableRow kRows[] = {
      .help = "Hugging Face's cache",
      .standing = kWorks,
      .apply = [](Settings& s, const std::string& v) { s.hub.hf_hub_cache = v; }},
-    {.name = "HF_TOKEN", .help = "token for Hugging Face (else --hf-token)", .note = kNoDownloads},
+    {.name = "HF_TOKEN",
+     .help = "token for Hugging Face, where --hf-token is not given",
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.hf_token = v; }},
     {.name = "HF_HUB_OFFLINE",
      .default_value = "0",
      .help = "1: nothing is downloaded",
-     .note = kNoDownloads},
+     .standing = kWorks,
+     .apply =
+         [](Settings& s, const std::string& v) {
+           if (is_true(v)) s.hub.offline_variable = "HF_HUB_OFFLINE";
+         }},
+    {.name = "TRANSFORMERS_OFFLINE",
+     .default_value = "0",
+     .help = "the same",
+     .standing = kWorks,
+     .apply =
+         [](Settings& s, const std::string& v) {
+           if (is_true(v)) s.hub.offline_variable = "TRANSFORMERS_OFFLINE";
+         }},
     {.name = "HF_ENDPOINT",
      .default_value = "https://huggingface.co",
      .help = "where Hugging Face is",
-     .note = kNoDownloads},
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.hf_endpoint = v; }},
+    {.name = "MODELSCOPE_DOMAIN",
+     .default_value = "www.modelscope.cn",
+     .help = "where ModelScope is",
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.modelscope_domain = v; }},
+    {.name = "MODELSCOPE_API_TOKEN",
+     .help = "token for ModelScope",
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.modelscope_token = v; }},
+    {.name = "REQUESTS_CA_BUNDLE",
+     .help = "file of certificates that downloads trust",
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.ca_file = v; }},
+    {.name = "SSL_CERT_FILE",
+     .help = "the same, and wins",
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.ca_file = v; }},
     {.name = "VLLM_MODEL_REDIRECT_PATH",
      .help = "file that maps model names to folders: a JSON object, or lines of name and folder",
      .standing = kWorks,

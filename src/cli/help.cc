@@ -154,9 +154,9 @@ constexpr std::string_view kUsage =
     "\n"
     "Serves a model behind an OpenAI-compatible HTTP API. MODEL is a folder in Hugging Face's "
     "form,\n"
-    "or the name of a downloaded model. Options may have _ for -, may be cut short where that is\n"
-    "clear, and may stand in a YAML file (--config). --help=listgroup, --help=<group> and\n"
-    "--help=<word> show parts of this page.\n";
+    "or the name of a model on Hugging Face or ModelScope. Options may have _ for -, may be cut\n"
+    "short where that is clear, and may stand in a YAML file (--config). --help=listgroup,\n"
+    "--help=<group> and --help=<word> show parts of this page.\n";
 
 }  // namespace
 

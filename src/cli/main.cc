@@ -48,7 +48,7 @@ int run_serve(std::span<const std::string> arguments, EntryPoint entry) {
   init_log(log.level, log.format, log.prefix);
   if (settings.settings.model.model.empty()) {
     throw Error(ErrorKind::kConfig,
-                "MODEL: missing; name a folder or a downloaded model: pagoda serve MODEL");
+                "MODEL: missing; name a folder or a model on a hub: pagoda serve MODEL");
   }
   serve(settings, non_default_arguments(options));
   return 0;

@@ -1,11 +1,15 @@
 #include "cli/model_files.h"
 
+#include <unistd.h>
+
 #include <boost/json.hpp>
 #include <memory>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "hub/obtain.h"
 #include "load/checkpoint.h"
 #include "load/choose_dtype.h"
 
@@ -18,7 +22,11 @@ fs::path folder_of(const Settings& settings, const std::string& name, const std:
                    ModelNeed need) {
   HubOptions hub = settings.hub;
   hub.revision = revision;
-  return resolve_model(name, hub, need);
+  std::unique_ptr<DownloadProgress> progress = make_progress(STDERR_FILENO);
+  if (isatty(STDERR_FILENO) != 1) {
+    progress = std::make_unique<LineProgress>([](std::string_view line) { LOG_INFO("{}", line); });
+  }
+  return obtain_model(name, hub, *progress, need);
 }
 
 GenerationOptions generation_options_of(const Settings& settings) {

@@ -1,6 +1,7 @@
-// The files of the model to serve: where they are, and what they say before any weight is read.
+// The files of the model to serve: found or downloaded, and what they say before any weight is
+// read.
 //
-// Thread rule: pure functions of the settings and the file system.
+// Thread rule: pure functions of the settings and the file system, but for downloads.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ struct ModelFiles {
   GenerationDefaults defaults;
 };
 
-// Throws kConfig and kCheckpoint for whatever can be found wrong without reading weights.
+// Downloads what is not on this machine. Throws kConfig and kCheckpoint for whatever can be found
+// wrong without reading weights, kDevice for the network.
 ModelFiles find_model_files(const Settings& settings);
 
 // --chat-template, or the model's own; none where there is neither.

@@ -13,8 +13,6 @@ using Group = OptionGroup;
 using Type = ValueType;
 
 constexpr std::string_view kNoPool = "It is deprecated; the tokenizer runs in native threads here";
-constexpr std::string_view kNoDownloads =
-    "Models are not downloaded yet, but found where huggingface-cli and modelscope put them";
 constexpr std::string_view kNoGuided = "Guided decoding is not possible yet";
 
 std::string text(const json::value& value) {
@@ -139,9 +137,8 @@ constexpr OptionRow kRows[] = {
      .group = Group::kModel,
      .type = Type::kText,
      .value_name = "TOKEN",
-     .help = "token for the hub",
-     .standing = Standing::kNoMeaning,
-     .note = kNoDownloads},
+     .help = "token for Hugging Face (else HF_TOKEN, else what `hf auth login` left)",
+     .apply = [](Settings& s, const json::value& v) { s.hub.hf_token = text(v); }},
     {.name = "allowed-local-media-path",
      .group = Group::kModel,
      .type = Type::kText,
@@ -333,7 +330,7 @@ constexpr OptionRow kRows[] = {
      .group = Group::kLoad,
      .type = Type::kText,
      .value_name = "FOLDER",
-     .help = "folder of downloaded models, searched before the hubs' caches",
+     .help = "folder for downloads, searched first; else the cache of the hub's own tools",
      .apply = [](Settings& s, const json::value& v) { s.hub.download_dir = text(v); }},
     {.name = "ignore-patterns",
      .group = Group::kLoad,

@@ -145,14 +145,15 @@ class Service {
  public:
   explicit Service(const Settings& settings)
       : settings_(settings),
-        files_(checked_files(settings)),
         server_config_(server_config_of(settings)),
         server_(server_config_),
         sink_(server_.sink()) {
     server_.start();
   }
 
+  // The port is ours by now: it would be a pity to find it taken after hours of downloading.
   void load() {
+    files_ = checked_files(settings_);
     tokenizer_ = Tokenizer::load(files_.tokenizer_folder);
     chat_template_ = open_chat_template(settings_.model.chat_template, files_.tokenizer_folder);
     engine_config_ = engine_config_of(settings_, files_, *tokenizer_);
@@ -197,7 +198,7 @@ class Service {
   }
 
  private:
-  // What can be found wrong is found before the port is taken and anything is loaded.
+  // What can be found wrong is found before any weight is read.
   static ModelFiles checked_files(const Settings& settings) {
     ModelFiles files = find_model_files(settings);
     LOG_INFO("Model {}: {} in {}, {} in {}, made for contexts of {} tokens", settings.model.model,
@@ -210,10 +211,10 @@ class Service {
   }
 
   const Settings& settings_;
-  const ModelFiles files_;
   const ServerConfig server_config_;
   Server server_;
   WatchedSink sink_;
+  ModelFiles files_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<ChatTemplate> chat_template_;
   EngineConfig engine_config_;

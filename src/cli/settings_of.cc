@@ -26,7 +26,7 @@ std::string text_of(const json::value& value) {
 
 // Keys and tokens do not go into a log.
 std::string shown_value(std::string_view name, const std::string& value) {
-  const bool is_secret = name == "api-key" || name == "hf-token" || name == "HF_TOKEN";
+  const bool is_secret = name == "api-key" || name == "hf-token";
   return is_secret ? "***" : value;
 }
 

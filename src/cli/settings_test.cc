@@ -126,6 +126,7 @@ TEST_CASE("variables act, and options win over them") {
                                    {"VLLM_CPU_KVCACHE_SPACE", "3"},
                                    {"OMP_NUM_THREADS", "5"},
                                    {"VLLM_USE_MODELSCOPE", "TRUE"},
+                                   {"HF_HUB_OFFLINE", "1"},
                                    {"VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "9"},
                                    {"VLLM_LOGGING_LEVEL", "ERROR"},
                                    {"VLLM_ALLOW_LONG_MAX_MODEL_LEN", "1"}};
@@ -134,6 +135,7 @@ TEST_CASE("variables act, and options win over them") {
   CHECK(s.engine.cache.space_bytes == int64_t{3} << 30);
   CHECK(s.engine.parallel.threads == 5);
   CHECK(s.hub.modelscope);
+  CHECK(s.hub.offline_variable == "HF_HUB_OFFLINE");
   CHECK(s.server.limits.keep_alive == std::chrono::seconds(9));
   CHECK(s.log.level == LogLevel::kError);
   CHECK(s.engine.model.allow_long_max_model_len);
