@@ -24,8 +24,7 @@ std::string message_of(const ChatTemplate& chat, const ChatTemplateInput& input)
   try {
     return str("no error: ", chat.render(input));
   } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kRequest);
-    return error.what();
+    return error.kind() == ErrorKind::kRequest ? error.what() : "an error of another kind";
   }
 }
 
@@ -34,8 +33,7 @@ std::string error_of_source(const std::string& source) {
     const ChatTemplate chat(source, {});
     return "no error";
   } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::kConfig);
-    return error.what();
+    return error.kind() == ErrorKind::kConfig ? error.what() : "an error of another kind";
   }
 }
 
