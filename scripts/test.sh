@@ -13,7 +13,7 @@ python="$root/build/python"
 "$root/scripts/install-deps.sh" tests
 "$root/scripts/build.sh" release
 if [ ! -d "$python/openai" ]; then
-  python3 -m pip install --quiet --root-user-action=ignore --target "$python" "$openai" >&2 \
+  python3 -m pip install --quiet --no-warn-conflicts --root-user-action=ignore --target "$python" "$openai" >&2 \
     || echo "test.sh: $openai cannot be installed; the test of that client is skipped" >&2
 fi
 export PYTHONPATH="$python${PYTHONPATH:+:$PYTHONPATH}"

@@ -18,7 +18,7 @@ import threading
 import time
 import unittest
 
-START_SECONDS, STOP_SECONDS = 120, 60
+START_SECONDS, STOP_SECONDS = 120, 300
 OPTIONS = argparse.Namespace(bin=None, model=None)
 
 
@@ -234,9 +234,10 @@ class ServingTest(unittest.TestCase):
 class EndingTest(unittest.TestCase):
     def test_running_requests_finish_and_new_ones_are_not_accepted(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            with self.subTest(number), Serving("serve", OPTIONS.model, "--port", "0") as s:
+            with self.subTest(number), Serving("serve", OPTIONS.model, "--port", "0",
+                                               "--shutdown-grace", STOP_SECONDS) as s:
                 s.wait_until_ready()
-                stream = s.stream(1500)
+                stream = s.stream(700)
                 s.process.send_signal(number)
                 s.wait_for("shutting down")
                 rest = []
