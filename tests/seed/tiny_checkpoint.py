@@ -70,12 +70,21 @@ def add_layer(weights, prefix, config):
         weights.noise(f"{prefix}.self_attn.{name}_proj.weight", rows * dim, hidden)
         if family == "qwen2":
             weights.noise(f"{prefix}.self_attn.{name}_proj.bias", rows * dim)
-        if family == "qwen3" and name != "v":
+        if family in ("qwen3", "qwen3_moe") and name != "v":
             weights.ones(f"{prefix}.self_attn.{name}_norm.weight", dim)
     weights.noise(f"{prefix}.self_attn.o_proj.weight", hidden, heads * dim)
-    weights.noise(f"{prefix}.mlp.gate_proj.weight", ffn, hidden)
-    weights.noise(f"{prefix}.mlp.up_proj.weight", ffn, hidden)
-    weights.noise(f"{prefix}.mlp.down_proj.weight", hidden, ffn)
+    if "num_experts" not in config:
+        add_ffn(weights, f"{prefix}.mlp", hidden, ffn)
+        return
+    weights.noise(f"{prefix}.mlp.gate.weight", config["num_experts"], hidden)
+    for expert in range(config["num_experts"]):
+        add_ffn(weights, f"{prefix}.mlp.experts.{expert}", hidden, config["moe_intermediate_size"])
+
+
+def add_ffn(weights, prefix, hidden, ffn):
+    weights.noise(f"{prefix}.gate_proj.weight", ffn, hidden)
+    weights.noise(f"{prefix}.up_proj.weight", ffn, hidden)
+    weights.noise(f"{prefix}.down_proj.weight", hidden, ffn)
 
 
 def links_of(chains):
@@ -107,6 +116,8 @@ def shrunk(config, heads, kv_heads, head_dim=HEAD_DIM):
                  num_key_value_heads=kv_heads, tie_word_embeddings=False)
     if "head_dim" in config:
         small["head_dim"] = head_dim
+    if "num_experts" in config:
+        small |= {"num_experts": 16, "moe_intermediate_size": 32}
     return small
 
 
