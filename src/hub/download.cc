@@ -159,6 +159,7 @@ void Downloader::run(std::vector<WantedFile> files, std::string_view what) {
   for (WantedFile& file : files) files_.emplace_back(std::move(file), piece_bytes);
   begin(what);
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(client_.network().connections));
   for (int i = 0; i < client_.network().connections; ++i) {
     threads.emplace_back([this] { work(); });
   }

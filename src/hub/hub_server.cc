@@ -204,7 +204,7 @@ HubServer::Answer HubServer::answer_to(const Request& request) const {
   }
   constexpr std::string_view kHuggingFaceApi = "/api/models", kModelScopeApi = "/api/v1/models/";
   if (path.starts_with(kModelScopeApi)) {
-    const Answer answer = modelscope_api(path.substr(kModelScopeApi.size()), query);
+    Answer answer = modelscope_api(path.substr(kModelScopeApi.size()), query);
     if (answer.status != 302) return answer;
     return file_of(answer.headers[0], answer.headers[1], request);
   }
@@ -216,6 +216,19 @@ HubServer::Answer HubServer::answer_to(const Request& request) const {
   const std::string_view rest = path.substr(resolve + 9);
   return file_of(std::string(path.substr(1, resolve - 1)), decoded(rest.substr(rest.find('/') + 1)),
                  request);
+}
+
+json::object HubServer::sibling(const std::string& path, const std::string& content) const {
+  json::object file = {{"rfilename", path}};
+  if (bare_listing) return file;
+  const auto lie = sizes.find(path);
+  const int64_t bytes = lie == sizes.end() ? static_cast<int64_t>(content.size()) : lie->second;
+  file["size"] = bytes;
+  file["blobId"] = git_sha1(is_lfs(path) ? "pointer" : content);
+  if (is_lfs(path)) {
+    file["lfs"] = {{"sha256", sha256(content)}, {"size", bytes}, {"pointerSize", 7}};
+  }
+  return file;
 }
 
 HubServer::Answer HubServer::hugging_face_api(std::string_view rest) const {
@@ -239,17 +252,7 @@ HubServer::Answer HubServer::hugging_face_api(std::string_view rest) const {
   }
   json::array siblings;
   for (const auto& [path, content] : model.files) {
-    json::object file = {{"rfilename", path}};
-    if (!bare_listing) {
-      const auto lie = sizes.find(path);
-      const int64_t bytes = lie == sizes.end() ? static_cast<int64_t>(content.size()) : lie->second;
-      file["size"] = bytes;
-      file["blobId"] = git_sha1(is_lfs(path) ? "pointer" : content);
-      if (is_lfs(path)) {
-        file["lfs"] = {{"sha256", sha256(content)}, {"size", bytes}, {"pointerSize", 7}};
-      }
-    }
-    siblings.push_back(std::move(file));
+    siblings.push_back(sibling(path, content));
   }
   const json::object info = {{"id", found->first}, {"sha", model.commit}, {"siblings", siblings}};
   return {.headers = {}, .body = json::serialize(info)};

@@ -4,6 +4,7 @@
 // Thread rule: set up and read on the test's thread; it answers on threads of its own.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -76,6 +77,8 @@ class HubServer {
   void serve(int connection);
   Fault take_fault(const std::string& target);
   Answer answer_to(const Request& request) const;
+  // What the listing of Hugging Face says of a file.
+  boost::json::object sibling(const std::string& path, const std::string& content) const;
   Answer hugging_face_api(std::string_view rest) const;
   Answer modelscope_api(std::string_view rest, std::string_view query) const;
   Answer file_of(const std::string& model, const std::string& path, const Request& request) const;

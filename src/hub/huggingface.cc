@@ -3,11 +3,13 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "hub/cache_layout.h"
+#include "hub/json_fields.h"
 #include "hub/small_files.h"
 
 namespace pagoda {
@@ -18,6 +20,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kEndpoint = "https://huggingface.co";
 constexpr std::string_view kDefaultRevision = "main";
+constexpr size_t kMostRevisions = 20;  // in a message
 constexpr HubRemedies kRemedies = {.endpoint = "HF_ENDPOINT",
                                    .token = "HF_TOKEN",
                                    .other = "use ModelScope with VLLM_USE_MODELSCOPE=True"};
@@ -53,15 +56,9 @@ std::vector<std::string> near_names(const HubClient& client, const std::string& 
   for (const std::string& query : queries) {
     const HttpResponse answer = http_get(
         client.request(str(endpoint(options), "/api/models?", query, "&limit=500&sort=downloads")));
-    if (answer.failure != HttpFailure::kNone || answer.status != 200) continue;
-    json::error_code error;
-    const json::value list = json::parse(answer.body, error);
-    std::set<std::string> names;
-    if (error || !list.is_array()) continue;
-    for (const json::value& item : list.get_array()) {
-      const json::value* id = item.is_object() ? item.get_object().if_contains("id") : nullptr;
-      if (id != nullptr && id->is_string()) names.emplace(id->get_string());
-    }
+    const json::value list = parsed_json(answer.body);
+    const std::vector<std::string> ids = texts_of(&list, "id");
+    const std::set<std::string> names(ids.begin(), ids.end());
     std::vector<std::string> near = names_like(name, names);
     if (!near.empty()) return near;
   }
@@ -73,18 +70,12 @@ std::string revisions_of(const HubClient& client, const std::string& name,
                          const HubOptions& options) {
   const HttpResponse answer =
       http_get(client.request(str(endpoint(options), "/api/models/", name, "/refs")));
-  json::error_code error;
-  const json::value refs = json::parse(answer.body, error);
+  const json::value refs = parsed_json(answer.body);
   std::vector<std::string> names;
-  if (error || !refs.is_object()) return "";
   for (const char* kind : {"branches", "tags"}) {
-    const json::value* list = refs.get_object().if_contains(kind);
-    if (list == nullptr || !list->is_array()) continue;
-    for (const json::value& item : list->get_array()) {
-      const json::value* one = item.is_object() ? item.get_object().if_contains("name") : nullptr;
-      if (one != nullptr && one->is_string() && names.size() < 20) {
-        names.emplace_back(one->get_string());
-      }
+    const json::value* list = refs.is_object() ? refs.get_object().if_contains(kind) : nullptr;
+    for (std::string& name_of_one : texts_of(list, "name")) {
+      if (names.size() < kMostRevisions) names.push_back(std::move(name_of_one));
     }
   }
   return joined(names, ", ");
@@ -135,17 +126,6 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
                                       "; check HF_ENDPOINT (", endpoint(options), ")"));
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
-}
-
-std::optional<int64_t> number_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_int64() || value->get_int64() < 0) return std::nullopt;
-  return value->get_int64();
-}
-
 bool is_hash(std::string_view text, size_t digits) {
   return text.size() == digits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
@@ -172,11 +152,11 @@ void complete_by_headers(const HubClient& client, HubFile& file) {
 HubFile file_of(const json::object& sibling) {
   HubFile file;
   file.path = text_of(sibling, "rfilename");
-  file.bytes = number_of(sibling, "size").value_or(-1);
+  file.bytes = count_of(sibling, "size").value_or(-1);
   const json::value* lfs = sibling.if_contains("lfs");
   if (lfs != nullptr && lfs->is_object()) {
     file.sha256 = text_of(lfs->get_object(), "sha256");
-    file.bytes = number_of(lfs->get_object(), "size").value_or(file.bytes);
+    file.bytes = count_of(lfs->get_object(), "size").value_or(file.bytes);
   } else {
     file.git_sha1 = text_of(sibling, "blobId");
   }
@@ -203,9 +183,8 @@ HubListing list_hugging_face(const HubClient& client, const std::string& name,
                               "/revision/", url_encoded(revision, false), "?blobs=true");
   const HttpResponse answer = client.get(url);
   if (answer.status != 200) reject_model(client, name, options, answer);
-  json::error_code error;
-  const json::value parsed = json::parse(answer.body, error);
-  const json::object* info = error ? nullptr : parsed.if_object();
+  const json::value parsed = parsed_json(answer.body);
+  const json::object* info = parsed.if_object();
   const json::value* siblings = info == nullptr ? nullptr : info->if_contains("siblings");
   if (siblings == nullptr || !siblings->is_array() || !is_safe_path(text_of(*info, "sha"))) {
     throw Error(ErrorKind::kDevice, str(host_of(url),
@@ -241,7 +220,7 @@ fs::path hugging_face_blob(const fs::path& folder, const HubFile& file) {
 
 fs::path link_snapshot(const fs::path& folder, const HubListing& listing,
                        const std::string& revision) {
-  const fs::path snapshot = folder / "snapshots" / listing.commit;
+  fs::path snapshot = folder / "snapshots" / listing.commit;
   for (const HubFile& file : listing.files) {
     link_or_move(hugging_face_blob(folder, file), snapshot / file.path);
   }

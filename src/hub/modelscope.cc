@@ -1,11 +1,12 @@
 #include "hub/modelscope.h"
 
 #include <boost/json.hpp>
-#include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/str.h"
 #include "hub/cache_layout.h"
+#include "hub/json_fields.h"
 #include "hub/small_files.h"
 
 namespace pagoda {
@@ -24,11 +25,6 @@ std::string endpoint(const HubOptions& options) {
   return endpoint_of(options.modelscope_domain, kDomain);
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
-}
-
 // "Data" of an answer; nothing if it is not one of ModelScope's or says that it failed.
 const json::object* data_of(const json::value& answer) {
   const json::object* object = answer.if_object();
@@ -38,27 +34,19 @@ const json::object* data_of(const json::value& answer) {
   return data == nullptr ? nullptr : data->if_object();
 }
 
-json::value parsed(const HttpResponse& answer) {
-  json::error_code error;
-  json::value value = json::parse(answer.body, error);
-  return error ? json::value() : value;
-}
-
 // The branches and tags of a model; none if there is no such model.
 std::vector<std::string> revisions_of(const HubClient& client, const std::string& name,
                                       const HubOptions& options) {
   const HttpResponse answer = http_get(client.request(
       str(endpoint(options), "/api/v1/models/", url_encoded(name, true), "/revisions")));
   std::vector<std::string> names;
-  const json::value value = parsed(answer);
+  const json::value value = parsed_json(answer.body);
   const json::object* data = data_of(value);
   const json::value* map = data == nullptr ? nullptr : data->if_contains("RevisionMap");
   if (map == nullptr || !map->is_object()) return names;
   for (const char* kind : {"Branches", "Tags"}) {
-    const json::value* list = map->get_object().if_contains(kind);
-    if (list == nullptr || !list->is_array()) continue;
-    for (const json::value& item : list->get_array()) {
-      if (item.is_object()) names.push_back(text_of(item.get_object(), "Revision"));
+    for (std::string& revision : texts_of(map->get_object().if_contains(kind), "Revision")) {
+      names.push_back(std::move(revision));
     }
   }
   return names;
@@ -87,7 +75,7 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
                 str("model: \"", name, "\" is not for everybody (", host, " answers ",
                     answer.status, "); ", access_remedy(name, options)));
   }
-  const json::value value = parsed(answer);
+  const json::value value = parsed_json(answer.body);
   const std::string message = value.is_object() ? text_of(value.get_object(), "Message") : "";
   if (answer.status == 404 || !message.empty()) {
     throw Error(ErrorKind::kConfig,
@@ -143,16 +131,15 @@ HubListing list_modelscope(const HubClient& client, const std::string& name,
       str(endpoint(options), "/api/v1/models/", url_encoded(name, true), "/repo");
   const std::string revision = str("?Revision=", url_encoded(listing.commit, false));
   const HttpResponse answer = client.get(str(base, "/files", revision, "&Recursive=true"));
-  const json::value value = parsed(answer);
+  const json::value value = parsed_json(answer.body);
   const json::object* data = answer.status == 200 ? data_of(value) : nullptr;
   const json::value* files = data == nullptr ? nullptr : data->if_contains("Files");
   if (files == nullptr || !files->is_array()) reject_model(client, name, options, answer);
   for (const json::value& item : files->get_array()) {
     if (!item.is_object() || text_of(item.get_object(), "Type") == "tree") continue;
     const json::object& entry = item.get_object();
-    const json::value* bytes = entry.if_contains("Size");
     HubFile file = {.path = text_of(entry, "Path"),
-                    .bytes = bytes != nullptr && bytes->is_int64() ? bytes->get_int64() : -1,
+                    .bytes = count_of(entry, "Size").value_or(-1),
                     .sha256 = text_of(entry, "Sha256"),
                     .git_sha1 = "",
                     .commit = text_of(entry, "Revision"),

@@ -67,7 +67,7 @@ struct Order {
 // A whole copy of the model in one of the caches.
 std::optional<fs::path> find_whole(const Order& order) {
   for (const Cache& cache : caches_of(order.options)) {
-    const auto folder = find_in(cache, order.name, order.options.revision);
+    auto folder = find_in(cache, order.name, order.options.revision);
     if (folder && missing_in(*folder, order.need).empty()) return folder;
   }
   return std::nullopt;
@@ -147,7 +147,7 @@ fs::path download_from_modelscope(const Order& order) {
   HubListing listing = list_modelscope(client, order.name, order.options);
   listing.files = needed_files(listing, order.need);
   const fs::path root = modelscope_root(order.options);
-  const fs::path folder = root / modelscope_folder_name(order.name);
+  fs::path folder = root / modelscope_folder_name(order.name);
   std::vector<WantedFile> wanted;
   for (const HubFile& file : listing.files) {
     if (is_same(folder / file.path, file)) continue;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -130,6 +131,13 @@ class Fixture {
     return num_right == kNumNeeded;
   }
   std::string host() const { return str("127.0.0.1:", server.port()); }
+  // Whether a request for `part` had these words in its head.
+  bool was_asked(std::string_view part, std::string_view words) const {
+    const auto requests = server.requests(part);
+    return std::any_of(requests.begin(), requests.end(), [&](const HubServer::Request& r) {
+      return r.head.find(words) != std::string::npos;
+    });
+  }
   int num_partial() const {
     int num = 0;
     for (const auto& entry : fs::recursive_directory_iterator(root_)) {
@@ -237,10 +245,7 @@ TEST_CASE("a cut connection is taken up where it broke") {
   f.server.fail(kFirstShard, 4, {.cut_after = 400});
   CHECK(f.is_whole(f.obtain()));
   CHECK(f.waits == std::vector<int64_t>(f.waits.size(), 1000));
-  const auto requests = f.server.requests(kFirstShard);
-  CHECK(std::any_of(requests.begin(), requests.end(), [](const HubServer::Request& r) {
-    return r.head.find("Range: bytes=400-999") != std::string::npos;
-  }));
+  CHECK(f.was_asked(kFirstShard, "Range: bytes=400-999"));
 }
 
 TEST_CASE("what came before a failure is kept for the next start") {
@@ -343,9 +348,7 @@ TEST_CASE("the token that Hugging Face's own tools keep is used") {
   Fixture f;
   f.server.needed_header = "Authorization: Bearer hf_saved";
   fs::create_directories(f.path(".cache/huggingface"));
-  std::FILE* file = std::fopen(f.path(".cache/huggingface/token").c_str(), "w");
-  std::fputs("hf_saved\n", file);
-  std::fclose(file);
+  std::ofstream(f.path(".cache/huggingface/token")) << "hf_saved\n";
   CHECK(f.is_whole(f.obtain()));
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "base/str.h"
@@ -43,9 +44,9 @@ int64_t percent(int64_t done, int64_t bytes) {
 std::string rate_text(const RateMeter& rate, int64_t missing) {
   const auto speed = rate.bytes_per_second();
   if (!speed) return "";
-  const std::string text = str(bytes_text(static_cast<int64_t>(*speed)), "/s");
+  std::string text = str(bytes_text(static_cast<int64_t>(*speed)), "/s");
   if (*speed < 1 || missing == 0) return text;
-  const auto seconds = static_cast<int64_t>(static_cast<double>(missing) / *speed + 0.5);
+  const int64_t seconds = std::llround(static_cast<double>(missing) / *speed);
   return str(text, ", ", duration_text(seconds), " left");
 }
 
