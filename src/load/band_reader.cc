@@ -54,18 +54,20 @@ Runs runs_of(const Part& part, int64_t limit) {
 }
 
 BandReader::BandReader(std::vector<Band> bands, int64_t file_columns, Runs columns,
-                       LoadProgress* progress)
+                       LoadProgress* progress, int64_t count)
     : bands_(std::move(bands)),
       file_columns_(file_columns),
       columns_(std::move(columns)),
-      progress_(progress) {
+      progress_(progress),
+      count_(count) {
   MUST(!bands_.empty());
   encoding_ = bands_.front().tensor->encoding();
   for (const Band& band : bands_) {
     if (band.tensor->encoding() != encoding_) encoding_ = Encoding::kF32;
     append_segments(band);
-    prefetch_start(band);
   }
+  MUST(rows_ % count_ == 0);
+  prefetch_matrix(0);
 }
 
 void BandReader::append_segments(const Band& band) {
@@ -84,6 +86,13 @@ void BandReader::prefetch_start(const Band& band) const {
   const Run& run = band.rows.runs.front();
   const int64_t most = kFirstBytes / bytes_of(band.tensor->encoding());
   band.tensor->prefetch(run.first * file_columns_, std::min(run.count * file_columns_, most));
+}
+
+void BandReader::prefetch_matrix(int64_t index) const {
+  const size_t bands = bands_.size() / static_cast<size_t>(count_);
+  for (size_t i = 0; i < bands; ++i) {
+    prefetch_start(bands_[static_cast<size_t>(index) * bands + i]);
+  }
 }
 
 size_t BandReader::segment_at(int64_t row) const {
@@ -127,7 +136,10 @@ void BandReader::copy_row(const Segment& segment, int64_t file_row, std::byte* o
 
 Panel BandReader::read(int64_t expert, int64_t first_row, int64_t rows,
                        std::vector<std::byte>& scratch) const {
-  MUST(expert == 0);
+  MUST(expert >= 0 && expert < count_ && first_row + rows <= this->rows());
+  // Of many matrices, the next one is asked for when one begins.
+  if (first_row == 0 && expert + 1 < count_) prefetch_matrix(expert + 1);
+  first_row += expert * this->rows();
   const int64_t row_bytes = columns_.size * bytes_of(encoding_);
   const auto bytes = static_cast<size_t>(rows * row_bytes);
   if (scratch.size() < bytes) scratch.resize(bytes);
@@ -153,7 +165,8 @@ Panel BandReader::read(int64_t expert, int64_t first_row, int64_t rows,
   return {{scratch.data(), bytes}};
 }
 
-void BandReader::done(int64_t /*expert*/, int64_t first_row, int64_t rows) const {
+void BandReader::done(int64_t expert, int64_t first_row, int64_t rows) const {
+  first_row += expert * this->rows();
   int64_t bytes = 0;
   for_segments(first_row, rows, [&](const Segment& segment, int64_t inside, int64_t count) {
     if (segment.tensor == nullptr) return;

@@ -40,10 +40,13 @@ struct Band {
 
 class BandReader final : public PanelReader {
  public:
-  // `file_columns` is the width of all tensors. `progress` may be null.
-  BandReader(std::vector<Band> bands, int64_t file_columns, Runs columns, LoadProgress* progress);
+  // `file_columns` is the width of all tensors. `progress` may be null. The bands are `count`
+  // matrices of as many bands and rows each.
+  BandReader(std::vector<Band> bands, int64_t file_columns, Runs columns, LoadProgress* progress,
+             int64_t count = 1);
 
-  int64_t rows() const { return rows_; }
+  int64_t count() const { return count_; }
+  int64_t rows() const { return rows_ / count_; }  // of one matrix
   int64_t columns() const { return columns_.size; }
   // That of the tensors; f32 where they differ.
   Encoding encoding() const { return encoding_; }
@@ -65,6 +68,7 @@ class BandReader final : public PanelReader {
 
   void append_segments(const Band& band);
   void prefetch_start(const Band& band) const;
+  void prefetch_matrix(int64_t index) const;
   size_t segment_at(int64_t row) const;
   void copy_row(const Segment& segment, int64_t file_row, std::byte* out) const;
   // f(segment, first row in it, rows) over [first_row, first_row + rows).
@@ -75,8 +79,9 @@ class BandReader final : public PanelReader {
   const int64_t file_columns_;
   const Runs columns_;
   LoadProgress* const progress_;
+  const int64_t count_;
   std::vector<Segment> segments_;
-  int64_t rows_ = 0;
+  int64_t rows_ = 0;  // of all matrices
   Encoding encoding_;
   mutable std::atomic<int64_t> untold_bytes_ = 0;  // that done() has not told progress yet
 };

@@ -34,18 +34,23 @@ class TestDevice final : public Device {
   std::string description() const override { return "test"; }
   Ops& ops() override { throw Error(ErrorKind::kDevice, "the test device computes nothing"); }
   std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec, const PanelReader& reader) override {
-    std::vector<float> values(static_cast<size_t>(spec.out * spec.in));
+    std::vector<float> values(static_cast<size_t>(spec.count * spec.out * spec.in));
     std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(team_.size()));
-    team_.for_chunks(spec.out, panel_rows_, [&](int64_t begin, int64_t end, int worker) {
-      const Panel panel = reader.read(0, begin, end - begin, scratch[static_cast<size_t>(worker)]);
-      to_floats(values.data() + begin * spec.in, panel.values.data(), (end - begin) * spec.in,
-                spec.encoding);
-      reader.done(0, begin, end - begin);
-    });
+    for (int64_t i = 0; i < spec.count; ++i) {
+      team_.for_chunks(spec.out, panel_rows_, [&](int64_t begin, int64_t end, int worker) {
+        const int64_t rows = end - begin;
+        const Panel panel = reader.read(i, begin, rows, scratch[static_cast<size_t>(worker)]);
+        to_floats(values.data() + (i * spec.out + begin) * spec.in, panel.values.data(),
+                  rows * spec.in, spec.encoding);
+        reader.done(i, begin, rows);
+      });
+    }
     ++matrices_made;
     return std::make_unique<TestMatrix>(spec, std::move(values));
   }
-  int64_t matrix_bytes(const MatrixSpec& spec) const override { return spec.out * spec.in * 4; }
+  int64_t matrix_bytes(const MatrixSpec& spec) const override {
+    return spec.count * spec.out * spec.in * 4;
+  }
   int64_t kv_block_bytes(const KvShape& /*shape*/, int64_t /*block_size*/) const override {
     return 0;
   }

@@ -25,6 +25,7 @@ struct WeightStoreOptions {
   DType dtype = DType::kBF16;  // of the activations; matrices are kept in it
   int rank = 0, ranks = 1;
   LoadProgress* progress = nullptr;  // may be null
+  bool expert_parallel = false;      // ranks hold whole experts, not a share of each
 };
 
 class WeightStore {
@@ -39,7 +40,8 @@ class WeightStore {
   Weights root();
   int64_t bytes() const;  // as kept on the device
   // Tensors of the source that nobody asked for, but for those that no engine needs (rotary
-  // tables, causal masks). Call it when the model is made, while the source lives.
+  // tables, causal masks) and those that the model said it ignores. Call it when the model is made,
+  // while the source lives.
   std::vector<std::string> unused() const;
 
  private:

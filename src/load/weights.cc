@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "base/str.h"
 #include "load/band_reader.h"
+#include "load/transposed_reader.h"
 #include "load/weight_store.h"
 
 namespace pagoda {
@@ -33,9 +34,18 @@ bool is_needless(std::string_view name) {
 }
 
 MatrixSpec spec_of(const BandReader& reader, DType dtype) {
-  return {
-      .out = reader.rows(), .in = reader.columns(), .encoding = reader.encoding(), .dtype = dtype};
+  return {.out = reader.rows(),
+          .in = reader.columns(),
+          .count = reader.count(),
+          .encoding = reader.encoding(),
+          .dtype = dtype};
 }
+
+// How what is read becomes matrices.
+struct Form {
+  int64_t count = 1;
+  bool is_transposed = false;
+};
 
 }  // namespace
 
@@ -56,9 +66,13 @@ struct WeightStore::State {
   }
 
   const Matrix& matrix(const std::string& key, std::vector<pagoda::Band> bands,
-                       int64_t file_columns, Runs columns) {
-    const BandReader reader(std::move(bands), file_columns, std::move(columns), options.progress);
-    auto made = device.make_matrix(spec_of(reader, options.dtype), reader);
+                       int64_t file_columns, Runs columns, Form form = {}) {
+    const BandReader reader(std::move(bands), file_columns, std::move(columns), options.progress,
+                            form.count);
+    MatrixSpec spec = spec_of(reader, options.dtype);
+    if (form.is_transposed) std::swap(spec.out, spec.in);
+    auto made = form.is_transposed ? device.make_matrix(spec, TransposedReader(reader))
+                                   : device.make_matrix(spec, reader);
     reader.finish();
     bytes += made->bytes();
     return *(matrices[key] = std::move(made));
@@ -83,6 +97,22 @@ struct WeightStore::State {
     auto* data = static_cast<std::byte*>(chunks.back().data()) + chunk_used;
     chunk_used += size;
     return data;
+  }
+
+  // Matrix i is the rows slices[i] of tensor `name` [shape].
+  const Matrix& sliced(const std::string& name, std::span<const int64_t> shape,
+                       std::span<const Part> slices, bool is_transposed) {
+    std::vector<pagoda::Band> bands;
+    std::string key = str(name, is_transposed ? " transposed" : "");
+    for (const Part& slice : slices) {
+      Runs runs = runs_of(slice, shape[0]);
+      key += str(" ", runs.text());
+      bands.push_back({open(name, shape), std::move(runs)});
+    }
+    if (const auto kept = matrices.find(key); kept != matrices.end()) return *kept->second;
+    const auto count = static_cast<int64_t>(slices.size());
+    return matrix(key, std::move(bands), shape[1], runs_of(whole_part(shape[1]), shape[1]),
+                  {count, is_transposed});
   }
 
   // Appends this rank's part of tensor `name` [size] to `values`, zeros where it is padded.
@@ -149,6 +179,20 @@ int Weights::ranks() const {
   return store_->state_->options.ranks;
 }
 
+bool Weights::expert_parallel() const {
+  return store_->state_->options.expert_parallel;
+}
+
+int64_t Weights::ignore() const {
+  int64_t count = 0;
+  for (const std::string& name : store_->state_->source.names()) {
+    if (!name.starts_with(str(scope_, "."))) continue;
+    store_->state_->used.insert(name);
+    ++count;
+  }
+  return count;
+}
+
 bool Weights::has(std::string_view tensor) const {
   return store_->state_->source.has((*this / tensor).scope_);
 }
@@ -186,6 +230,38 @@ const Matrix& Weights::stacked(std::initializer_list<Band> bands, int64_t column
   return state.matrix(key, std::move(opened), columns, runs_of(whole_part(columns), columns));
 }
 
+const Matrix& Weights::numbered(std::span<const int64_t> numbers, std::initializer_list<Band> bands,
+                                int64_t columns, const Part& part) const {
+  WeightStore::State& state = *store_->state_;
+  Runs column_runs = runs_of(part, columns);
+  std::string key = str("x ", column_runs.text());
+  std::vector<pagoda::Band> opened;
+  for (const int64_t number : numbers) {
+    const Weights child = *this / std::to_string(number);
+    for (const Band& band : bands) {
+      const std::string name = str((child / band.name).scope_, ".weight");
+      Runs runs = runs_of(band.part, band.rows);
+      key += str(";", name, " ", runs.text());
+      opened.push_back({state.open(name, std::array{band.rows, columns}), std::move(runs)});
+    }
+  }
+  if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
+    return *kept->second;
+  }
+  return state.matrix(key, std::move(opened), columns, std::move(column_runs),
+                      {.count = static_cast<int64_t>(numbers.size())});
+}
+
+const Matrix& Weights::sliced(std::initializer_list<int64_t> shape,
+                              std::span<const Part> slices) const {
+  return store_->state_->sliced(str(scope_, ".weight"), shape, slices, false);
+}
+
+const Matrix& Weights::sliced_transposed(std::initializer_list<int64_t> shape,
+                                         std::span<const Part> slices) const {
+  return store_->state_->sliced(str(scope_, ".weight"), shape, slices, true);
+}
+
 Tensor Weights::stacked_bias(std::initializer_list<Band> bands) const {
   std::vector<float> values;
   for (const Band& band : bands) {
@@ -196,8 +272,12 @@ Tensor Weights::stacked_bias(std::initializer_list<Band> bands) const {
 }
 
 Tensor Weights::vector(int64_t size) const {
+  return vector("weight", size);
+}
+
+Tensor Weights::vector(std::string_view tensor, int64_t size) const {
   std::vector<float> values;
-  store_->state_->append_floats(values, str(scope_, ".weight"), size, whole_part(size));
+  store_->state_->append_floats(values, (*this / tensor).scope_, size, whole_part(size));
   return store_->state_->keep({size}, values.data());
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -43,11 +44,27 @@ class Weights {
   // <scope>.<name>.bias one after another: f32 [sum of parts].
   Tensor stacked_bias(std::initializer_list<Band> bands) const;
 
-  Tensor vector(int64_t size) const;                  // <scope>.weight as f32 [size]
-  Tensor bias(int64_t size, const Part& part) const;  // <scope>.bias as f32 [part.size()]
+  // Matrices of one shape, each stacked as above: matrix i is of <scope>.<numbers[i]>.<name>, the
+  // experts of a layer. Of the file's columns this rank takes `part`.
+  const Matrix& numbered(std::span<const int64_t> numbers, std::initializer_list<Band> bands,
+                         int64_t columns, const Part& part) const;
+  // Matrices cut out of one tensor, the heads of a projection: matrix i is the rows slices[i] of
+  // <scope>.weight [shape]. All slices are of one size.
+  const Matrix& sliced(std::initializer_list<int64_t> shape, std::span<const Part> slices) const;
+  // The same, each with rows and columns exchanged.
+  const Matrix& sliced_transposed(std::initializer_list<int64_t> shape,
+                                  std::span<const Part> slices) const;
+
+  Tensor vector(int64_t size) const;                           // <scope>.weight as f32 [size]
+  Tensor vector(std::string_view tensor, int64_t size) const;  // <scope>.<tensor>, the same way
+  Tensor bias(int64_t size, const Part& part) const;           // <scope>.bias as f32 [part.size()]
   // <scope>.<tensor> is in the checkpoint. Random weights have every tensor, so what config.json
   // can tell is asked there.
   bool has(std::string_view tensor) const;
+
+  // Nothing below <scope> is for this model, and that is no mistake: it does not count as unused.
+  // Returns how many tensors that are; 0 for random weights, which have no list of names.
+  int64_t ignore() const;
 
   // Memory of this rank's device for a table that the model computes: f32, copied in.
   Tensor constant(std::initializer_list<int64_t> shape, const float* values) const;
@@ -58,6 +75,8 @@ class Weights {
   }
   int rank() const;
   int ranks() const;
+  // Ranks hold whole experts, not a share of each.
+  bool expert_parallel() const;
 
  private:
   WeightStore* store_;

@@ -168,6 +168,48 @@ TEST_CASE("a tensor of another shape, another format or none is named with what 
             file + ")");
 }
 
+TEST_CASE("matrices of one shape are stacked by their numbers, each in bands") {
+  std::vector<TestTensor> tensors;
+  for (int i = 0; i < 3; ++i) {
+    tensors.push_back(f32(str("experts.", i, ".gate.weight"), 2, 3));
+    tensors.push_back(f32(str("experts.", i, ".up.weight"), 1, 3));
+  }
+  tensors[2] = {"experts.1.gate.weight", "F32", {2, 3}, bytes_of_values<float>({1, 2, 3, 4, 5, 6})};
+  Fixture f(tensors);
+  const std::vector<int64_t> numbers = {1, 2};
+  const Part columns{.unit = 1, .units = {0, 2}, .padded_units = 2};
+  const Matrix& m =
+      (f.root() / "experts")
+          .numbered(numbers, {{"gate", 2, whole_part(2)}, {"up", 1, whole_part(1)}}, 3, columns);
+  CHECK(m.spec().count == 2);
+  CHECK(m.spec().out == 3);
+  CHECK(values_of(m) == std::vector<float>{1, 3, 4, 6, 0, 2, 0, 2, 100, 102, 0, 2});
+  CHECK(f.store->unused().size() == 2);  // those of expert 0
+  CHECK(f.progress.total == 2 * 3 * 2 * 4);
+}
+
+TEST_CASE("slices of a tensor are matrices, as they are or transposed, padded with zeros") {
+  Fixture f({f32("kv.weight", 6, 2)});
+  const auto rows = [](std::vector<int64_t> units) {
+    return Part{.unit = 1, .units = std::move(units), .padded_units = 2};
+  };
+  const std::vector<Part> slices = {rows({1, 2}), rows({4, 5}), rows({})};
+  const Matrix& m = (f.root() / "kv").sliced({6, 2}, slices);
+  CHECK(m.spec().count == 3);
+  CHECK(values_of(m) == std::vector<float>{100, 101, 200, 201, 400, 401, 500, 501, 0, 0, 0, 0});
+  const Matrix& turned = (f.root() / "kv").sliced_transposed({6, 2}, slices);
+  CHECK(turned.spec().out == 2);
+  CHECK(values_of(turned) ==
+        std::vector<float>{100, 200, 101, 201, 400, 500, 401, 501, 0, 0, 0, 0});
+}
+
+TEST_CASE("what a model ignores on purpose does not count as unused") {
+  Fixture f({f32("layers.1.a.weight", 1, 1), f32("layers.10.a.weight", 1, 1)});
+  CHECK((f.root() / "layers" / "1").ignore() == 1);
+  CHECK(f.store->unused() == std::vector<std::string>{"layers.10.a.weight"});
+  CHECK((f.root() / "layers" / "2").ignore() == 0);
+}
+
 TEST_CASE("tensors that nobody asked for are listed, but for rotary tables and a tied head") {
   Fixture f({f32("a.weight", 1, 1), f32("b.weight", 1, 1), f32("lm_head.weight", 1, 1),
              f32("layers.0.rotary_emb.inv_freq", 1, 1)});
