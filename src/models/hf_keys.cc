@@ -1,5 +1,6 @@
 #include "models/hf_keys.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/error.h"
@@ -64,6 +65,25 @@ int64_t upper_layers_window(const HfConfig& hf, int64_t layer) {
   if (!hf.flag_or("use_sliding_window", false)) return 0;
   const int64_t first = hf.integer_or("max_window_layers", 28);
   return layer >= first ? size_or(hf, "sliding_window", 0) : 0;
+}
+
+int64_t active_experts_of(const HfConfig& hf, int64_t experts) {
+  const int64_t active = size_of(hf, "num_experts_per_tok");
+  if (active <= experts) return active;
+  throw Error(ErrorKind::kConfig,
+              str(hf.origin(), ": num_experts_per_tok is ", active, ", but a token has only ",
+                  experts, " experts to choose from; correct it"));
+}
+
+std::vector<bool> sparse_layers_of(const HfConfig& hf) {
+  const int64_t step = size_or(hf, "decoder_sparse_step", 1);
+  const std::vector<int64_t> dense = hf.integers_or_empty("mlp_only_layers");
+  std::vector<bool> sparse;
+  for (int64_t layer = 0; layer < size_of(hf, "num_hidden_layers"); ++layer) {
+    const bool is_dense = std::find(dense.begin(), dense.end(), layer) != dense.end();
+    sparse.push_back(!is_dense && (layer + 1) % step == 0);
+  }
+  return sparse;
 }
 
 }  // namespace pagoda

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "load/hf_config.h"
 #include "nn/rotary.h"
@@ -26,5 +27,10 @@ void require_silu(const HfConfig& hf);
 // max_window_layers on slide (transformers v4.51, Qwen2Attention); without it the key
 // sliding_window means nothing.
 int64_t upper_layers_window(const HfConfig& hf, int64_t layer);
+// num_experts_per_tok; throws kConfig where there are not so many experts.
+int64_t active_experts_of(const HfConfig& hf, int64_t experts);
+// Which layers of Qwen's mixtures are sparse: every decoder_sparse_step-th one that is not in
+// mlp_only_layers (transformers v4.51, Qwen3MoeDecoderLayer).
+std::vector<bool> sparse_layers_of(const HfConfig& hf);
 
 }  // namespace pagoda

@@ -18,10 +18,14 @@ struct Entry {
   std::unique_ptr<Model> (*make)(const HfConfig&, const Weights&, int64_t max_positions);
 };
 constexpr Entry kModels[] = {
+    {"DeepseekV2ForCausalLM", &make_deepseek_v2},
+    {"DeepseekV3ForCausalLM", &make_deepseek_v3},
     {"LlamaForCausalLM", &make_llama},
     {"MistralForCausalLM", &make_mistral},
     {"Qwen2ForCausalLM", &make_qwen2},
+    {"Qwen2MoeForCausalLM", &make_qwen2_moe},
     {"Qwen3ForCausalLM", &make_qwen3},
+    {"Qwen3MoeForCausalLM", &make_qwen3_moe},
 };
 
 const Entry& entry_of(const HfConfig& config) {

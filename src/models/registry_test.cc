@@ -55,8 +55,9 @@ TEST_CASE("the shortest of several lengths counts") {
 TEST_CASE("an architecture that is not known is refused with those that are") {
   CHECK_THROWS_WITH_AS(facts_with("", "GPT2LMHeadModel"),
                        "config.json: architecture \"GPT2LMHeadModel\" is not supported; supported "
-                       "are LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, "
-                       "Qwen3ForCausalLM",
+                       "are DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, LlamaForCausalLM, "
+                       "MistralForCausalLM, Qwen2ForCausalLM, "
+                       "Qwen2MoeForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM",
                        Error);
 }
 

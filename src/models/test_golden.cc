@@ -68,6 +68,7 @@ Golden read_golden(const std::filesystem::path& folder) {
         {.ids = ids_of(prompt.at("ids")),
          .greedy = ids_of(prompt.at(is_static ? "greedy_static" : "greedy")),
          .logits = golden.tensors.at(logits + std::to_string(golden.prompts.size())),
+         .is_bf16_comparable = prompt.at("bf16_comparable").as_bool(),
          .bf16_safe_steps = is_static ? 0 : prompt.at("bf16_safe_steps").to_number<int64_t>()});
   }
   return golden;

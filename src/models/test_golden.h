@@ -17,6 +17,7 @@ namespace pagoda {
 struct GoldenPrompt {
   std::vector<int32_t> ids, greedy;
   std::vector<float> logits;  // [ids, vocab]
+  bool is_bf16_comparable;    // false: 16 bits send tokens to other experts
   int64_t bf16_safe_steps;    // greedy tokens that 16 bits cannot change
 };
 

@@ -35,6 +35,7 @@ struct Portion {
 
 struct TestRunnerOptions {
   DType dtype = DType::kF32;
+  bool expert_parallel = false;
   int64_t blocks = 96;  // of the cache, 16 tokens each
   Ops* ops = nullptr;   // those of the device where null
 };

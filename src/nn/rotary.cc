@@ -140,6 +140,13 @@ RotaryFrequencies rotary_frequencies(const RotarySpec& spec) {
                                       "\" is not supported; supported are ", known));
 }
 
+double yarn_score_factor(const HfConfig& scaling) {
+  const double mscale_all = scaling.number_or("mscale_all_dim", 0.0);
+  if (mscale_all == 0.0) return 1.0;
+  const double mscale = yarn_mscale(positive(scaling, "factor"), mscale_all);
+  return mscale * mscale;
+}
+
 Rotary::Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions) {
   const RotaryFrequencies f = rotary_frequencies(spec);
   const auto half = static_cast<int64_t>(f.radians.size());

@@ -35,6 +35,10 @@ RotaryFrequencies rotary_frequencies(const RotarySpec& spec);
 // empty.
 std::string rope_type_of(const HfConfig& scaling);
 
+// What DeepSeek multiplies the scale of attention scores with beside YaRN: the square of what
+// mscale_all_dim makes of the factor (DeepSeek-V2, modeling_deepseek.py); 1 without that key.
+double yarn_score_factor(const HfConfig& scaling);
+
 class Rotary {
  public:
   Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions);

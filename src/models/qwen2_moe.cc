@@ -1,0 +1,101 @@
+// Qwen1.5 and Qwen2 mixtures of experts, A2.7B to 57B-A14B.
+// Follows transformers v4.51, models/qwen2_moe/modeling_qwen2_moe.py.
+// What sets it apart from Qwen2: some layers (published: all) choose num_experts_per_tok of
+// num_experts feed-forward parts for each token, beside a shared one with a gate of its own.
+
+#include <variant>
+
+#include "models/decoder.h"
+#include "models/hf_keys.h"
+#include "models/makers.h"
+#include "nn/gqa_attention.h"
+#include "nn/moe_mlp.h"
+
+namespace pagoda {
+namespace {
+
+struct Config {
+  int64_t vocab, hidden, ffn, layers;
+  double norm_eps;
+  bool tied;
+  RotarySpec rotary;
+  GqaShape attention;
+  MoeShape moe;
+  std::vector<bool> is_sparse;   // one a layer
+  std::vector<int64_t> windows;  // one a layer
+};
+
+Config parse(const HfConfig& hf) {
+  require_silu(hf);
+  const int64_t hidden = size_of(hf, "hidden_size");
+  const int64_t head_dim = head_dim_of(hf);
+  Config c = {
+      .vocab = size_of(hf, "vocab_size"),
+      .hidden = hidden,
+      .ffn = size_of(hf, "intermediate_size"),
+      .layers = size_of(hf, "num_hidden_layers"),
+      .norm_eps = hf.number("rms_norm_eps"),
+      .tied = hf.flag_or("tie_word_embeddings", false),
+      .rotary = rotary_of(hf, head_dim),
+      .attention = {.hidden = hidden,
+                    .heads = size_of(hf, "num_attention_heads"),
+                    .kv_heads = kv_heads_of(hf),
+                    .head_dim = head_dim,
+                    .qkv_bias = Bias(hf.flag_or("qkv_bias", true))},
+      .moe = {.hidden = hidden,
+              .ffn = size_of(hf, "moe_intermediate_size"),
+              .experts = size_of(hf, "num_experts"),
+              .rule = {.active = active_experts_of(hf, size_of(hf, "num_experts")),
+                       .normalize = hf.flag_or("norm_topk_prob", false)},
+              .shared_ffn = size_of(hf, "shared_expert_intermediate_size"),
+              .shared_name = "shared_expert",
+              .shared_gate = "shared_expert_gate"},
+      .is_sparse = sparse_layers_of(hf),
+      .windows = {},
+  };
+  for (int64_t i = 0; i < c.layers; ++i) c.windows.push_back(upper_layers_window(hf, i));
+  return c;
+}
+
+GqaShape attention_of(const Config& c, int64_t layer) {
+  GqaShape shape = c.attention;
+  shape.window = c.windows[static_cast<size_t>(layer)];
+  return shape;
+}
+
+using Ffn = std::variant<GatedMlp, MoeMlp>;
+
+Ffn make_ffn(const Weights& w, const Config& c, int64_t layer) {
+  if (c.is_sparse[static_cast<size_t>(layer)]) return MoeMlp(w, c.moe);
+  return GatedMlp(w, c.hidden, c.ffn);
+}
+
+struct Block {
+  RmsNorm attention_norm;
+  GqaAttention attention;
+  RmsNorm ffn_norm;
+  Ffn ffn;
+
+  Block(const Weights& w, const Config& c, int64_t layer)
+      : attention_norm(w / "input_layernorm", c.hidden, c.norm_eps),
+        attention(w / "self_attn", attention_of(c, layer)),
+        ffn_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
+        ffn(make_ffn(w / "mlp", c, layer)) {}
+
+  void operator()(Step& step, LayerIndex layer, Residual& r) const {
+    r.add(attention(step, layer, attention_norm(step, r)));
+    const Tensor x = ffn_norm(step, r);
+    r.add(std::visit([&](const auto& f) { return f(step, x); }, ffn));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_qwen2_moe(const HfConfig& hf, const Weights& w, int64_t max_positions) {
+  const Config c = parse(hf);
+  const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
+                         c.attention.head_dim};
+  return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+}
+
+}  // namespace pagoda

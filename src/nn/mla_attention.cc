@@ -1,0 +1,126 @@
+#include "nn/mla_attention.h"
+
+#include <vector>
+
+namespace pagoda {
+namespace {
+
+// The heads of this rank; a unit is what one head has of the dimension.
+Part share_of(const Weights& w, const MlaShape& s, int64_t unit) {
+  return w.share(s.heads, unit);
+}
+
+// Rows of kv_b_proj that belong to keys, or to values, one Part a head of this rank.
+std::vector<Part> slices_of(const Weights& w, const MlaShape& s, bool is_value) {
+  const Part heads = share_of(w, s, 1);
+  const int64_t size = is_value ? s.value_dim : s.nope_dim;
+  std::vector<Part> slices(static_cast<size_t>(heads.padded_units),
+                           Part{.unit = 1, .units = {}, .padded_units = size});
+  for (size_t h = 0; h < heads.units.size(); ++h) {
+    const int64_t first = heads.units[h] * (s.nope_dim + s.value_dim) + (is_value ? s.nope_dim : 0);
+    for (int64_t i = 0; i < size; ++i) slices[h].units.push_back(first + i);
+  }
+  return slices;
+}
+
+const Matrix& query_matrix(const Weights& w, const MlaShape& s) {
+  const int64_t dim = s.nope_dim + s.rope_dim, in = s.q_rank > 0 ? s.q_rank : s.hidden;
+  return (w / (s.q_rank > 0 ? "q_b_proj" : "q_proj"))
+      .matrix({s.heads * dim, in}, share_of(w, s, dim), w.whole(in));
+}
+
+int64_t rows_of_kv_b(const MlaShape& s) {
+  return s.heads * (s.nope_dim + s.value_dim);
+}
+
+}  // namespace
+
+MlaAttention::MlaAttention(const Weights& w, const MlaShape& shape)
+    : shape_(shape),
+      heads_(share_of(w, shape, 1)),
+      q_(query_matrix(w, shape)),
+      kv_a_((w / "kv_a_proj_with_mqa")
+                .matrix({shape.key_dim(), shape.hidden}, w.whole(shape.key_dim()),
+                        w.whole(shape.hidden))),
+      kv_norm_(w / "kv_a_layernorm", shape.kv_rank, shape.norm_eps),
+      key_up_(
+          (w / "kv_b_proj")
+              .sliced_transposed({rows_of_kv_b(shape), shape.kv_rank}, slices_of(w, shape, false))),
+      value_up_((w / "kv_b_proj")
+                    .sliced({rows_of_kv_b(shape), shape.kv_rank}, slices_of(w, shape, true))),
+      output_(w / "o_proj", shape.hidden, shape.heads * shape.value_dim,
+              share_of(w, shape, shape.value_dim), Bias::kNone) {
+  if (shape.q_rank == 0) return;
+  q_a_ = &(w / "q_a_proj")
+              .matrix({shape.q_rank, shape.hidden}, w.whole(shape.q_rank), w.whole(shape.hidden));
+  q_norm_.emplace(w / "q_a_layernorm", shape.q_rank, shape.norm_eps);
+}
+
+void MlaAttention::project_queries(Step& step, Tensor out, Tensor x) const {
+  if (q_a_ == nullptr) {
+    step.ops.matmul(out, x, q_, {});
+    return;
+  }
+  const ScratchScope scope(step.scratch);
+  const Tensor latent = step.scratch.make({x.dim(0), shape_.q_rank});
+  step.ops.matmul(latent, x, *q_a_, {});
+  q_norm_->in_place(step, latent);
+  step.ops.matmul(out, latent, q_, {});
+}
+
+Tensor MlaAttention::queries(Step& step, Tensor x) const {
+  const int64_t tokens = x.dim(0), heads = heads_.padded_units;
+  const int64_t dim = shape_.nope_dim + shape_.rope_dim, key_dim = shape_.key_dim();
+  const Tensor out = step.scratch.make({tokens, heads, key_dim});
+  const ScratchScope scope(step.scratch);
+  const Tensor q = step.scratch.make({tokens, heads, dim});
+  project_queries(step, reshaped(q, {tokens, heads * dim}), x);
+  step.ops.matmul_heads(out, q, key_up_);
+  const Tensor turned = step.scratch.make({tokens, heads, shape_.rope_dim});
+  const Tensor turned_rows = reshaped(turned, {tokens * heads, shape_.rope_dim});
+  step.ops.copy_columns(turned_rows, reshaped(q, {tokens * heads, dim}), shape_.nope_dim);
+  step.ops.rope(turned, step.rotary, RotaryPairing::kNeighbors);
+  step.ops.paste_columns(reshaped(out, {tokens * heads, key_dim}), turned_rows, shape_.kv_rank);
+  return out;
+}
+
+Tensor MlaAttention::keys(Step& step, Tensor x) const {
+  const int64_t tokens = x.dim(0);
+  const Tensor out = step.scratch.make({tokens, shape_.key_dim()});
+  const ScratchScope scope(step.scratch);
+  step.ops.matmul(out, x, kv_a_, {});
+  const Tensor latent = step.scratch.make({tokens, shape_.kv_rank});
+  step.ops.copy_columns(latent, out, 0);
+  kv_norm_.in_place(step, latent);
+  step.ops.paste_columns(out, latent, 0);
+  const Tensor turned = step.scratch.make({tokens, shape_.rope_dim});
+  step.ops.copy_columns(turned, out, shape_.kv_rank);
+  step.ops.rope(reshaped(turned, {tokens, 1, shape_.rope_dim}), step.rotary,
+                RotaryPairing::kNeighbors);
+  step.ops.paste_columns(out, turned, shape_.kv_rank);
+  return reshaped(out, {tokens, 1, shape_.key_dim()});
+}
+
+Tensor MlaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
+  const ScratchScope scope(step.scratch);
+  const int64_t tokens = x.dim(0), heads = heads_.padded_units;
+  const KvLayer& cache = step.kv[static_cast<size_t>(layer.value())];
+  const Tensor seen = step.scratch.make({tokens, heads, shape_.kv_rank});
+  {
+    const ScratchScope inner_scope(step.scratch);
+    const Tensor k = keys(step, x);
+    const Tensor no_values = make_view(nullptr, {tokens, 1, 0}, k.dtype);
+    step.ops.write_kv(cache, k, no_values, step.batch.slots);
+    step.ops.paged_attention({.out = seen,
+                              .q = queries(step, x),
+                              .cache = cache,
+                              .index = step.batch.attention,
+                              .scale = static_cast<float>(shape_.scale)});
+  }
+  const Tensor values = step.scratch.make({tokens, heads, shape_.value_dim});
+  step.ops.matmul_heads(values, seen, value_up_);
+  output_(step, x, reshaped(values, {tokens, heads * shape_.value_dim}));
+  return x;
+}
+
+}  // namespace pagoda
