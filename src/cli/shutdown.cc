@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +19,10 @@
 
 namespace pagoda {
 namespace {
+
+// timeout(1) and others send a signal to the process and to its group, so that it comes twice; no
+// person is that quick.
+constexpr std::chrono::milliseconds kEcho{200};
 
 int opened(int descriptor, const char* what) {
   if (descriptor >= 0) return descriptor;
@@ -91,7 +96,12 @@ void Shutdown::watch() {
 }
 
 void Shutdown::take(int signal) {
-  if (num_taken_++ == 0) return end_first_time(signal);
+  const auto now = std::chrono::steady_clock::now();
+  if (!first_time_) {
+    first_time_ = now;
+    return end_first_time(signal);
+  }
+  if (now - *first_time_ < kEcho) return;
   LOG_WARNING("{} once more: ending at once.", name_of(signal));
   std::_Exit(128 + signal);
 }

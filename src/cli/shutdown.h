@@ -4,9 +4,11 @@
 // blocked there and in every thread that comes from it; only the watching thread takes them.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace pagoda {
@@ -46,8 +48,8 @@ class Shutdown {
   std::mutex mutex_;
   std::function<void()> politely_;  // under mutex_
   std::thread ending_;              // under mutex_ until it is joined
-  int num_taken_ = 0;               // watching thread
-  int first_taken_ = -1;            // eventfd: readable after the first signal
+  std::optional<std::chrono::steady_clock::time_point> first_time_;  // watching thread
+  int first_taken_ = -1;  // eventfd: readable after the first signal
   std::thread watching_;
 };
 

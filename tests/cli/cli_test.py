@@ -268,6 +268,9 @@ class EndingTest(unittest.TestCase):
             s.stream(2000)
             s.process.send_signal(signal.SIGTERM)
             s.wait_for("shutting down")
+            s.process.send_signal(signal.SIGTERM)  # an echo, as timeout(1) makes it: not a second one
+            time.sleep(0.5)
+            self.assertIsNone(s.process.poll())
             s.process.send_signal(signal.SIGTERM)
             self.assertEqual(s.wait_for_end(), 128 + signal.SIGTERM)
 
