@@ -165,11 +165,13 @@ TEST_CASE("a default that is spelt out needs no line") {
   CHECK(result.remarks.empty());
 }
 
+TEST_CASE("experts are dealt whole only where that is asked for") {
+  CHECK(!result_of({"m"}).settings.engine.parallel.expert_parallel);
+  CHECK(result_of({"m", "--enable_expert_parallel"}).settings.engine.parallel.expert_parallel);
+}
+
 TEST_CASE("a value that is harmless is accepted, another of the same option is refused") {
   CHECK(result_of({"m", "--task", "generate"}).remarks.size() == 1);
-  CHECK(result_of({"m", "--enable_expert_parallel"}).remarks ==
-        std::vector<std::string>{"--enable_expert_parallel changes nothing: No model of this build "
-                                 "has MoE layers, so there are no experts to divide."});
   CHECK(refusal_of({"m", "--task", "embed"}) ==
         "--task embed: is not possible. Only generation is possible yet; leave --task out.");
 }

@@ -48,6 +48,7 @@ struct CacheConfig {
 
 struct ParallelConfig {
   int tensor_parallel_size = 1;
+  bool expert_parallel = false;  // ranks hold whole experts, not a share of each
   int threads = 0;  // a rank's worker team; 0: the process's cores dealt over the ranks
   std::vector<std::vector<int>> cores;  // one list a rank, to bind to; empty: not bound
 };

@@ -45,7 +45,8 @@ Runner::Runner(const EngineConfig& config, const WeightSource& source,
                {.dtype = config.model.dtype,
                 .rank = tensor_parallel_->rank(),
                 .ranks = tensor_parallel_->size(),
-                .progress = progress}),
+                .progress = progress,
+                .expert_parallel = config.parallel.expert_parallel}),
       model_(make_model(config.model.hf, weights_.root(), max_positions(config))) {}
 
 BatchLimits Runner::limits(int64_t max_model_len) const {

@@ -58,27 +58,56 @@ class Weights:
             file.truncate(data + begin)
 
 
-def add_layer(weights, prefix, config):
-    """All weights of one decoder layer, whichever of them the architecture has."""
-    hidden, ffn = config["hidden_size"], config["intermediate_size"]
-    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
-    dim = config.get("head_dim") or hidden // heads
+def add_attention(weights, prefix, config):
+    hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    kv_heads, dim = config["num_key_value_heads"], config.get("head_dim") or hidden // heads
     family = config["model_type"]
+    for name, rows in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
+        weights.noise(f"{prefix}.{name}_proj.weight", rows * dim, hidden)
+        if family == "qwen2":
+            weights.noise(f"{prefix}.{name}_proj.bias", rows * dim)
+        if family in ("qwen3", "qwen3_moe") and name != "v":
+            weights.ones(f"{prefix}.{name}_norm.weight", dim)
+    weights.noise(f"{prefix}.o_proj.weight", hidden, heads * dim)
+
+
+def add_latent_attention(weights, prefix, config):
+    hidden, heads = config["hidden_size"], config["num_attention_heads"]
+    q_rank, kv_rank = config["q_lora_rank"], config["kv_lora_rank"]
+    nope, rope = config["qk_nope_head_dim"], config["qk_rope_head_dim"]
+    value = config["v_head_dim"]
+    weights.noise(f"{prefix}.q_a_proj.weight", q_rank, hidden)
+    weights.ones(f"{prefix}.q_a_layernorm.weight", q_rank)
+    weights.noise(f"{prefix}.q_b_proj.weight", heads * (nope + rope), q_rank)
+    weights.noise(f"{prefix}.kv_a_proj_with_mqa.weight", kv_rank + rope, hidden)
+    weights.ones(f"{prefix}.kv_a_layernorm.weight", kv_rank)
+    weights.noise(f"{prefix}.kv_b_proj.weight", heads * (nope + value), kv_rank)
+    weights.noise(f"{prefix}.o_proj.weight", hidden, heads * value)
+
+
+def add_experts(weights, prefix, config):
+    hidden, ffn = config["hidden_size"], config["moe_intermediate_size"]
+    experts = config.get("num_experts") or config["n_routed_experts"]
+    weights.noise(f"{prefix}.gate.weight", experts, hidden)
+    for expert in range(experts):
+        add_ffn(weights, f"{prefix}.experts.{expert}", hidden, ffn)
+    if config.get("topk_method") == "noaux_tc":
+        weights.noise(f"{prefix}.gate.e_score_correction_bias", experts)
+    if config.get("n_shared_experts"):
+        add_ffn(weights, f"{prefix}.shared_experts", hidden, ffn * config["n_shared_experts"])
+
+
+def add_layer(weights, layer, config):
+    """All weights of one decoder layer, whichever of them the architecture has."""
+    prefix, hidden = f"model.layers.{layer}", config["hidden_size"]
     weights.ones(f"{prefix}.input_layernorm.weight", hidden)
     weights.ones(f"{prefix}.post_attention_layernorm.weight", hidden)
-    for name, rows in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
-        weights.noise(f"{prefix}.self_attn.{name}_proj.weight", rows * dim, hidden)
-        if family == "qwen2":
-            weights.noise(f"{prefix}.self_attn.{name}_proj.bias", rows * dim)
-        if family in ("qwen3", "qwen3_moe") and name != "v":
-            weights.ones(f"{prefix}.self_attn.{name}_norm.weight", dim)
-    weights.noise(f"{prefix}.self_attn.o_proj.weight", hidden, heads * dim)
-    if "num_experts" not in config:
-        add_ffn(weights, f"{prefix}.mlp", hidden, ffn)
-        return
-    weights.noise(f"{prefix}.mlp.gate.weight", config["num_experts"], hidden)
-    for expert in range(config["num_experts"]):
-        add_ffn(weights, f"{prefix}.mlp.experts.{expert}", hidden, config["moe_intermediate_size"])
+    add_heads = add_latent_attention if "kv_lora_rank" in config else add_attention
+    add_heads(weights, f"{prefix}.self_attn", config)
+    if "moe_intermediate_size" in config and layer >= config.get("first_k_dense_replace", 0):
+        add_experts(weights, f"{prefix}.mlp", config)
+    else:
+        add_ffn(weights, f"{prefix}.mlp", hidden, config["intermediate_size"])
 
 
 def add_ffn(weights, prefix, hidden, ffn):
@@ -102,7 +131,7 @@ def write_weights(path, config, chains, seed):
     weights.add("model.embed_tokens.weight", (vocab, hidden),
                 {first * hidden + i: bf16(1.0) for i, (first, _) in enumerate(links)})
     for layer in range(config["num_hidden_layers"]):
-        add_layer(weights, f"model.layers.{layer}", config)
+        add_layer(weights, layer, config)
     weights.ones("model.norm.weight", hidden)
     weights.add("lm_head.weight", (vocab, hidden),
                 {second * hidden + i: bf16(OUTPUT_SCALE) for i, (_, second) in enumerate(links)})
@@ -118,6 +147,10 @@ def shrunk(config, heads, kv_heads, head_dim=HEAD_DIM):
         small["head_dim"] = head_dim
     if "num_experts" in config:
         small |= {"num_experts": 16, "moe_intermediate_size": 32}
+    if "kv_lora_rank" in config:
+        small |= {"q_lora_rank": 24, "kv_lora_rank": 32, "qk_nope_head_dim": head_dim,
+                  "qk_rope_head_dim": head_dim, "v_head_dim": head_dim,
+                  "first_k_dense_replace": 1, "n_routed_experts": 32, "moe_intermediate_size": 32}
     return small
 
 
