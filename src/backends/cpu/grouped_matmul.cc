@@ -15,6 +15,8 @@ constexpr int64_t kChunkBytes = 128 << 10;
 constexpr int64_t kTasksPerThread = 4;
 // Below this many multiply-adds another thread costs more than it saves.
 constexpr int64_t kSmallWork = 32 << 10;
+// Of packed rows: groups go through in passes of about this much, a larger one alone.
+constexpr int64_t kPassBytes = int64_t{48} << 20;
 
 using Block = GroupedScratch::Block;
 using Range = GroupedScratch::Range;
@@ -39,7 +41,8 @@ struct Job {
     return call.x.as<std::byte>() + row * call.x.dim(-1) * bytes_of(call.x.dtype);
   }
   std::byte* packed(const Block& block) const {
-    return scratch.packed.data() + block.packed * call.weight.depth() * products.bytes_per_value;
+    return static_cast<std::byte*>(scratch.packed.data()) +
+           block.packed * call.weight.depth() * products.bytes_per_value;
   }
 };
 
@@ -104,7 +107,7 @@ void store_sums(const Job& job, const Block& block, int64_t panel, const float* 
   }
 }
 
-void run_task(const Job& job, int64_t index, std::vector<float>& sums) {
+void run_task(const Job& job, int64_t index, float* sums) {
   const auto behind =
       std::upper_bound(job.scratch.ranges.begin(), job.scratch.ranges.end(), index,
                        [](int64_t i, const Range& range) { return i < range.first_task; });
@@ -115,9 +118,8 @@ void run_task(const Job& job, int64_t index, std::vector<float>& sums) {
   const int64_t panel = task / range.blocks * job.panel_group;
   const PackedMatrix& weight = job.call.weight;
   const int64_t panels = std::min(job.panel_group, weight.panels() - panel);
-  if (sums.empty()) sums.resize(kBlockRows * kPanelGroup * kPanelOutputs);
   const int64_t matrix = job.call.groups[static_cast<size_t>(block.group)].matrix;
-  job.products.multiply({.out = sums.data(),
+  job.products.multiply({.out = sums,
                          .x = job.packed(block),
                          .panel = weight.panel(matrix, panel),
                          .panels = panels,
@@ -125,7 +127,7 @@ void run_task(const Job& job, int64_t index, std::vector<float>& sums) {
                          .rows = block.rows,
                          .depth = weight.depth()});
   for (int64_t p = 0; p < panels; ++p) {
-    store_sums(job, block, panel + p, sums.data() + p * block.rows * kPanelOutputs);
+    store_sums(job, block, panel + p, sums + p * block.rows * kPanelOutputs);
   }
 }
 
@@ -138,35 +140,59 @@ int64_t grain_of(const Job& job, int threads) {
   return std::min(by_bytes, std::max<int64_t>(1, job.tasks / (kTasksPerThread * threads)));
 }
 
-}  // namespace
-
-void grouped_matmul(const GroupedMatmul& call, const Kernels& kernels, ThreadTeam& team,
-                    GroupedScratch& scratch) {
-  if (call.groups.empty()) return;
+void multiply_pass(const GroupedMatmul& call, const Kernels& kernels, ThreadTeam& team,
+                   GroupedScratch& scratch) {
   Job job = {.call = call,
              .kernels = kernels,
              .products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul,
              .scratch = scratch};
   cut(job);
-  const auto bytes =
-      static_cast<size_t>(job.rows * call.weight.depth() * job.products.bytes_per_value);
-  if (scratch.packed.size() < bytes) scratch.packed.resize(bytes);
-  scratch.rows.resize(static_cast<size_t>(team.size()));
-  scratch.sums.resize(static_cast<size_t>(team.size()));
+  const int64_t bytes = job.rows * call.weight.depth() * job.products.bytes_per_value;
+  if (scratch.packed.bytes() < bytes) scratch.packed = reserve_host_memory(bytes);
   const auto blocks = static_cast<int64_t>(scratch.blocks.size());
   const int64_t pack_grain = job.rows * call.weight.depth() < kSmallWork ? blocks : 1;
   team.for_chunks(blocks, pack_grain, [&](int64_t begin, int64_t end, int worker) {
+    std::vector<std::byte>& rows = scratch.rows[static_cast<size_t>(worker)];
     for (int64_t i = begin; i < end; ++i) {
-      pack_block(job, scratch.blocks[static_cast<size_t>(i)],
-                 scratch.rows[static_cast<size_t>(worker)]);
+      pack_block(job, scratch.blocks[static_cast<size_t>(i)], rows);
     }
   });
-  team.for_chunks(job.tasks, grain_of(job, team.size()),
-                  [&](int64_t begin, int64_t end, int worker) {
-                    for (int64_t i = begin; i < end; ++i) {
-                      run_task(job, i, scratch.sums[static_cast<size_t>(worker)]);
-                    }
-                  });
+  team.for_chunks(
+      job.tasks, grain_of(job, team.size()), [&](int64_t begin, int64_t end, int worker) {
+        auto* sums = static_cast<float*>(scratch.sums[static_cast<size_t>(worker)].data());
+        for (int64_t i = begin; i < end; ++i) run_task(job, i, sums);
+      });
+}
+
+// How many of the first groups go through together.
+size_t groups_of_pass(const GroupedMatmul& call, const MatmulKernels& products) {
+  const int64_t row_bytes = call.weight.depth() * products.bytes_per_value;
+  int64_t bytes = call.groups.front().rows * row_bytes;
+  size_t count = 1;
+  while (count < call.groups.size()) {
+    bytes += call.groups[count].rows * row_bytes;
+    if (bytes > kPassBytes) break;
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+void grouped_matmul(const GroupedMatmul& call, const Kernels& kernels, ThreadTeam& team,
+                    GroupedScratch& scratch) {
+  scratch.rows.resize(static_cast<size_t>(team.size()));
+  while (scratch.sums.size() < static_cast<size_t>(team.size())) {
+    scratch.sums.push_back(reserve_host_memory(kBlockRows * kPanelGroup * kPanelOutputs * 4));
+  }
+  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
+  GroupedMatmul pass = call;
+  for (std::span<const RowGroup> left = call.groups; !left.empty();) {
+    pass.groups = left;
+    pass.groups = left.first(groups_of_pass(pass, products));
+    left = left.subspan(pass.groups.size());
+    multiply_pass(pass, kernels, team, scratch);
+  }
 }
 
 }  // namespace pagoda::cpu

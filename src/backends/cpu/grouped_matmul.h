@@ -2,16 +2,19 @@
 // is cut; the arithmetic is that of matmul_kernels.h.
 //
 // Only matrices that have rows are read. Every group of rows is packed in blocks, then tasks are
-// (matrix, some neighboring panels, block), all blocks of a panel one after another.
+// (matrix, some neighboring panels, block), all blocks of a panel one after another. Where packed
+// rows would take much memory, a pass does as many groups as fit.
 //
 // Thread rule: the thread that owns the team.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/packed_matrix.h"
 #include "base/thread_team.h"
+#include "tensor/buffer.h"
 
 namespace pagoda::cpu {
 
@@ -24,7 +27,7 @@ struct GroupedMatmul {
   Tensor out;  // [any, >= weight.out], of x's dtype
   Tensor x;    // [any, >= weight.in]
   const PackedMatrix& weight;
-  const std::vector<RowGroup>& groups;  // all with rows
+  std::span<const RowGroup> groups;  // all with rows
   int64_t stride = 1;
   const int32_t* sources = nullptr;  // the row of x for each row of out; null: the same
 };
@@ -40,9 +43,9 @@ struct GroupedScratch {
   };
   std::vector<Block> blocks;
   std::vector<Range> ranges;  // one a group
-  std::vector<std::byte> packed;
+  Buffer packed;
   std::vector<std::vector<std::byte>> rows;  // one a worker: a block that does not lie together
-  std::vector<std::vector<float>> sums;      // one a worker
+  std::vector<Buffer> sums;                  // one a worker
 };
 
 void grouped_matmul(const GroupedMatmul& call, const Kernels& kernels, ThreadTeam& team,
