@@ -1,0 +1,59 @@
+# For scripts that run the program in another root file system: tools/check_image.sh, tools/check_tarball.sh.
+# They are sourced by bash, run as root, and use bash's strict mode.
+
+fail() { echo "${0##*/}: $*" >&2; exit 1; }
+
+# Mounts and processes of its own: whatever happens, nothing is left of them.
+enter_own_namespaces() {  # enter_own_namespaces SCRIPT ARGUMENT...
+  [ "$(id -u)" -eq 0 ] || fail "must be run as root"
+  [ -n "${PAGODA_CHECK_INSIDE:-}" ] ||
+    PAGODA_CHECK_INSIDE=1 exec unshare --mount --pid --fork --kill-child "$@"
+  mount -t proc proc /proc
+}
+
+make_debian() {  # make_debian SUITE FOLDER: a minimal Debian; what is there is kept
+  [ -e "$2/.complete" ] && return
+  rm -rf "$2"
+  debootstrap --variant=minbase "$1" "$2" http://deb.debian.org/debian > "$2.log" 2>&1 ||
+    fail "debootstrap: see $2.log"
+  touch "$2/.complete"
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Starts the words as the user in the root file system, asks one question, and ends it with SIGTERM. The
+# client is the function `client`: it runs its words where curl and the health check are.
+serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
+  local where=$1 user=$2 port=${!#} log=$1.serve.log pid answer code=0
+  shift 2
+  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ VLLM_USE_MODELSCOPE=True \
+    PYTORCH_NPU_ALLOC_CONF=max_split_size_mb:256 VLLM_CPU_KVCACHE_SPACE=1 \
+    chroot --userspec="$user" "$where" "$@" > "$log" 2>&1 &
+  pid=$!
+  wait_healthy "$pid" || { tail -5 "$log" >&2; fail "$*: did not become healthy"; }
+  answer=$(client curl -sS "http://localhost:$port/v1/chat/completions" -H 'Content-Type: application/json' \
+    -d '{"messages": [{"role": "user", "content": "Who are you?"}], "temperature": 0}')
+  grep -q '"object":"chat.completion"' <<< "$answer" || fail "$*: answered $answer"
+  kill -TERM "$pid"
+  wait "$pid" || code=$?
+  [ "$code" -eq 0 ] || { tail -5 "$log" >&2; fail "$*: ended with $code after SIGTERM"; }
+  echo "user $user: $*: $(grep -o '"content":"[^"]*"' <<< "$answer")"
+}
+
+wait_healthy() {  # wait_healthy PID: by the health check of the image
+  for _ in $(seq 240); do
+    kill -0 "$1" 2> /dev/null || return 1
+    client bash "$healthcheck" "/proc/$1/cmdline" 2> /dev/null && return
+    sleep 0.5
+  done
+  return 1
+}
+
+check_missing_model() {  # check_missing_model ROOT PROGRAM
+  local code=0
+  HF_HUB_OFFLINE=1 chroot "$1" "$2" serve /models/missing --port 0 > "$1.serve.log" 2>&1 || code=$?
+  [ "$code" -eq 2 ] || fail "a missing model: ended with $code, expected 2"
+  tail -1 "$1.serve.log" | grep -q '"/models/missing"' || fail "a missing model: the last line does not name it"
+}
