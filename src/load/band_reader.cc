@@ -81,6 +81,14 @@ void BandReader::append_segments(const Band& band) {
   untold_bytes_ += band.rows.stored() * columns_.stored() * bytes_of(band.tensor->encoding());
 }
 
+double BandReader::padding() const {
+  int64_t stored_rows = 0;
+  for (const Band& band : bands_) stored_rows += band.rows.stored();
+  const auto stored = static_cast<double>(stored_rows * columns_.stored());
+  return rows_ * columns_.size == 0 ? 0.0
+                                    : 1.0 - stored / static_cast<double>(rows_ * columns_.size);
+}
+
 void BandReader::prefetch_start(const Band& band) const {
   if (band.rows.runs.empty()) return;
   const Run& run = band.rows.runs.front();

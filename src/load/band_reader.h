@@ -48,6 +48,7 @@ class BandReader final : public PanelReader {
   int64_t count() const { return count_; }
   int64_t rows() const { return rows_ / count_; }  // of one matrix
   int64_t columns() const { return columns_.size; }
+  double padding() const;  // what share of all values are zeros that the files do not have
   // That of the tensors; f32 where they differ.
   Encoding encoding() const { return encoding_; }
 

@@ -38,7 +38,8 @@ class WeightStore {
   WeightStore& operator=(const WeightStore&) = delete;
 
   Weights root();
-  int64_t bytes() const;  // as kept on the device
+  int64_t bytes() const;          // as kept on the device
+  int64_t padding_bytes() const;  // of those, zeros that only make all ranks' shares equal
   // Tensors of the source that nobody asked for, but for those that no engine needs (rotary
   // tables, causal masks) and those that the model said it ignores. Call it when the model is made,
   // while the source lives.

@@ -57,7 +57,7 @@ struct WeightStore::State {
   std::set<std::string> used = {};
   std::vector<Buffer> chunks = {};
   int64_t chunk_used = 0;  // bytes of the last chunk
-  int64_t bytes = 0;
+  int64_t bytes = 0, padding_bytes = 0;
 
   std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape) {
     auto tensor = source.open(name, shape);
@@ -75,6 +75,7 @@ struct WeightStore::State {
                                    : device.make_matrix(spec, reader);
     reader.finish();
     bytes += made->bytes();
+    padding_bytes += static_cast<int64_t>(static_cast<double>(made->bytes()) * reader.padding());
     return *(matrices[key] = std::move(made));
   }
 
@@ -145,6 +146,10 @@ Weights WeightStore::root() {
 
 int64_t WeightStore::bytes() const {
   return state_->bytes;
+}
+
+int64_t WeightStore::padding_bytes() const {
+  return state_->padding_bytes;
 }
 
 std::vector<std::string> WeightStore::unused() const {

@@ -91,6 +91,7 @@ TEST_CASE("a rank gets its units in order, then zeros, along rows and columns") 
   CHECK(a.spec().in == 3);
   CHECK(values_of(a) == std::vector<float>{403, 404, 0, 503, 504, 0, 0, 0, 0, 0, 0, 0});
   CHECK(f.progress.total == 2 * 2 * 4);
+  CHECK(f.store->padding_bytes() == f.store->bytes() * 8 / 12);
 }
 
 TEST_CASE("units may stand in any order and repeat") {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "load/hf_config.h"
 #include "load/weights.h"
@@ -28,10 +29,14 @@ class Model {
 // What can be known before any weight is read. Throws kConfig for an architecture that is not
 // supported, with the list of those that are.
 struct ModelFacts {
-  std::string architecture;
+  std::string architecture = {};
   int64_t vocab = 0;          // rows of the embedding
   int64_t max_positions = 0;  // longest context the model was made for, as vLLM derives it
+  // What ranks share out.
   int64_t attention_heads = 0;
+  int64_t kv_heads = 0;                  // 0: heads share one latent, which every rank keeps
+  std::vector<int64_t> ffn = {};         // widths of feed-forward parts
+  std::vector<int64_t> expert_ffn = {};  // of experts that are chosen
 };
 ModelFacts facts_of(const HfConfig& config);
 

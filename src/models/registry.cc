@@ -1,6 +1,7 @@
 // Which architectures there are, and what config.json says about a checkpoint before it is read.
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 
 #include "base/error.h"
@@ -77,6 +78,15 @@ int64_t derived_max_positions(const HfConfig& config) {
                   stretched, ", expected 1 to ", INT32_MAX, "; correct it"));
 }
 
+// Those of these keys that there are.
+std::vector<int64_t> sizes_of(const HfConfig& config, std::initializer_list<const char*> keys) {
+  std::vector<int64_t> sizes;
+  for (const char* key : keys) {
+    if (const int64_t size = size_or(config, key, 0); size > 0) sizes.push_back(size);
+  }
+  return sizes;
+}
+
 }  // namespace
 
 ModelFacts facts_of(const HfConfig& config) {
@@ -85,7 +95,10 @@ ModelFacts facts_of(const HfConfig& config) {
   return {.architecture = std::string(entry.architecture),
           .vocab = size_of(config, "vocab_size"),
           .max_positions = derived_max_positions(config),
-          .attention_heads = size_of(config, "num_attention_heads")};
+          .attention_heads = size_of(config, "num_attention_heads"),
+          .kv_heads = config.has("kv_lora_rank") ? 0 : kv_heads_of(config),
+          .ffn = sizes_of(config, {"intermediate_size", "shared_expert_intermediate_size"}),
+          .expert_ffn = sizes_of(config, {"moe_intermediate_size"})};
 }
 
 std::unique_ptr<Model> make_model(const HfConfig& config, const Weights& weights,

@@ -52,6 +52,19 @@ TEST_CASE("the shortest of several lengths counts") {
   CHECK(max_positions_with(R"(,"seq_length":2048)") == 2048);
 }
 
+TEST_CASE("what ranks share out is known before anything is read") {
+  const ModelFacts llama =
+      facts_with(R"(,"num_key_value_heads":2,"intermediate_size":96)", "LlamaForCausalLM");
+  CHECK(llama.attention_heads == 4);
+  CHECK(llama.kv_heads == 2);
+  CHECK(llama.ffn == std::vector<int64_t>{96});
+  CHECK(llama.expert_ffn.empty());
+  const ModelFacts deepseek =
+      facts_with(R"(,"kv_lora_rank":8,"moe_intermediate_size":24)", "DeepseekV3ForCausalLM");
+  CHECK(deepseek.kv_heads == 0);
+  CHECK(deepseek.expert_ffn == std::vector<int64_t>{24});
+}
+
 TEST_CASE("an architecture that is not known is refused with those that are") {
   CHECK_THROWS_WITH_AS(facts_with("", "GPT2LMHeadModel"),
                        "config.json: architecture \"GPT2LMHeadModel\" is not supported; supported "
