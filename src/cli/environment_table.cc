@@ -318,7 +318,7 @@ constexpr VariableRow kRows[] = {
      .apply = apply_kv_space},
     {.name = "VLLM_CPU_OMP_THREADS_BIND",
      .default_value = "auto",
-     .help = "cores of the worker threads: auto, all, nobind, or one list a rank: 0-31|32-63",
+     .help = "cores of the ranks: auto, all, nobind, or one list a rank: 0-31|32-63",
      .standing = kWorks,
      .apply = [](Settings& s, const std::string& v) { s.cores.bind = v; }},
     {.name = "VLLM_CPU_NUM_OF_RESERVED_CPU",

@@ -1,6 +1,5 @@
 #include "cli/serve.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -17,6 +16,8 @@
 #include "cli/version.h"
 #include "engine/engine.h"
 #include "engine/memory_plan.h"
+#include "engine/placement.h"
+#include "engine/rank_count.h"
 #include "load/progress_printer.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -33,15 +34,12 @@ void log_beginning(const SettingsAndRemarks& given, const std::string& arguments
   for (const std::string& warning : given.warnings) LOG_WARNING("{}", warning);
 }
 
-std::vector<int> available_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
-  }
-  return cores;
+std::vector<RankPlace> logged_places(const Settings& settings) {
+  const PlacementRequest request = placement_request_of(settings);
+  const Topology topology = read_topology();
+  std::vector<RankPlace> places = place_ranks(request, topology);
+  for (const std::string& line : describe(places, topology)) LOG_INFO("{}", line);
+  return places;
 }
 
 EngineConfig engine_config_of(const Settings& settings, const ModelFiles& files,
@@ -51,8 +49,6 @@ EngineConfig engine_config_of(const Settings& settings, const ModelFiles& files,
   config.model.hf = files.hf;
   config.model.dtype = files.dtype;
   config.model.eos_token = tokenizer.eos();
-  config.parallel.cores =
-      bound_cores(settings.cores, config.parallel.tensor_parallel_size, available_cores());
   return config;
 }
 
@@ -153,10 +149,12 @@ class Service {
 
   // The port is ours by now: it would be a pity to find it taken after hours of downloading.
   void load() {
+    std::vector<RankPlace> places = logged_places(settings_);
     files_ = checked_files(settings_);
     tokenizer_ = Tokenizer::load(files_.tokenizer_folder);
     chat_template_ = open_chat_template(settings_.model.chat_template, files_.tokenizer_folder);
     engine_config_ = engine_config_of(settings_, files_, *tokenizer_);
+    engine_config_.parallel.places = std::move(places);
     if (settings_.log.progress) {
       ProgressPrinter progress(
           {.total_bytes = files_.weight_bytes, .is_terminal = isatty(STDERR_FILENO) == 1});
@@ -207,6 +205,7 @@ class Service {
     EngineConfig early = settings.engine;
     early.model.hf = files.hf;
     check_lengths(early, files.facts);
+    check_ranks(early.parallel, files.facts);
     return files;
   }
 

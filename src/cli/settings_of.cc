@@ -1,5 +1,7 @@
 #include "cli/settings_of.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
@@ -120,14 +122,18 @@ void check_together(const Settings& s) {
   if (!openai.reasoning_parser.empty()) make_reasoning_parser(openai.reasoning_parser);
 }
 
+[[noreturn]] void refuse_list(std::string_view list) {
+  refuse(str("VLLM_CPU_OMP_THREADS_BIND: \"", list,
+             "\" is not a list of cores such as 0-3,8; choose auto, all, nobind, or one list a "
+             "rank with | between them"));
+}
+
 int core_number(std::string_view text, std::string_view list) {
+  constexpr int kMostCores = CPU_SETSIZE;  // that the system can bind to
   int core = -1;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), core);
-  if (fault != std::errc{} || end != text.data() + text.size() || core < 0) {
-    refuse(str("VLLM_CPU_OMP_THREADS_BIND: \"", list,
-               "\" is not a list of cores such as 0-3,8; choose auto, all, nobind, or one list a "
-               "rank with | between them"));
-  }
+  if (fault != std::errc{} || end != text.data() + text.size()) refuse_list(list);
+  if (core < 0 || core >= kMostCores) refuse_list(list);
   return core;
 }
 
@@ -140,9 +146,10 @@ std::vector<int> cores_of_list(std::string_view list) {
     const int first = core_number(item.substr(0, dash), list);
     const int last =
         dash == std::string_view::npos ? first : core_number(item.substr(dash + 1), list);
+    if (last < first) refuse_list(list);
     for (int core = first; core <= last; ++core) cores.push_back(core);
   }
-  if (cores.empty()) core_number("", list);
+  if (cores.empty()) refuse_list(list);
   return cores;
 }
 
@@ -173,33 +180,20 @@ std::string non_default_arguments(const ParsedOptions& options) {
   return to_json(shown, kPythonStyle);
 }
 
-std::vector<std::vector<int>> bound_cores(const CoreSettings& settings, int ranks,
-                                          const std::vector<int>& available) {
-  const bool deals = settings.bind.empty() || settings.bind == "auto" || settings.bind == "all";
-  if (settings.bind == "nobind") return {};
-  if (deals && settings.reserved == 0) return {};  // the engine deals the cores out itself
-  std::vector<std::vector<int>> lists;
-  if (!deals) {
-    for (const std::string_view list : split_choices(settings.bind)) {
-      lists.push_back(cores_of_list(list));
+PlacementRequest placement_request_of(const Settings& settings) {
+  const std::string& bind = settings.cores.bind;
+  PlacementRequest request = {.ranks = settings.engine.parallel.tensor_parallel_size,
+                              .threads = settings.engine.parallel.threads,
+                              .reserved = settings.cores.reserved};
+  if (bind == "all" || bind == "nobind") {
+    request.binding = Binding::kNone;
+  } else if (!bind.empty() && bind != "auto") {
+    request.binding = Binding::kLists;
+    for (const std::string_view list : split_choices(bind)) {
+      request.lists.push_back(cores_of_list(list));
     }
-    if (lists.size() != static_cast<size_t>(ranks)) {
-      refuse(str("VLLM_CPU_OMP_THREADS_BIND: \"", settings.bind, "\" has ", lists.size(),
-                 " lists of cores for --tensor-parallel-size ", ranks, "; give one list a rank"));
-    }
-    return lists;
   }
-  const auto usable = static_cast<int64_t>(available.size()) - settings.reserved;
-  if (usable < ranks) {
-    refuse(str("VLLM_CPU_NUM_OF_RESERVED_CPU: ", settings.reserved, " of ", available.size(),
-               " cores leaves fewer than one core a rank (--tensor-parallel-size ", ranks,
-               "); reserve fewer"));
-  }
-  for (int rank = 0; rank < ranks; ++rank) {
-    const int64_t begin = usable * rank / ranks, end = usable * (rank + 1) / ranks;
-    lists.emplace_back(available.begin() + begin, available.begin() + end);
-  }
-  return lists;
+  return request;
 }
 
 }  // namespace pagoda

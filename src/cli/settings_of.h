@@ -9,6 +9,7 @@
 #include "cli/environment_table.h"
 #include "cli/option_parser.h"
 #include "cli/settings.h"
+#include "engine/placement.h"
 
 namespace pagoda {
 
@@ -25,9 +26,7 @@ SettingsAndRemarks settings_of(const ParsedOptions& options, const Environment& 
 // tokens are not shown.
 std::string non_default_arguments(const ParsedOptions& options);
 
-// VLLM_CPU_OMP_THREADS_BIND: one list of cores a rank; empty: not bound. `available` are the cores
-// that this process may run on.
-std::vector<std::vector<int>> bound_cores(const CoreSettings& settings, int ranks,
-                                          const std::vector<int>& available);
+// What VLLM_CPU_OMP_THREADS_BIND and its kin say; throws kConfig where it cannot be read.
+PlacementRequest placement_request_of(const Settings& settings);
 
 }  // namespace pagoda

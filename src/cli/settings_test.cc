@@ -226,20 +226,27 @@ TEST_CASE("the log shows what differs from the defaults, but no keys") {
         R"("tensor_parallel_size": 2})");
 }
 
-TEST_CASE("worker threads are bound as VLLM_CPU_OMP_THREADS_BIND says") {
-  using Lists = std::vector<std::vector<int>>;
-  const std::vector<int> cores = {0, 1, 2, 3, 4, 5};
-  CHECK(bound_cores({.bind = "auto"}, 2, cores).empty());
-  CHECK(bound_cores({.bind = "nobind"}, 2, cores).empty());
-  CHECK(bound_cores({.bind = "0-2|4,5"}, 2, cores) == Lists{{0, 1, 2}, {4, 5}});
-  CHECK(bound_cores({.bind = "auto", .reserved = 2}, 2, cores) == Lists{{0, 1}, {2, 3}});
-  CHECK_THROWS_WITH(bound_cores({.bind = "0-2"}, 2, cores),
-                    "VLLM_CPU_OMP_THREADS_BIND: \"0-2\" has 1 lists of cores for "
-                    "--tensor-parallel-size 2; give one list a rank");
-  CHECK_THROWS_WITH_AS(bound_cores({.bind = "0-x"}, 1, cores),
-                       doctest::Contains("is not a list of cores such as 0-3,8"), Error);
-  CHECK_THROWS_WITH_AS(bound_cores({.bind = "auto", .reserved = 6}, 1, cores),
-                       doctest::Contains("leaves fewer than one core a rank"), Error);
+TEST_CASE("ranks are bound as VLLM_CPU_OMP_THREADS_BIND says") {
+  const auto request = [](const std::string& bind) {
+    return placement_request_of(
+        settings({"m", "-tp", "2", "--cpu-threads", "3"},
+                 {{"VLLM_CPU_OMP_THREADS_BIND", bind}, {"VLLM_CPU_NUM_OF_RESERVED_CPU", "1"}}));
+  };
+  CHECK(request("auto").binding == Binding::kAuto);
+  CHECK(request("auto").ranks == 2);
+  CHECK(request("auto").threads == 3);
+  CHECK(request("auto").reserved == 1);
+  CHECK(request("").binding == Binding::kAuto);
+  CHECK(request("all").binding == Binding::kNone);
+  CHECK(request("nobind").binding == Binding::kNone);
+  CHECK(request("0-2|4,5").binding == Binding::kLists);
+  CHECK(request("0-2|4,5").lists == std::vector<std::vector<int>>{{0, 1, 2}, {4, 5}});
+  for (const char* bad : {"0-x", "3-1", "-", "1,,2", "0-4000000000", "none"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_WITH_AS(request(bad),
+                         doctest::Contains("is not a list of cores such as 0-3,8; choose auto"),
+                         Error);
+  }
 }
 
 }  // namespace

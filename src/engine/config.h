@@ -46,11 +46,17 @@ struct CacheConfig {
   std::optional<int64_t> num_blocks_override;  // --num-gpu-blocks-override
 };
 
+// Where a rank runs.
+struct RankPlace {
+  int threads = 1;
+  std::vector<int> cpus = {};  // hardware threads that it is bound to; empty: not bound
+};
+
 struct ParallelConfig {
   int tensor_parallel_size = 1;
-  bool expert_parallel = false;  // ranks hold whole experts, not a share of each
-  int threads = 0;  // a rank's worker team; 0: the process's cores dealt over the ranks
-  std::vector<std::vector<int>> cores;  // one list a rank, to bind to; empty: not bound
+  bool expert_parallel = false;        // ranks hold whole experts, not a share of each
+  int threads = 0;                     // a rank's worker team; 0: the cores dealt over the ranks
+  std::vector<RankPlace> places = {};  // one a rank (placement.h); empty: `threads` each, not bound
 };
 
 struct EngineConfig {

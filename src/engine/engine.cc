@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "engine/command_queue.h"
 #include "engine/metrics.h"
+#include "engine/rank_count.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/stats_log.h"
@@ -30,7 +31,9 @@ std::unique_ptr<WeightSource> open_weights(const ModelConfig& model) {
 }
 
 World load_world(const EngineConfig& config, const OpenDevice& open, LoadProgress* progress) {
-  check_lengths(config, facts_of(config.model.hf));
+  const ModelFacts facts = facts_of(config.model.hf);
+  check_lengths(config, facts);
+  check_ranks(config.parallel, facts);
   const std::unique_ptr<WeightSource> source = open_weights(config.model);
   return {config, *source, open, progress};
 }
@@ -163,6 +166,9 @@ void Engine::State::log_start() const {
   const int64_t tokens = memory.num_blocks * config.cache.block_size;
   LOG_INFO("{}: weights take {:.2f} GiB", world.description(),
            static_cast<double>(world.weight_bytes()) / (1 << 30));
+  const std::string padding = padding_line(config.parallel, facts_of(config.model.hf),
+                                           world.padding_bytes(), world.weight_bytes());
+  if (!padding.empty()) LOG_INFO("{}", padding);
   if (!config.model.max_model_len) {
     LOG_INFO("max_model_len is {}, the longest that the model was made for and memory has room for",
              memory.max_model_len);

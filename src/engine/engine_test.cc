@@ -110,11 +110,24 @@ TEST_CASE("the demo model answers as the reference does, on cpu in float32") {
   check_demo(demo_config("cpu", DType::kF32));
 }
 
-TEST_CASE("the demo model answers as the reference does, on cpu in float32 on three ranks") {
+TEST_CASE("the demo model answers as the reference does, on cpu in float32 on any ranks") {
   EngineConfig config = demo_config("cpu", DType::kF32);
-  config.parallel.tensor_parallel_size = 3;
   config.parallel.threads = 1;
-  check_demo(config);
+  // 8 heads and 2 KV heads: dealt evenly, replicated, padded, and both at once.
+  for (const int ranks : {2, 3, 4, 5, 8}) {
+    CAPTURE(ranks);
+    config.parallel.tensor_parallel_size = ranks;
+    check_demo(config);
+  }
+}
+
+TEST_CASE("more ranks than heads are refused before anything is loaded") {
+  EngineConfig config = demo_config("cpu", DType::kF32);
+  config.parallel.tensor_parallel_size = 9;
+  CHECK_THROWS_WITH_AS(TestEngine{config},
+                       "--tensor-parallel-size 9: this model has 8 attention heads, and every rank "
+                       "needs one; choose 1 to 8 (without padding: 1, 2, 4, 8)",
+                       Error);
 }
 
 TEST_CASE("the demo model answers as the reference does where bfloat16 can tell, on cpu") {

@@ -14,11 +14,11 @@ namespace {
 DeviceOptions device_options(const EngineConfig& config, int rank) {
   const ParallelConfig& parallel = config.parallel;
   DeviceOptions options = {.ordinal = rank, .threads = parallel.threads};
-  if (static_cast<size_t>(rank) < parallel.cores.size()) {
-    options.cores = parallel.cores[static_cast<size_t>(rank)];
+  if (!parallel.places.empty()) {
+    options.threads = parallel.places[static_cast<size_t>(rank)].threads;
   }
   // The cores of the process are dealt over the ranks; a single rank's device counts for itself.
-  if (options.threads == 0 && options.cores.empty() && parallel.tensor_parallel_size > 1) {
+  if (options.threads == 0 && parallel.tensor_parallel_size > 1) {
     const auto cores = static_cast<int>(std::thread::hardware_concurrency());
     options.threads = std::max(1, cores / parallel.tensor_parallel_size);
   }

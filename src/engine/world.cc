@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "comm/solo.h"
+#include "engine/placement.h"
 
 namespace pagoda {
 
@@ -15,6 +16,11 @@ World::World(const EngineConfig& config, const WeightSource& source, const OpenD
       runners_(static_cast<size_t>(config.parallel.tensor_parallel_size)) {
   const ModelFacts facts = facts_of(config.model.hf);
   on_every_rank([&](int rank) {
+    // First of all: the threads of the device inherit it, and memory comes from the node of who
+    // touches it first.
+    if (!config.parallel.places.empty()) {
+      bind_this_thread(config.parallel.places[static_cast<size_t>(rank)].cpus);
+    }
     std::unique_ptr<Communicator> communicator = group_.communicator(rank);
     if (group_.size() == 1) communicator = std::make_unique<SoloCommunicator>();
     runners_[static_cast<size_t>(rank)] =
@@ -35,6 +41,12 @@ World::World(const EngineConfig& config, const WeightSource& source, const OpenD
 int64_t World::weight_bytes() const {
   int64_t bytes = 0;
   for (const std::unique_ptr<Runner>& runner : runners_) bytes += runner->weight_bytes();
+  return bytes;
+}
+
+int64_t World::padding_bytes() const {
+  int64_t bytes = 0;
+  for (const std::unique_ptr<Runner>& runner : runners_) bytes += runner->padding_bytes();
   return bytes;
 }
 

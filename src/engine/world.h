@@ -29,7 +29,8 @@ class World {
 
   const MemoryPlan& memory() const { return memory_; }
   std::string description() const { return runners_[0]->description(); }
-  int64_t weight_bytes() const;  // of all ranks
+  int64_t weight_bytes() const;   // of all ranks
+  int64_t padding_bytes() const;  // of those, zeros
 
   // Every rank runs the plan. Logits f32 [plan.num_outputs(), vocab] in host memory, valid until
   // the next step. Throws what the first rank that failed threw; then the world is done for.
