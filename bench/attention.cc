@@ -2,7 +2,9 @@
 //
 // Decoding one token over a long context is compared with the read bandwidth of all threads, its
 // cache larger than the CPU's caches; a prompt with the float32 multiply-add peak (scores and sums
-// are float32), counting visible keys only.
+// are float32), counting visible keys only. Latent attention (DeepSeek: all heads share keys, whose
+// first numbers are the values) is compared with the peak, too, when decoding: 16 heads or more
+// read each number of the cache.
 
 #include <random>
 
@@ -17,12 +19,19 @@ namespace {
 
 struct Case {
   int64_t heads, kv_heads, head_dim;
-  int64_t context;  // tokens in the cache at the end
-  int64_t rows;     // the last ones of them are computed
+  int64_t context;     // tokens in the cache at the end
+  int64_t rows;        // the last ones of them are computed
+  int64_t latent = 0;  // numbers of a key that are its value; 0: values are cached by themselves
+
+  int64_t value_dim() const { return latent > 0 ? latent : head_dim; }
+  int64_t cached_value_dim() const { return latent > 0 ? 0 : head_dim; }
+  bool is_bound_by_memory() const { return rows == 1 && latent == 0; }
 };
-constexpr Case kCases[] = {{16, 8, 128, 4096, 1},  {14, 2, 64, 4096, 1},  {32, 8, 128, 32768, 1},
-                           {16, 8, 128, 512, 512}, {14, 2, 64, 512, 512}, {16, 8, 128, 4096, 512}};
-constexpr Case kSmokeCases[] = {{4, 2, 32, 300, 1}, {4, 2, 32, 40, 40}};
+constexpr Case kCases[] = {
+    {16, 8, 128, 4096, 1},      {14, 2, 64, 4096, 1},        {32, 8, 128, 32768, 1},
+    {16, 8, 128, 512, 512},     {14, 2, 64, 512, 512},       {16, 8, 128, 4096, 512},
+    {16, 1, 576, 4096, 1, 512}, {128, 1, 576, 4096, 1, 512}, {16, 1, 576, 512, 512, 512}};
+constexpr Case kSmokeCases[] = {{4, 2, 32, 300, 1}, {4, 2, 32, 40, 40}, {4, 1, 48, 300, 1, 32}};
 constexpr int64_t kBlockSize = 16;
 constexpr int64_t kColdBytes = int64_t{512} << 20;
 
@@ -48,12 +57,12 @@ struct Setup {
 Setup::Setup(cpu::CpuDevice& device, const Case& c, int64_t layers)
     : shape(c),
       blocks((c.context + kBlockSize - 1) / kBlockSize),
-      block_bytes(
-          device.kv_block_bytes({c.kv_heads, c.head_dim, c.head_dim, DType::kBF16}, kBlockSize)),
-      kv{c.kv_heads, c.head_dim, c.head_dim, DType::kBF16},
+      block_bytes(device.kv_block_bytes(
+          {c.kv_heads, c.head_dim, c.cached_value_dim(), DType::kBF16}, kBlockSize)),
+      kv{c.kv_heads, c.head_dim, c.cached_value_dim(), DType::kBF16},
       cache(reserve_host_memory(layers * blocks * block_bytes)),
       q(reserve_host_memory(c.rows * c.heads * c.head_dim * 2)),
-      out(reserve_host_memory(c.rows * c.heads * c.head_dim * 2)),
+      out(reserve_host_memory(c.rows * c.heads * c.value_dim() * 2)),
       offsets{0, static_cast<int32_t>(c.rows)},
       lengths{static_cast<int32_t>(c.context)} {
   for (int32_t i = 0; i < blocks; ++i) table.push_back(i);
@@ -77,7 +86,7 @@ Attention Setup::call(int64_t layer) const {
     return make_view(const_cast<int32_t*>(values.data()), dims, DType::kI32);
   };
   std::byte* first = static_cast<std::byte*>(cache.data()) + layer * blocks * block_bytes;
-  return {.out = make_view(out.data(), {shape.rows, shape.heads, shape.head_dim}, DType::kBF16),
+  return {.out = make_view(out.data(), {shape.rows, shape.heads, shape.value_dim()}, DType::kBF16),
           .q = make_view(q.data(), {shape.rows, shape.heads, shape.head_dim}, DType::kBF16),
           .cache = {make_view(first, {blocks, block_bytes}, DType::kU8), kv, kBlockSize},
           .index = {view(table, {1, blocks}), view(offsets, {2}), view(lengths, {1})},
@@ -87,10 +96,10 @@ Attention Setup::call(int64_t layer) const {
 void run(const Case& c, const bench::Options& options) {
   const cpu::Family& family = family_of(options.backend);
   const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
-  const bool decode = c.rows == 1;
-  const int64_t bytes = 2 * c.context * c.kv_heads * c.head_dim * 2;
+  const bool by_memory = c.is_bound_by_memory();
+  const int64_t bytes = c.context * c.kv_heads * (c.head_dim + c.cached_value_dim()) * 2;
   const int64_t cold = options.smoke ? 1 << 20 : kColdBytes;
-  const int64_t layers = decode ? std::max<int64_t>(1, cold / bytes) : 1;
+  const int64_t layers = c.rows == 1 ? std::max<int64_t>(1, cold / bytes) : 1;
   cpu::CpuDevice device(family, threads, {});
   const Setup setup(device, c, layers);
   ThreadTeam team(threads);
@@ -103,22 +112,24 @@ void run(const Case& c, const bench::Options& options) {
   bench::Result result = {
       .bench = "attention",
       .subject = str(device.description(), ", bfloat16, ", c.heads, "/", c.kv_heads, " heads of ",
-                     c.head_dim, ", ", c.rows, " rows of ", c.context),
-      .unit = decode ? "GB/s" : "GFLOPS",
-      .baseline = decode ? "read bandwidth" : "float32 multiply-add peak",
+                     c.head_dim, c.latent > 0 ? str(" with ", c.latent, " latent") : "", ", ",
+                     c.rows, " rows of ", c.context),
+      .unit = by_memory ? "GB/s" : "GFLOPS",
+      .baseline = by_memory ? "read bandwidth" : "float32 multiply-add peak",
       .baseline_runs = {},
       .runs = {}};
   // Row r of the last `rows` sees context - rows + r + 1 keys.
   const double visible = static_cast<double>(c.rows) * static_cast<double>(c.context) -
                          static_cast<double>(c.rows * (c.rows - 1)) / 2;
-  const double flops = 4.0 * visible * static_cast<double>(c.heads * c.head_dim);
+  const double flops = 2.0 * visible * static_cast<double>(layers) *
+                       static_cast<double>(c.heads * (c.head_dim + c.value_dim()));
   pass();
   for (int i = 0; i < options.runs; ++i) {
-    const double limit = decode
+    const double limit = by_memory
                              ? bandwidth.measure(team)
                              : 2 * bench::multiply_add_peak(
                                        team, family.kernels().of[0].matmul.saturate, options.smoke);
-    const double work = decode ? static_cast<double>(layers * bytes) : flops;
+    const double work = by_memory ? static_cast<double>(layers * bytes) : flops;
     result.baseline_runs.push_back(limit / 1e9);
     result.runs.push_back(work / bench::fastest(pass) / 1e9);
   }

@@ -30,6 +30,52 @@ void scatter(std::byte* out, const void* x, const KvBlockLayout& layout) {
   }
 }
 
+// A square of numbers in vectors of 16 bytes. Zipping the first half of the rows with the second
+// turns it after log2(rows) rounds.
+template <class Bits>
+struct Square {
+  static constexpr int kRows = 16 / sizeof(Bits);
+  typedef Bits Row __attribute__((vector_size(16)));
+
+  static Row zip_low(Row a, Row b) {
+    if constexpr (kRows == 8) return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    if constexpr (kRows == 4) return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  }
+  static Row zip_high(Row a, Row b) {
+    if constexpr (kRows == 8) return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+    if constexpr (kRows == 4) return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  }
+  // out[j * stride + i] = rows[i][offset + j], all in bytes but i and j.
+  static void turn(std::byte* out, const std::byte* const* rows, int64_t offset, int64_t stride) {
+    Row now[kRows], next[kRows];
+    for (int i = 0; i < kRows; ++i) std::memcpy(now + i, rows[i] + offset, sizeof(Row));
+    for (int step = 1; step < kRows; step *= 2) {
+      for (int i = 0; i < kRows / 2; ++i) {
+        next[2 * i] = zip_low(now[i], now[i + kRows / 2]);
+        next[2 * i + 1] = zip_high(now[i], now[i + kRows / 2]);
+      }
+      std::copy(next, next + kRows, now);
+    }
+    for (int j = 0; j < kRows; ++j) std::memcpy(out + j * stride, now + j, sizeof(Row));
+  }
+};
+
+// Keys [kKeyGroup] of key_dim numbers each -> [key_dim][kKeyGroup].
+template <class Bits>
+void turn_keys(std::byte* out, const std::byte* const* keys, int64_t key_dim) {
+  constexpr int64_t kSize = sizeof(Bits), kRows = Square<Bits>::kRows, kStride = kKeyGroup * kSize;
+  const int64_t whole = key_dim / kRows * kRows;
+  for (int64_t d = 0; d < whole; d += kRows) {
+    for (int64_t key = 0; key < kKeyGroup; key += kRows) {
+      Square<Bits>::turn(out + d * kStride + key * kSize, keys + key, d * kSize, kStride);
+    }
+  }
+  for (int64_t key = 0; key < kKeyGroup; ++key) {
+    scatter<Bits>(out + whole * kStride + key * kSize, keys[key] + whole * kSize, key_dim - whole,
+                  kKeyGroup);
+  }
+}
+
 const std::byte* head_of(const SplitRequest& r, int64_t token) {
   const int64_t block = r.table[token / r.layout->block_size];
   return r.cache->blocks.as<std::byte>() + block * r.layout->block_bytes +
@@ -43,15 +89,20 @@ const void* find_group(const SplitRequest& r, int64_t group) {
   if (layout.keys_in_groups) {
     return head_of(r, first) + first % layout.block_size / kKeyGroup * group_bytes;
   }
-  std::byte* keys = r.scratch + group * group_bytes;
+  const std::byte* keys[kKeyGroup];
   for (int64_t lane = 0; lane < kKeyGroup; ++lane) {
-    const int64_t token = first + lane;
-    if (token < r.begin || token >= r.end) continue;
-    const std::byte* key =
+    // Keys that no row sees may be anything: not even their block may exist.
+    const int64_t token = std::clamp(first + lane, r.begin, r.end - 1);
+    keys[lane] =
         head_of(r, token) + token % layout.block_size * layout.key_stride * layout.number_bytes;
-    scatter(keys + lane * layout.number_bytes, key, layout);
   }
-  return keys;
+  std::byte* turned = r.scratch + group * group_bytes;
+  if (layout.number_bytes == 4) {
+    turn_keys<uint32_t>(turned, keys, layout.key_dim);
+  } else {
+    turn_keys<uint16_t>(turned, keys, layout.key_dim);
+  }
+  return turned;
 }
 
 }  // namespace
