@@ -43,8 +43,9 @@ inline int threads_of(const Options& options) {
 
 class EngineRig final : private EventSink {
  public:
-  explicit EngineRig(const Options& options)
-      : engine_(config_of(options), *this, nullptr), thread_([this] { engine_.run(); }) {}
+  explicit EngineRig(const Options& options) : EngineRig(options, {.threads = options.threads}) {}
+  EngineRig(const Options& options, const ParallelConfig& parallel)
+      : engine_(config_of(options, parallel), *this, nullptr), thread_([this] { engine_.run(); }) {}
   ~EngineRig() override {
     engine_.stop();
     thread_.join();
@@ -75,14 +76,14 @@ class EngineRig final : private EventSink {
     int tokens;
   };
 
-  static EngineConfig config_of(const Options& options) {
+  static EngineConfig config_of(const Options& options, const ParallelConfig& parallel) {
     EngineConfig config;
     config.backend = options.backend;
     config.model.hf = half_billion(options.smoke);
     config.model.load_format = LoadFormat::kDummy;
     config.model.max_model_len = 1024;
     config.scheduler.prefix_caching = false;
-    config.parallel.threads = options.threads;
+    config.parallel = parallel;
     config.log_stats = false;
     return config;
   }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/must.h"
 #include "base/str.h"
+#include "comm/rank_sum.h"
 
 namespace pagoda {
 namespace {
@@ -36,18 +37,16 @@ class ThreadCommunicator final : public Communicator {
   void all_to_all(Tensor out, Tensor in) override;
 
  private:
-  void enter(Tensor out, Tensor in);
+  void enter(Tensor in);
   void leave();
-  Tensor in_of(int rank) const { return group_.tensors_[static_cast<size_t>(rank)].in; }
-  template <class Float>
-  void sum_slice(Slice slice);
+  Tensor in_of(int rank) const { return group_.inputs_[static_cast<size_t>(rank)]; }
 
   ThreadGroup& group_;
   const int rank_;
 };
 
 ThreadGroup::ThreadGroup(int ranks)
-    : tensors_(static_cast<size_t>(ranks)),
+    : inputs_(static_cast<size_t>(ranks)),
       spins_(static_cast<unsigned>(ranks) <= std::thread::hardware_concurrency()) {
   MUST(ranks > 0);
 }
@@ -96,8 +95,8 @@ bool ThreadGroup::meet(Meeting& meeting) {
   return true;
 }
 
-void ThreadCommunicator::enter(Tensor out, Tensor in) {
-  group_.tensors_[static_cast<size_t>(rank_)] = {out, in};
+void ThreadCommunicator::enter(Tensor in) {
+  group_.inputs_[static_cast<size_t>(rank_)] = in;
   if (group_.meet(group_.enter_)) return;
   throw Error(ErrorKind::kDevice,
               str("rank ", rank_, " stopped because another failed: ", group_.abort_reason()));
@@ -107,32 +106,18 @@ void ThreadCommunicator::leave() {
   MUST(group_.meet(group_.leave_));
 }
 
-template <class Float>
-void ThreadCommunicator::sum_slice(Slice slice) {
-  for (int64_t i = slice.first; i < slice.end; ++i) {
-    float sum = to_float(in_of(0).as<Float>()[i]);
-    for (int r = 1; r < size(); ++r) sum += to_float(in_of(r).as<Float>()[i]);
-    for (int r = 0; r < size(); ++r) in_of(r).as<Float>()[i] = from_float<Float>(sum);
-  }
-}
-
 void ThreadCommunicator::all_reduce_sum(Tensor inout) {
-  enter(inout, inout);
-  MUST(in_of(0).count() == inout.count() && in_of(0).dtype == inout.dtype);
+  enter(inout);
+  const std::span<const Tensor> all = group_.inputs_;
+  MUST(all[0].count() == inout.count() && all[0].dtype == inout.dtype);
   const Slice slice = slice_of(inout.count(), rank_, size());
-  switch (inout.dtype) {
-    case DType::kF32: sum_slice<float>(slice); break;
-    case DType::kBF16: sum_slice<BFloat16>(slice); break;
-    case DType::kF16: sum_slice<Float16>(slice); break;
-    case DType::kI32:
-    case DType::kU8: MUST(false);  // only floats are added up
-  }
+  sum_in_order(all, slice.first, slice.end);
   leave();
 }
 
 void ThreadCommunicator::all_gather(Tensor out, Tensor in) {
   MUST(out.bytes() == in.bytes() * size());
-  enter(out, in);
+  enter(in);
   const int64_t bytes = in.bytes();
   for (int r = 0; r < size() && bytes > 0; ++r) {
     std::memcpy(out.as<std::byte>() + r * bytes, in_of(r).data, static_cast<size_t>(bytes));
@@ -142,7 +127,7 @@ void ThreadCommunicator::all_gather(Tensor out, Tensor in) {
 
 void ThreadCommunicator::all_to_all(Tensor out, Tensor in) {
   MUST(out.bytes() == in.bytes() && in.bytes() % size() == 0);
-  enter(out, in);
+  enter(in);
   const int64_t bytes = in.bytes() / size();
   for (int r = 0; r < size() && bytes > 0; ++r) {
     std::memcpy(out.as<std::byte>() + r * bytes, in_of(r).as<std::byte>() + rank_ * bytes,

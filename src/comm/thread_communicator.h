@@ -23,7 +23,7 @@ class ThreadGroup {
   ThreadGroup(const ThreadGroup&) = delete;
   ThreadGroup& operator=(const ThreadGroup&) = delete;
 
-  int size() const { return static_cast<int>(tensors_.size()); }
+  int size() const { return static_cast<int>(inputs_.size()); }
   std::unique_ptr<Communicator> communicator(int rank);
 
   // No rank waits any more: those that wait for others, and all that come later, throw
@@ -33,11 +33,6 @@ class ThreadGroup {
 
  private:
   friend class ThreadCommunicator;
-
-  // Two tensors a rank, as they are handed to the others for one collective.
-  struct Tensors {
-    Tensor out, in;
-  };
 
   // A count of completed meetings times two; odd once it is aborted. One word, so that all ranks
   // agree on whether a meeting took place.
@@ -51,9 +46,9 @@ class ThreadGroup {
   uint32_t wait_for_change(const std::atomic<uint32_t>& state, uint32_t old) const;
   std::string abort_reason();
 
-  std::vector<Tensors> tensors_;  // by rank; written before, read after the meeting `enter_`
-  const bool spins_;              // whether every rank has a core of its own
-  Meeting enter_;                 // may be aborted
+  std::vector<Tensor> inputs_;  // by rank; written before, read after the meeting `enter_`
+  const bool spins_;            // whether every rank has a core of its own
+  Meeting enter_;               // may be aborted
   Meeting leave_;  // may not: whoever entered finishes, as others may still read its tensors
   std::mutex mutex_;
   std::string abort_reason_;  // under mutex_
