@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <mutex>
+#include <thread>
 
 #include "load/test_device.h"
 #include "load/test_files.h"
@@ -54,6 +56,38 @@ TEST_CASE("the file's pages are given back while it is read") {
   CHECK(watch.total() == kBytes);
   // A quarter is for the sanitizers; what is needed is a panel or two.
   CHECK(watch.peak() - before < store.bytes() + kBytes / 4);
+}
+
+TEST_CASE("ranks that load at once read each number once and hold no more than their shares") {
+  constexpr int kRanks = 3;
+  constexpr int64_t kRows = 6144, kColumns = 3072, kBytes = 2 * kRows * kColumns * 4;  // 144 MiB
+  const TemporaryFolder folder;
+  const std::string values(kBytes / 2, 'x');
+  folder.write("model.safetensors",
+               safetensors_file({{"a.weight", "F32", {kRows, kColumns}, values},
+                                 {"b.weight", "F32", {kRows, kColumns}, values}}));
+  const auto source = open_checkpoint(folder.path());
+  MemoryWatch watch;
+  const int64_t before = resident_bytes();
+  std::atomic<int64_t> kept = 0;
+  std::vector<std::unique_ptr<TestDevice>> devices(kRanks);
+  std::vector<std::unique_ptr<WeightStore>> stores(kRanks);
+  std::vector<std::thread> threads;
+  for (size_t rank = 0; rank < kRanks; ++rank) {
+    threads.emplace_back([&, rank] {
+      devices[rank] = std::make_unique<TestDevice>(/*panel_rows=*/32);
+      stores[rank] = std::make_unique<WeightStore>(
+          *source, *devices[rank],
+          WeightStoreOptions{.rank = static_cast<int>(rank), .ranks = kRanks, .progress = &watch});
+      const Weights root = stores[rank]->root();
+      (root / "a").matrix({kRows, kColumns}, root.share(kRows), whole_part(kColumns));
+      (root / "b").matrix({kRows, kColumns}, whole_part(kRows), root.share(kColumns));
+      kept += stores[rank]->bytes();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(watch.total() == kBytes);
+  CHECK(watch.peak() - before < kept + kBytes / 3);
 }
 
 }  // namespace pagoda
