@@ -63,6 +63,7 @@ main() {
   serve_and_ask "$image" 0:0 vllm serve /models/Qwen/Qwen3-8B --served-model-name Qwen/Qwen3-8B \
     --tensor-parallel-size 4 --enable_expert_parallel --max-model-len 1024 --port "$(free_port)"
   check_missing_model "$image" vllm
+  check_unreachable_hub "$image" vllm
   [ -s "$image/etc/ssl/certs/ca-certificates.crt" ] || fail "no certificates for downloads in the image"
   echo "check_image.sh: all checks passed"
 }

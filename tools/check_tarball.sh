@@ -31,6 +31,7 @@ check_in() {  # check_in ROOT TARBALL
   serve_and_ask "$1" 0:0 /opt/pagoda/bin/pagoda serve /opt/pagoda/share/demo --port "$(free_port)"
   serve_and_ask "$1" 12345:12345 vllm serve /opt/pagoda/share/demo --port "$(free_port)"
   check_missing_model "$1" /opt/pagoda/bin/vllm
+  check_unreachable_hub "$1" /opt/pagoda/bin/vllm
   umount "$1/proc"
 }
 

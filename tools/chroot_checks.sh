@@ -57,3 +57,17 @@ check_missing_model() {  # check_missing_model ROOT PROGRAM
   [ "$code" -eq 2 ] || fail "a missing model: ended with $code, expected 2"
   tail -1 "$1.serve.log" | grep -q '"/models/missing"' || fail "a missing model: the last line does not name it"
 }
+
+# A hub that does not speak TLS: the reason must be the last line, and the exit code that of the network.
+check_unreachable_hub() {  # check_unreachable_hub ROOT PROGRAM
+  local port code=0 hub
+  port=$(free_port)
+  python3 -m http.server --bind 127.0.0.1 "$port" > /dev/null 2>&1 &
+  hub=$!
+  for _ in $(seq 50); do (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null && break; sleep 0.1; done
+  env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp HF_ENDPOINT="https://127.0.0.1:$port" \
+    chroot "$1" "$2" serve some/model --port 0 > "$1.serve.log" 2>&1 || code=$?
+  kill "$hub"
+  [ "$code" -eq 4 ] || fail "a hub without TLS: ended with $code, expected 4"
+  tail -1 "$1.serve.log" | grep -q "127.0.0.1:$port" || fail "a hub without TLS: the last line does not name it"
+}
