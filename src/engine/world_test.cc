@@ -53,13 +53,14 @@ TEST_CASE("ranks together keep the packed weights of one, and the padding") {
     CAPTURE(ranks);
     const Loaded loaded = load_on(ranks);
     // Every rank keeps its own norms and rotary tables, in float32, and beyond two of them one more
-    // KV head. Packing rounds rows up to whole tiles.
+    // KV head. Packing rounds rows and columns up to whole tiles, which costs matrices as
+    // small as these most.
     const int64_t norms = (kHidden + kLayers * 2 * (kHidden + kHeadDim)) * 4;
     const int64_t rotary = kPositions * kHeadDim * 4;
     const int64_t kv_head = kLayers * 2 * kHeadDim * kHidden * kBytesEach;
     const int64_t repeated = (ranks - 1) * (norms + rotary) + std::max(0, ranks - 2) * kv_head;
-    constexpr int64_t kTileRounding = 64 << 10;
-    CHECK(loaded.kept - loaded.padding < one.kept + repeated + kTileRounding);
+    const int64_t tile_rounding = one.kept / 20;
+    CHECK(loaded.kept - loaded.padding < one.kept + repeated + tile_rounding);
   }
 }
 
