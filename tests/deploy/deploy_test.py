@@ -5,6 +5,7 @@ Usage: deploy_test.py --bin FOLDER_OF_VLLM --source FOLDER --shared FOLDER
 Where the document is missing under --shared, the tests that compare with it are skipped.
 """
 import argparse
+import http.server
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 import yaml
@@ -224,6 +226,43 @@ class OtherFilesTest(unittest.TestCase):
         self.assertIn(f"models/demo {SHIPPED_DEMO}", dockerfile)
         used = {argv_of(s)[2] for _, s in all_services() if "/models/" not in argv_of(s)[2]}
         self.assertEqual({SHIPPED_DEMO}, used)
+
+
+class HealthAnswer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(self.server.status if self.path == "/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class HealthCheckTest(unittest.TestCase):
+    def setUp(self):
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), HealthAnswer)
+        self.port = str(self.server.server_port)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def is_healthy(self, status, *command_line):
+        self.server.status = status
+        with tempfile.NamedTemporaryFile() as file:
+            file.write("\0".join([*command_line, ""]).encode())
+            file.flush()
+            check = OPTIONS.source / "docker/healthcheck.sh"
+            return subprocess.run(["bash", check, file.name], capture_output=True).returncode == 0
+
+    def test_it_asks_the_port_of_the_command_line(self):
+        self.assertTrue(self.is_healthy(200, "vllm", "serve", "/m", "--port", self.port))
+        self.assertTrue(self.is_healthy(200, "pagoda", "serve", "/m", f"--port={self.port}"))
+
+    def test_it_finds_the_command_line_behind_dockers_init(self):
+        self.assertTrue(self.is_healthy(200, "/sbin/docker-init", "--", "vllm", "serve", "/m", "--host",
+                                        "0.0.0.0", "--port", self.port))
+
+    def test_a_server_that_is_not_ready_is_not_healthy(self):
+        self.assertFalse(self.is_healthy(503, "vllm", "serve", "/m", "--port", self.port))
 
 
 if __name__ == "__main__":
