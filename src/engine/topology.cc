@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "backends/cpu/host_limits.h"
+#include "base/cgroup.h"
 #include "base/error.h"
 #include "engine/placement.h"
 
@@ -61,7 +61,8 @@ Topology read_topology() {
     topology.cores.push_back({.numa_node = std::max(0, hwloc_bitmap_first(core->nodeset)),
                               .cpus = members_of(usable.get())});
   }
-  topology.most_busy = cpu::usable_cores("/");
+  const auto cores = static_cast<int>(topology.cores.size());
+  topology.most_busy = std::max(1, std::min(cores, cpu_quota("/").value_or(cores)));
   return topology;
 }
 
