@@ -14,6 +14,7 @@
 #include "cli/environment_table.h"
 #include "cli/help.h"
 #include "cli/option_parser.h"
+#include "cli/plan.h"
 #include "cli/serve.h"
 #include "cli/settings_of.h"
 #include "cli/version.h"
@@ -54,6 +55,24 @@ int run_serve(std::span<const std::string> arguments, EntryPoint entry) {
   return 0;
 }
 
+int run_plan(std::span<const std::string> arguments) {
+  const PlanOptions options = read_plan_options({arguments.begin(), arguments.end()});
+  if (options.serve.help) return print(plan_help());
+  const Settings settings = settings_of(options.serve, read_environment()).settings;
+  if (settings.model.model.empty()) {
+    throw Error(ErrorKind::kConfig,
+                "MODEL: missing; name a folder or a model on a hub: pagoda plan MODEL");
+  }
+  const ServingPlan plan = plan_serving(settings, options);
+  if (!plan.best) {
+    print(plan_report(plan));
+    throw Error(ErrorKind::kConfig, str(plan.model, ": does not fit, as the table says"));
+  }
+  return print(options.wants_compose
+                   ? compose_file(plan, options)
+                   : str(plan_report(plan), "\n", serve_line(plan, options), "\n"));
+}
+
 int run(std::span<const std::string> arguments) {
   if (arguments.empty()) {
     std::fputs(program_help().c_str(), stderr);
@@ -61,6 +80,7 @@ int run(std::span<const std::string> arguments) {
   }
   const std::string& command = arguments.front();
   if (command == "serve") return run_serve(arguments.subspan(1), EntryPoint::kServe);
+  if (command == "plan") return run_plan(arguments.subspan(1));
   if (command == "--version" || command == "-v") {
     return print(str(kVllmVersion, " (Pagoda ", kPagodaVersion, ")\n"));
   }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
 
@@ -10,7 +11,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "hub/obtain.h"
-#include "load/checkpoint.h"
 #include "load/choose_dtype.h"
 
 namespace pagoda {
@@ -39,6 +39,18 @@ GenerationOptions generation_options_of(const Settings& settings) {
   return options;
 }
 
+fs::path config_folder_of(const Settings& settings, const fs::path& folder) {
+  const std::string& path = settings.model.hf_config_path;
+  return path.empty() ? folder : folder_of(settings, path, "", ModelNeed::kAny);
+}
+
+bool has_weights(const fs::path& folder) {
+  const fs::directory_iterator files(folder);
+  return std::any_of(begin(files), end(files), [](const fs::directory_entry& entry) {
+    return entry.path().extension() == ".safetensors";
+  });
+}
+
 }  // namespace
 
 ModelFiles find_model_files(const Settings& settings) {
@@ -51,10 +63,7 @@ ModelFiles find_model_files(const Settings& settings) {
       model.tokenizer.empty()
           ? files.folder
           : folder_of(settings, model.tokenizer, settings.tokenizer_revision, ModelNeed::kAny);
-  const fs::path config_folder =
-      model.hf_config_path.empty() ? files.folder
-                                   : folder_of(settings, model.hf_config_path, "", ModelNeed::kAny);
-  files.hf = HfConfig::load(config_folder, model.hf_overrides);
+  files.hf = HfConfig::load(config_folder_of(settings, files.folder), model.hf_overrides);
   files.facts = facts_of(files.hf);
   std::unique_ptr<WeightSource> weights;
   if (!is_dummy) weights = open_checkpoint(files.folder);
@@ -67,6 +76,20 @@ ModelFiles find_model_files(const Settings& settings) {
   files.defaults = load_generation_defaults(files.folder, files.hf, generation);
   log_generation_defaults(files.defaults, generation);
   return files;
+}
+
+ModelShapes find_model_shapes(const Settings& settings) {
+  const ModelSettings& model = settings.model;
+  const fs::path folder =
+      folder_of(settings, model.model, settings.hub.revision, ModelNeed::kConfig);
+  ModelShapes shapes;
+  shapes.hf = HfConfig::load(config_folder_of(settings, folder), model.hf_overrides);
+  shapes.facts = facts_of(shapes.hf);
+  const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
+  if (!is_dummy && has_weights(folder)) shapes.files = open_checkpoint(folder);
+  shapes.dtype = choose_dtype(model.dtype, shapes.hf,
+                              shapes.files ? shapes.files->first_encoding() : std::nullopt);
+  return shapes;
 }
 
 std::optional<ChatTemplate> open_chat_template(const std::string& option,

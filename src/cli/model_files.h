@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "api/server.h"
 #include "cli/settings.h"
+#include "load/checkpoint.h"
 #include "load/generation_config.h"
 #include "models/model.h"
 
@@ -30,6 +32,17 @@ struct ModelFiles {
 // Downloads what is not on this machine. Throws kConfig and kCheckpoint for whatever can be found
 // wrong without reading weights, kDevice for the network.
 ModelFiles find_model_files(const Settings& settings);
+
+// What can be known of a model without its weights.
+struct ModelShapes {
+  HfConfig hf;
+  ModelFacts facts;
+  DType dtype = DType::kBF16;
+  std::unique_ptr<WeightSource> files;  // headers of the weights; null: they are not here
+};
+
+// Downloads config.json at most. Throws as find_model_files().
+ModelShapes find_model_shapes(const Settings& settings);
 
 // --chat-template, or the model's own; none where there is neither.
 std::optional<ChatTemplate> open_chat_template(const std::string& option,

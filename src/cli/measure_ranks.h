@@ -1,0 +1,35 @@
+// What the ranks of a model need of their devices, found without loading it: the model is made as
+// `pagoda serve` makes it, by the engine's own Runner, over a device that only counts and over
+// tensors that have shapes but no numbers.
+//
+// Thread rule: any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/config.h"
+#include "load/checkpoint.h"
+#include "tensor/device.h"
+
+namespace pagoda {
+
+// Tensors by the headers of their files, or, without `files`, as config.json makes them: every
+// tensor that is asked for, in `dtype`. No number is ever read.
+std::unique_ptr<WeightSource> make_shapes(std::unique_ptr<WeightSource> files, DType dtype);
+
+struct RanksNeed {
+  int64_t weight_bytes = 0;       // of all ranks
+  int64_t padding_bytes = 0;      // of those, zeros
+  int64_t rank_weight_bytes = 0;  // of the rank that keeps the most
+  int64_t block_bytes = 0;        // of one KV block on one rank
+  int64_t workspace_bytes = 0;    // of the largest step on one rank
+};
+
+// One for each of `counts`, numbers of ranks. `shapes` is of make_shapes(), `device` packs as the
+// ranks' devices will. Throws what loading would throw: kConfig, kCheckpoint.
+std::vector<RanksNeed> measure_ranks(const EngineConfig& config, const std::vector<int>& counts,
+                                     const WeightSource& shapes, const Device& device);
+
+}  // namespace pagoda

@@ -1,0 +1,136 @@
+#include "cli/plan.h"
+
+#include <algorithm>
+
+#include "backends/backends.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "cli/model_files.h"
+#include "engine/rank_count.h"
+
+namespace pagoda {
+namespace {
+
+// The device of this build whose packing is counted; its memory counts where none is given.
+std::unique_ptr<Device> open_counted_device(const EngineConfig& config) {
+  return open_device(config.backend, {.threads = 1});
+}
+
+DeviceMemory memory_for(const PlanOptions& options, const Device& device) {
+  if (!options.device_memory_bytes) return device.memory();
+  return {.total_bytes = *options.device_memory_bytes,
+          .free_bytes = *options.device_memory_bytes,
+          .is_shared = false};
+}
+
+// All sizes that people use: every one to 8, beyond it those without padding.
+std::vector<int> counts_to_try(const EngineConfig& config, const ModelFacts& facts,
+                               const PlanOptions& options) {
+  constexpr int kCommon = 8;
+  if (options.serve.given.contains("tensor-parallel-size")) {
+    return {config.parallel.tensor_parallel_size};
+  }
+  const auto most =
+      static_cast<int>(std::min<int64_t>(options.devices.value_or(kCommon), facts.attention_heads));
+  std::vector<int> counts;
+  for (int ranks = 1; ranks <= std::min(most, kCommon); ++ranks) counts.push_back(ranks);
+  for (const int64_t ranks : even_rank_counts(config.parallel, facts)) {
+    if (ranks > kCommon && ranks <= most) counts.push_back(static_cast<int>(ranks));
+  }
+  return counts;
+}
+
+// As the engine finds it once the weights are loaded.
+RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need) {
+  RankMemory rank = {
+      .memory = memory, .block_bytes = need.block_bytes, .workspace_bytes = need.workspace_bytes};
+  rank.memory.free_bytes -= memory.is_shared ? need.weight_bytes : need.rank_weight_bytes;
+  return rank;
+}
+
+// A cache of a given size (VLLM_CPU_KVCACHE_SPACE) is not checked by plan_memory().
+bool is_too_much(const MemoryPlan& plan, const RankMemory& rank, int ranks) {
+  const int64_t bytes = plan.num_blocks * rank.block_bytes + rank.workspace_bytes;
+  return bytes * (rank.memory.is_shared ? ranks : 1) > rank.memory.free_bytes;
+}
+
+// None: it does not fit, which is an answer here.
+std::optional<MemoryPlan> try_memory(const EngineConfig& config, const ModelFacts& facts,
+                                     const RankMemory& rank) {
+  try {
+    const MemoryPlan plan = plan_memory(config, facts, rank);
+    if (is_too_much(plan, rank, config.parallel.tensor_parallel_size)) return std::nullopt;
+    return plan;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kConfig) throw;
+    return std::nullopt;
+  }
+}
+
+RankCountPlan plan_count(EngineConfig config, const ModelFacts& facts, const RanksNeed& need,
+                         const DeviceMemory& memory) {
+  const int ranks = config.parallel.tensor_parallel_size;
+  const std::vector<int64_t> even = even_rank_counts(config.parallel, facts);
+  const RankMemory rank = memory_when_loaded(memory, need);
+  RankCountPlan plan = {.ranks = ranks,
+                        .is_even = std::find(even.begin(), even.end(), ranks) != even.end(),
+                        .need = need,
+                        .memory = try_memory(config, facts, rank)};
+  config.model.max_model_len.reset();
+  if (const auto longest = try_memory(config, facts, rank)) plan.longest = longest->max_model_len;
+  return plan;
+}
+
+// The fewest ranks that serve `length`, or the longest context where none does.
+std::optional<size_t> best_of(const std::vector<RankCountPlan>& counts, int64_t length,
+                              bool must_be_even) {
+  std::optional<size_t> best;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const RankCountPlan& count = counts[i];
+    if (!count.memory || (must_be_even && !count.is_even)) continue;
+    if (count.memory->max_model_len >= length) return i;
+    if (!best || count.memory->max_model_len > counts[*best].memory->max_model_len) best = i;
+  }
+  return best;
+}
+
+}  // namespace
+
+ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
+  ModelShapes found = find_model_shapes(settings);
+  EngineConfig config = settings.engine;
+  config.model.hf = found.hf;
+  config.model.dtype = found.dtype;
+  check_lengths(config, found.facts);
+  check_ranks(config.parallel, found.facts);
+
+  const std::unique_ptr<Device> device = open_counted_device(config);
+  ServingPlan plan = {.model = settings.model.model,
+                      .facts = found.facts,
+                      .dtype = found.dtype,
+                      .weights = found.files ? found.files->description() : "config.json",
+                      .device = config.backend,
+                      .memory = memory_for(options, *device),
+                      .wanted_len = config.model.max_model_len,
+                      .block_size = config.cache.block_size,
+                      .max_sequences = config.scheduler.max_sequences};
+  const auto shapes = make_shapes(std::move(found.files), found.dtype);
+  const std::vector<int> counts = counts_to_try(config, plan.facts, options);
+  const std::vector<RanksNeed> needs = measure_ranks(config, counts, *shapes, *device);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    config.parallel.tensor_parallel_size = counts[i];
+    plan.counts.push_back(plan_count(config, plan.facts, needs[i], plan.memory));
+  }
+  const int64_t length = plan.wanted_len.value_or(plan.facts.max_positions);
+  plan.best = best_of(plan.counts, length, true);
+  if (!plan.best) plan.best = best_of(plan.counts, length, false);
+  return plan;
+}
+
+int64_t requests_at_once(const ServingPlan& plan, const RankCountPlan& count) {
+  if (!count.memory) return 0;
+  const int64_t blocks = (count.memory->max_model_len + plan.block_size - 1) / plan.block_size;
+  return count.memory->num_blocks / blocks;
+}
+
+}  // namespace pagoda

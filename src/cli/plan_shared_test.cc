@@ -1,0 +1,49 @@
+// Plans for published models, from their config.json alone, and for every golden checkpoint that
+// this build serves, against a real load.
+
+#include "base/error.h"
+#include "cli/test_plan.h"
+#include "load/checkpoint.h"
+#include "models/model.h"
+
+namespace pagoda {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Ranks for contexts of 32768 tokens on devices of 32 GiB.
+int ranks_for(const std::string& model) {
+  const fs::path folder = fs::path(PAGODA_SHARED_DIR) / "data" / "configs" / model;
+  const ServingPlan plan = plan_of({folder.string(), "--device-memory", "32GiB", "--devices", "8",
+                                    "--dtype", "bfloat16", "--max-model-len", "32768"});
+  return plan.best ? plan.counts[*plan.best].ranks : 0;
+}
+
+TEST_CASE("the user's models take as many 32 GiB devices as the user gives them") {
+  CHECK(ranks_for("Qwen3-8B") == 1);
+  CHECK(ranks_for("Qwen2.5-32B") == 4);
+  CHECK(ranks_for("Qwen3-30B-A3B") == 4);
+}
+
+// Embedding models, say, are not.
+bool is_supported(const fs::path& folder) {
+  try {
+    facts_of(HfConfig::load(folder, {}));
+    return open_checkpoint(folder)->has("model.embed_tokens.weight");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+TEST_CASE("golden checkpoints take what was planned") {
+  int checked = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(PAGODA_SHARED_DIR) / "golden")) {
+    if (!fs::exists(entry.path() / "config.json") || !is_supported(entry.path())) continue;
+    for (const int ranks : {1, 2, 3, 4}) check_agrees(entry.path(), ranks, "auto");
+    ++checked;
+  }
+  CHECK(checked >= 20);
+}
+
+}  // namespace
+}  // namespace pagoda

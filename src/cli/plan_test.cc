@@ -1,0 +1,115 @@
+#include "cli/plan.h"
+
+#include "backends/backends.h"
+#include "base/error.h"
+#include "cli/test_plan.h"
+#include "engine/idle_ops.h"
+#include "engine/runner.h"
+
+namespace pagoda {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kGiB = int64_t{1} << 30;
+
+fs::path demo_folder() {
+  return fs::path(PAGODA_SOURCE_DIR) / "models" / "demo";
+}
+
+ServingPlan plan_demo(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), demo_folder().string());
+  return plan_of(arguments);
+}
+
+TEST_CASE("weights, padding and cache are those of the engine that loads the model") {
+  for (const int ranks : {1, 2, 3, 4, 8}) check_agrees(demo_folder(), ranks, "auto");
+  check_agrees(demo_folder(), 2, "float32");
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(PAGODA_SOURCE_DIR) / "testdata/models")) {
+    if (!entry.is_directory()) continue;
+    for (const int ranks : {1, 2, 3}) check_agrees(entry.path(), ranks, "bfloat16");
+  }
+}
+
+TEST_CASE("KV blocks and workspace of a rank are those that it measures when it has loaded") {
+  EngineConfig config =
+      settings_of(parse_options(std::vector<std::string>{"m"}, EntryPoint::kServe), {})
+          .settings.engine;
+  config.model.folder = demo_folder();
+  config.model.hf = HfConfig::load(demo_folder(), {});
+  config.parallel.tensor_parallel_size = 2;
+  const auto source = open_checkpoint(demo_folder());
+  const Runner runner(config, *source, open_device("cpu", {.threads = 1}),
+                      std::make_unique<IdleCommunicator>(1, 2), nullptr);
+  const auto shapes = make_shapes(open_checkpoint(demo_folder()), config.model.dtype);
+  const auto device = open_device("cpu", {.threads = 1});
+  const RanksNeed need = measure_ranks(config, {2}, *shapes, *device).front();
+  CHECK(need.rank_weight_bytes == runner.weight_bytes());
+  CHECK(need.block_bytes == runner.measure().block_bytes);
+  CHECK(need.workspace_bytes == runner.measure().workspace_bytes);
+  CHECK(need.workspace_bytes > 0);
+}
+
+TEST_CASE("config.json alone tells the same as the headers") {
+  const fs::path folder = fs::temp_directory_path() / "pagoda_plan_test";
+  fs::create_directories(folder);
+  fs::copy_file(demo_folder() / "config.json", folder / "config.json",
+                fs::copy_options::overwrite_existing);
+  const ServingPlan bare = plan_of({folder.string()}), full = plan_demo({});
+  fs::remove_all(folder);
+  CHECK(bare.weights == "config.json");
+  CHECK(full.weights.find("safetensors") != std::string::npos);
+  REQUIRE(bare.counts.size() == full.counts.size());
+  for (size_t i = 0; i < bare.counts.size(); ++i) {
+    CHECK(bare.counts[i].need.weight_bytes == full.counts[i].need.weight_bytes);
+    CHECK(bare.counts[i].need.workspace_bytes == full.counts[i].need.workspace_bytes);
+  }
+}
+
+TEST_CASE("memory of the devices decides what fits") {
+  const ServingPlan plan = plan_demo({"--device-memory", "2GiB", "--devices", "2"});
+  CHECK(plan.memory.total_bytes == 2 * kGiB);
+  CHECK_FALSE(plan.memory.is_shared);
+  REQUIRE(plan.counts.size() == 2);
+  CHECK(plan.best == 0);
+  CHECK(plan.counts[0].longest == 2048);
+  const ServingPlan none = plan_demo({"--device-memory=1GiB"});
+  CHECK_FALSE(none.best.has_value());
+  CHECK(none.counts[0].longest == 0);
+  CHECK(plan_report(none).find("does not fit") != std::string::npos);
+}
+
+TEST_CASE("a cache of a given size counts too") {
+  const ServingPlan plan =
+      plan_demo({"--device-memory", "4GiB", "--num-gpu-blocks-override", "100000000"});
+  CHECK_FALSE(plan.best.has_value());
+}
+
+TEST_CASE("the serve line and the Compose file hold what was given and what was found") {
+  std::vector<std::string> arguments = {
+      demo_folder().string(), "--device_memory", "8G", "--served-model-name", "a $b", "-tp", "2"};
+  const PlanOptions options = read_plan_options(arguments);
+  const ServingPlan plan = plan_serving(settings_of(options.serve, {}).settings, options);
+  CHECK(serve_line(plan, options) ==
+        "pagoda serve " + demo_folder().string() + " --served-model-name 'a $b' -tp 2");
+  const std::string compose = compose_file(plan, options);
+  CHECK(compose.find("command: [\"serve\", \"" + fs::canonical(demo_folder()).string() +
+                     "\", \"--served-model-name\", \"a $$b\", \"-tp\", \"2\"]") !=
+        std::string::npos);
+}
+
+TEST_CASE("options that cannot be read are refused with what can be") {
+  CHECK_THROWS_WITH_AS(read_plan_options({"m", "--device-memory", "many"}),
+                       "--device-memory: \"many\" is not an amount of memory; give one such as "
+                       "32GiB (units: MiB, GiB, TiB, MB, GB, TB)",
+                       Error);
+  CHECK_THROWS_WITH_AS(read_plan_options({"m", "--devices", "0"}),
+                       "--devices: \"0\" is not a number of devices; give 1 to 1024", Error);
+  CHECK_THROWS_WITH_AS(read_plan_options({"m", "--devices"}), "--devices: expected one argument",
+                       Error);
+  CHECK_THROWS_AS(plan_demo({"--tensor-parallel-size", "1000"}), Error);
+}
+
+}  // namespace
+}  // namespace pagoda
