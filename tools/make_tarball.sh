@@ -20,10 +20,11 @@ path_of() {  # path_of LIBRARY: where the system of the program's architecture h
 
 needed_by() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 
-# A licence goes with every library. Licence texts are where Debian's packages have them.
+# A licence goes with every library. Licence texts are where Debian's packages have them; which package has a
+# library is asked of this machine, where it has the same name.
 copy_licence() {  # copy_licence PATH_OF_LIBRARY TARGET
   local package text
-  package=$(dpkg -S "*/$(basename "$(dirname "$1")")/$(basename "$1")" 2> /dev/null | head -1 | cut -d: -f1)
+  package=$(dpkg -S "*/$(uname -m)-linux-gnu/$(basename "$1")" 2> /dev/null | head -1 | cut -d: -f1) || return 0
   text=$sysroot/usr/share/doc/$package/copyright
   [ -n "$package" ] && [ -e "$text" ] && cp "$text" "$2/$package"
   return 0
