@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cli/doctor.h"
 #include "cli/environment_table.h"
 #include "cli/help.h"
 #include "cli/option_parser.h"
@@ -73,6 +74,15 @@ int run_plan(std::span<const std::string> arguments) {
                    : str(plan_report(plan), "\n", serve_line(plan, options), "\n"));
 }
 
+// Takes the options of `serve`, of which the port, the backend and the caches count.
+int run_doctor(std::span<const std::string> arguments) {
+  const ParsedOptions options = parse_options(arguments, EntryPoint::kServe);
+  if (options.help) return print(program_help());
+  const std::vector<Finding> findings = examine(settings_of(options, read_environment()).settings);
+  print(doctor_report(findings));
+  return has_problem(findings) ? 1 : 0;
+}
+
 int run(std::span<const std::string> arguments) {
   if (arguments.empty()) {
     std::fputs(program_help().c_str(), stderr);
@@ -81,6 +91,7 @@ int run(std::span<const std::string> arguments) {
   const std::string& command = arguments.front();
   if (command == "serve") return run_serve(arguments.subspan(1), EntryPoint::kServe);
   if (command == "plan") return run_plan(arguments.subspan(1));
+  if (command == "doctor") return run_doctor(arguments.subspan(1));
   if (command == "--version" || command == "-v") {
     return print(str(kVllmVersion, " (Pagoda ", kPagodaVersion, ")\n"));
   }
