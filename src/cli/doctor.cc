@@ -231,6 +231,7 @@ Finding check_port(const std::string& host, uint16_t port) {
 
 std::vector<Finding> check_caches(const std::vector<fs::path>& folders) {
   std::vector<Finding> findings;
+  findings.reserve(folders.size());
   for (const fs::path& folder : folders) findings.push_back(check_cache(folder));
   return findings;
 }
