@@ -46,8 +46,8 @@ template <class Float>
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx512f,avx512bw,avx512vl,prefer-vector-width=512")]] void sum_avx512(
-    std::span<const Tensor> tensors, int64_t first, int64_t end) {
+[[gnu::target("avx512f,avx512bw,avx512vl")]] void sum_avx512(std::span<const Tensor> tensors,
+                                                             int64_t first, int64_t end) {
   sum_all(tensors, first, end);
 }
 [[gnu::target("avx2")]] void sum_avx2(std::span<const Tensor> tensors, int64_t first, int64_t end) {

@@ -50,16 +50,23 @@ std::vector<Cores> split_by_node(const Cores& cores) {
   return nodes;
 }
 
+// Nodes [first, last).
+Cores joined(const std::vector<Cores>& nodes, size_t first, size_t last) {
+  Cores cores;
+  for (size_t n = first; n < last; ++n) {
+    cores.insert(cores.end(), nodes[n].begin(), nodes[n].end());
+  }
+  return cores;
+}
+
 // Whole nodes to a rank, or a node to some ranks that share its cores out.
 std::vector<Cores> deal_along_nodes(const Cores& cores, size_t ranks) {
   const std::vector<Cores> nodes = split_by_node(cores);
   std::vector<Cores> shares;
   for (size_t rank = 0; rank < ranks; ++rank) {
     if (ranks < nodes.size()) {
-      Cores& share = shares.emplace_back();
-      for (size_t n = rank * nodes.size() / ranks; n < (rank + 1) * nodes.size() / ranks; ++n) {
-        share.insert(share.end(), nodes[n].begin(), nodes[n].end());
-      }
+      shares.push_back(
+          joined(nodes, rank * nodes.size() / ranks, (rank + 1) * nodes.size() / ranks));
       continue;
     }
     const size_t node = rank * nodes.size() / ranks;

@@ -10,10 +10,10 @@ namespace {
 using Counts = std::vector<int64_t>;
 
 // Qwen2.5-7B.
-const ModelFacts kSeven = {.attention_heads = 28, .kv_heads = 4, .ffn = {18944}};
+const ModelFacts seven = {.attention_heads = 28, .kv_heads = 4, .ffn = {18944}};
 
 TEST_CASE("a size is even if heads, KV heads and feed-forward parts need no padding") {
-  CHECK(even_rank_counts({}, kSeven) == Counts{1, 2, 4});  // 7 and 14 do not divide 4, 28 not 18944
+  CHECK(even_rank_counts({}, seven) == Counts{1, 2, 4});  // 7 and 14 do not divide 4, 28 not 18944
   CHECK(even_rank_counts({}, {.attention_heads = 8, .kv_heads = 2, .ffn = {768}}) ==
         Counts{1, 2, 4, 8});
   CHECK(even_rank_counts({}, {.attention_heads = 6, .kv_heads = 6, .ffn = {20}}) == Counts{1, 2});
@@ -32,18 +32,18 @@ TEST_CASE("experts that are dealt whole need no padding") {
 
 TEST_CASE("only more ranks than heads are refused, with the sizes that work") {
   for (int ranks = 1; ranks <= 28; ++ranks) {
-    CHECK_NOTHROW(check_ranks({.tensor_parallel_size = ranks}, kSeven));
+    CHECK_NOTHROW(check_ranks({.tensor_parallel_size = ranks}, seven));
   }
-  CHECK_THROWS_WITH_AS(check_ranks({.tensor_parallel_size = 29}, kSeven),
+  CHECK_THROWS_WITH_AS(check_ranks({.tensor_parallel_size = 29}, seven),
                        "--tensor-parallel-size 29: this model has 28 attention heads, and every "
                        "rank needs one; choose 1 to 28 (without padding: 1, 2, 4)",
                        Error);
 }
 
 TEST_CASE("the log says what padding costs and which sizes have none") {
-  CHECK(padding_line({.tensor_parallel_size = 4}, kSeven, 0, 1 << 20).empty());
+  CHECK(padding_line({.tensor_parallel_size = 4}, seven, 0, 1 << 20).empty());
   CHECK(
-      padding_line({.tensor_parallel_size = 8}, kSeven, int64_t{3} << 30, int64_t{24} << 30) ==
+      padding_line({.tensor_parallel_size = 8}, seven, int64_t{3} << 30, int64_t{24} << 30) ==
       "--tensor-parallel-size 8 does not divide this model evenly: padding with zeros takes 3.000 "
       "GiB, 12.5 % of the weights of all ranks. Sizes without padding: 1, 2, 4");
 }
