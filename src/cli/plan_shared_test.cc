@@ -45,5 +45,14 @@ TEST_CASE("golden checkpoints take what was planned") {
   CHECK(checked >= 20);
 }
 
+TEST_CASE("whole experts a rank take what was planned") {
+  const fs::path golden = fs::path(PAGODA_SHARED_DIR) / "golden";
+  for (const char* name : {"qwen3-moe", "qwen2-moe", "deepseek-v3"}) {
+    for (const int ranks : {2, 3, 4}) {
+      check_agrees(golden / name, ranks, "auto", {"--enable-expert-parallel"});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pagoda

@@ -20,12 +20,14 @@ inline ServingPlan plan_of(const std::vector<std::string>& arguments) {
 }
 
 // Loads the model for real.
-inline void check_agrees(const std::filesystem::path& folder, int ranks, const std::string& dtype) {
+inline void check_agrees(const std::filesystem::path& folder, int ranks, const std::string& dtype,
+                         const std::vector<std::string>& more = {}) {
   CAPTURE(folder.string());
   CAPTURE(ranks);
   CAPTURE(dtype);
-  const std::vector<std::string> arguments = {folder.string(), "--tensor-parallel-size",
-                                              std::to_string(ranks), "--dtype", dtype};
+  std::vector<std::string> arguments = {folder.string(), "--tensor-parallel-size",
+                                        std::to_string(ranks), "--dtype", dtype};
+  arguments.insert(arguments.end(), more.begin(), more.end());
   const ServingPlan plan = plan_of(arguments);
 
   EngineConfig config = settings_of(read_plan_options(arguments).serve, {}).settings.engine;
