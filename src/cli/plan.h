@@ -47,6 +47,7 @@ struct ServingPlan {
   std::optional<int64_t> wanted_len = {};  // --max-model-len
   int64_t block_size = 16;
   int64_t max_sequences = 1;
+  bool from_modelscope = false;  // VLLM_USE_MODELSCOPE
   std::vector<RankCountPlan> counts = {};
   std::optional<size_t> best = {};  // of `counts`; none: the model fits on none
 };

@@ -145,6 +145,8 @@ std::string compose_file(const ServingPlan& plan, const PlanOptions& options) {
   }
   const std::string mount =
       folder ? str("      - ", quoted_for_compose(str(*folder, ":", *folder, ":ro")), "\n") : "";
+  const std::string environment =
+      plan.from_modelscope ? "    environment:\n      - VLLM_USE_MODELSCOPE=True\n" : "";
   return str(comments,
              "services:\n"
              "  vllm:\n"
@@ -156,7 +158,7 @@ std::string compose_file(const ServingPlan& plan, const PlanOptions& options) {
              "    shm_size: 1g\n"
              "    volumes:\n"
              "      - /root/.cache:/root/.cache\n",
-             mount,
+             mount, environment,
              "    entrypoint: [\"vllm\"]\n"
              "    command: [",
              command, "]\n");

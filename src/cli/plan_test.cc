@@ -90,13 +90,16 @@ TEST_CASE("the serve line and the Compose file hold what was given and what was 
   std::vector<std::string> arguments = {
       demo_folder().string(), "--device_memory", "8G", "--served-model-name", "a $b", "-tp", "2"};
   const PlanOptions options = read_plan_options(arguments);
-  const ServingPlan plan = plan_serving(settings_of(options.serve, {}).settings, options);
+  ServingPlan plan = plan_serving(settings_of(options.serve, {}).settings, options);
   CHECK(serve_line(plan, options) ==
         "pagoda serve " + demo_folder().string() + " --served-model-name 'a $b' -tp 2");
   const std::string compose = compose_file(plan, options);
   CHECK(compose.find("command: [\"serve\", \"" + fs::canonical(demo_folder()).string() +
                      "\", \"--served-model-name\", \"a $$b\", \"-tp\", \"2\"]") !=
         std::string::npos);
+  CHECK(compose.find("MODELSCOPE") == std::string::npos);
+  plan.from_modelscope = true;
+  CHECK(compose_file(plan, options).find("- VLLM_USE_MODELSCOPE=True\n") != std::string::npos);
 }
 
 TEST_CASE("options that cannot be read are refused with what can be") {
