@@ -52,25 +52,28 @@ std::string name_of_option(const std::string& argument) {
   return name;
 }
 
+// Of the option at `i`: behind its =, or the next argument, which `i` then moves to.
+std::string value_of(const std::vector<std::string>& arguments, size_t& i) {
+  const size_t equals = arguments[i].find('=');
+  if (equals != std::string::npos) return arguments[i].substr(equals + 1);
+  if (i + 1 < arguments.size()) return arguments[++i];
+  throw Error(ErrorKind::kConfig, str(name_of_option(arguments[i]), ": expected one argument"));
+}
+
 }  // namespace
 
 PlanOptions read_plan_options(const std::vector<std::string>& arguments) {
   PlanOptions options;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string name = name_of_option(arguments[i]);
-    const bool takes_value = name == "--device-memory" || name == "--devices";
-    if (name == "--compose") {
+    if (name == "--device-memory") {
+      options.device_memory_bytes = bytes_of_text(value_of(arguments, i));
+    } else if (name == "--devices") {
+      options.devices = count_of_text(value_of(arguments, i));
+    } else if (name == "--compose") {
       options.wants_compose = true;
-    } else if (!takes_value) {
-      options.serve_arguments.push_back(arguments[i]);
     } else {
-      const bool is_joined = name.size() < arguments[i].size();
-      if (!is_joined && i + 1 == arguments.size()) {
-        throw Error(ErrorKind::kConfig, str(name, ": expected one argument"));
-      }
-      const std::string value = is_joined ? arguments[i].substr(name.size() + 1) : arguments[++i];
-      if (name == "--devices") options.devices = count_of_text(value);
-      if (name == "--device-memory") options.device_memory_bytes = bytes_of_text(value);
+      options.serve_arguments.push_back(arguments[i]);
     }
   }
   options.serve = parse_options(options.serve_arguments, EntryPoint::kServe);
