@@ -101,7 +101,7 @@ Case route_case(int64_t experts, const RoutingRule& rule, bool corrected) {
             rig.ops().route(routing, scores, rule);
             std::vector<int32_t> chosen(static_cast<size_t>(tokens * rule.active));
             rig.device().synchronize();
-            rig.device().copy_out(chosen.data(), routing.experts);
+            if (!chosen.empty()) rig.device().copy_out(chosen.data(), routing.experts);
             RowOutputs result = rig.rows(routing.weights);
             for (size_t i = 0; i < chosen.size(); ++i) {
               result[i / static_cast<size_t>(rule.active)].push_back(static_cast<float>(chosen[i]));
