@@ -78,12 +78,12 @@ bool is_allowed(const sockaddr& address, AddressPolicy policy) {
 }
 
 struct Transfer {
-  const HttpRequest& request;
-  const HttpReceiver& receiver;
-  HttpResponse response;
+  const FetchRequest& request;
+  const FetchReceiver& receiver;
+  FetchResponse response;
   CURL* handle = nullptr;
   int64_t received = 0;
-  HttpFailure stopped_because = HttpFailure::kNone;  // by one of our callbacks
+  FetchFailure stopped_because = FetchFailure::kNone;  // by one of our callbacks
 };
 
 int status_of(const Transfer& transfer) {
@@ -97,13 +97,13 @@ size_t on_body(char* data, size_t, size_t bytes, void* context) {
   if (transfer.received == 0 && transfer.request.is_wanted) {
     transfer.response.status = status_of(transfer);
     if (!transfer.request.is_wanted(transfer.response)) {
-      transfer.stopped_because = HttpFailure::kStopped;
+      transfer.stopped_because = FetchFailure::kStopped;
       return 0;
     }
   }
   transfer.received += static_cast<int64_t>(bytes);
   if (transfer.received > transfer.request.max_bytes) {
-    transfer.stopped_because = HttpFailure::kTooLarge;
+    transfer.stopped_because = FetchFailure::kTooLarge;
     return 0;
   }
   if (!transfer.receiver) {
@@ -111,7 +111,7 @@ size_t on_body(char* data, size_t, size_t bytes, void* context) {
     return bytes;
   }
   if (transfer.receiver(status_of(transfer), std::as_bytes(std::span(data, bytes)))) return bytes;
-  transfer.stopped_because = HttpFailure::kStopped;
+  transfer.stopped_because = FetchFailure::kStopped;
   return 0;
 }
 
@@ -135,40 +135,40 @@ size_t on_header(char* data, size_t, size_t bytes, void* context) {
 int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   auto& transfer = *static_cast<Transfer*>(context);
   if (!transfer.request.is_cancelled()) return 0;
-  transfer.stopped_because = HttpFailure::kStopped;
+  transfer.stopped_because = FetchFailure::kStopped;
   return 1;
 }
 
 curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(context);
   if (!is_allowed(address->addr, transfer.request.addresses)) {
-    transfer.stopped_because = HttpFailure::kAddressRefused;
+    transfer.stopped_because = FetchFailure::kAddressRefused;
     return CURL_SOCKET_BAD;
   }
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-HttpFailure failure_of(CURLcode code) {
+FetchFailure failure_of(CURLcode code) {
   switch (code) {
-    case CURLE_OK: return HttpFailure::kNone;
+    case CURLE_OK: return FetchFailure::kNone;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return HttpFailure::kBadUrl;
+    case CURLE_UNSUPPORTED_PROTOCOL: return FetchFailure::kBadUrl;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return HttpFailure::kResolve;
-    case CURLE_COULDNT_CONNECT: return HttpFailure::kConnect;
-    case CURLE_OPERATION_TIMEDOUT: return HttpFailure::kTimeout;
-    case CURLE_TOO_MANY_REDIRECTS: return HttpFailure::kTooManyRedirects;
+    case CURLE_COULDNT_RESOLVE_PROXY: return FetchFailure::kResolve;
+    case CURLE_COULDNT_CONNECT: return FetchFailure::kConnect;
+    case CURLE_OPERATION_TIMEDOUT: return FetchFailure::kTimeout;
+    case CURLE_TOO_MANY_REDIRECTS: return FetchFailure::kTooManyRedirects;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM: return HttpFailure::kTls;
+    case CURLE_SSL_CERTPROBLEM: return FetchFailure::kTls;
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM: return HttpFailure::kCut;
-    default: return HttpFailure::kOther;
+    case CURLE_HTTP2_STREAM: return FetchFailure::kCut;
+    default: return FetchFailure::kOther;
   }
 }
 
@@ -181,7 +181,7 @@ HeaderList header_list(const std::vector<std::string>& headers) {
 }
 
 void set_limits(const Transfer& transfer) {
-  const HttpRequest& request = transfer.request;
+  const FetchRequest& request = transfer.request;
   curl_easy_setopt(transfer.handle, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(request.connect_timeout_ms));
   curl_easy_setopt(transfer.handle, CURLOPT_TIMEOUT_MS,
@@ -212,7 +212,7 @@ void set_callbacks(Transfer& transfer) {
   curl_easy_setopt(transfer.handle, CURLOPT_XFERINFODATA, &transfer);
 }
 
-HttpResponse perform(const HttpRequest& request, const HttpReceiver& receiver, bool head) {
+FetchResponse perform(const FetchRequest& request, const FetchReceiver& receiver, bool head) {
   const std::unique_ptr<CURL, void (*)(CURL*)> owner(curl_easy_init(), curl_easy_cleanup);
   MUST(owner != nullptr);
   Transfer transfer{
@@ -232,19 +232,19 @@ HttpResponse perform(const HttpRequest& request, const HttpReceiver& receiver, b
   set_callbacks(transfer);
 
   const CURLcode code = curl_easy_perform(transfer.handle);
-  HttpResponse& response = transfer.response;
+  FetchResponse& response = transfer.response;
   response.status = status_of(transfer);
   const char* final_url = nullptr;
   curl_easy_getinfo(transfer.handle, CURLINFO_EFFECTIVE_URL, &final_url);
   response.final_url = final_url == nullptr ? request.url : final_url;
   response.failure = failure_of(code);
-  if (response.failure != HttpFailure::kNone && transfer.stopped_because != HttpFailure::kNone) {
+  if (response.failure != FetchFailure::kNone && transfer.stopped_because != FetchFailure::kNone) {
     response.failure = transfer.stopped_because;
   }
   response.reason = reason[0] != '\0' ? reason : curl_easy_strerror(code);
-  if (response.failure == HttpFailure::kAddressRefused) {
+  if (response.failure == FetchFailure::kAddressRefused) {
     response.reason = "its address is one that clients may not make this server connect to";
-  } else if (response.failure == HttpFailure::kTooLarge) {
+  } else if (response.failure == FetchFailure::kTooLarge) {
     response.reason = str("it is larger than ", request.max_bytes, " bytes");
   }
   return std::move(response);
@@ -252,18 +252,18 @@ HttpResponse perform(const HttpRequest& request, const HttpReceiver& receiver, b
 
 }  // namespace
 
-std::optional<std::string> HttpResponse::header(std::string_view name) const {
+std::optional<std::string> FetchResponse::header(std::string_view name) const {
   for (auto i = headers.rbegin(); i != headers.rend(); ++i) {
     if (i->first == name) return i->second;
   }
   return std::nullopt;
 }
 
-HttpResponse http_get(const HttpRequest& request, const HttpReceiver& receiver) {
+FetchResponse http_get(const FetchRequest& request, const FetchReceiver& receiver) {
   return perform(request, receiver, /*head=*/false);
 }
 
-HttpResponse http_head(const HttpRequest& request) {
+FetchResponse http_head(const FetchRequest& request) {
   return perform(request, {}, /*head=*/true);
 }
 

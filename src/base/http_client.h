@@ -22,9 +22,9 @@ enum class AddressPolicy : uint8_t {
   kPrivateToo,  // what a client named, with loopback and private ones: never link-local or metadata
 };
 
-struct HttpResponse;
+struct FetchResponse;
 
-struct HttpRequest {
+struct FetchRequest {
   std::string url;                   // http:// or https://
   std::vector<std::string> headers;  // "Name: value"; Authorization is not sent to another host
   std::optional<std::pair<int64_t, int64_t>> range = {};  // bytes [first, last]
@@ -37,12 +37,12 @@ struct HttpRequest {
   AddressPolicy addresses = AddressPolicy::kAny;
   std::string ca_file = {};  // PEM certificates to trust; empty: those of the system
   // Asked once, before the first byte of the body, with status and headers; false stops.
-  std::function<bool(const HttpResponse&)> is_wanted = {};
+  std::function<bool(const FetchResponse&)> is_wanted = {};
   // Asked at least once a second; true stops.
   std::function<bool()> is_cancelled = {};
 };
 
-enum class HttpFailure : uint8_t {
+enum class FetchFailure : uint8_t {
   kNone,
   kBadUrl,
   kResolve,  // no such host
@@ -57,8 +57,8 @@ enum class HttpFailure : uint8_t {
   kOther,
 };
 
-struct HttpResponse {
-  HttpFailure failure = HttpFailure::kNone;
+struct FetchResponse {
+  FetchFailure failure = FetchFailure::kNone;
   std::string reason;     // of the failure, in words
   int status = 0;         // of the last answer, where there was one
   std::string final_url;  // after redirects
@@ -70,11 +70,11 @@ struct HttpResponse {
 };
 
 // Given each piece of a body with its answer's status; false stops the transfer.
-using HttpReceiver = std::function<bool(int status, std::span<const std::byte> piece)>;
+using FetchReceiver = std::function<bool(int status, std::span<const std::byte> piece)>;
 
 // `receiver` may be empty: the body is kept in the response.
-HttpResponse http_get(const HttpRequest& request, const HttpReceiver& receiver = {});
+FetchResponse http_get(const FetchRequest& request, const FetchReceiver& receiver = {});
 // HEAD, which follows no redirect to another place: the answer that names it is what is wanted.
-HttpResponse http_head(const HttpRequest& request);
+FetchResponse http_head(const FetchRequest& request);
 
 }  // namespace pagoda

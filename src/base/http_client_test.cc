@@ -74,8 +74,8 @@ std::string answer(const std::string& head, const std::string& body) {
 
 TEST_CASE("a body comes with its status and headers") {
   const ScriptedServer server({answer("200 OK\r\nX-Thing: a b ", "hello")});
-  const HttpResponse r = http_get({.url = server.url(), .headers = {}});
-  CHECK(r.failure == HttpFailure::kNone);
+  const FetchResponse r = http_get({.url = server.url(), .headers = {}});
+  CHECK(r.failure == FetchFailure::kNone);
   CHECK(r.status == 200);
   CHECK(r.body == "hello");
   CHECK(r.header("x-thing") == "a b");
@@ -86,9 +86,9 @@ TEST_CASE("loopback is refused to what a client names, before anything is sent")
   for (const std::string& url : {server.url(), str("http://localhost:", server.port(), "/"),
                                  str("http://[::ffff:127.0.0.1]:", server.port(), "/")}) {
     CAPTURE(url);
-    const HttpResponse r =
+    const FetchResponse r =
         http_get({.url = url, .headers = {}, .addresses = AddressPolicy::kPublic});
-    CHECK(r.failure == HttpFailure::kAddressRefused);
+    CHECK(r.failure == FetchFailure::kAddressRefused);
     CHECK(r.body == "");
   }
   CHECK(http_get({.url = server.url(), .headers = {}, .addresses = AddressPolicy::kPrivateToo})
@@ -101,7 +101,7 @@ TEST_CASE("link-local and metadata addresses are refused even where private ones
         "http://[fd00:ec2::254]/", "http://2852039166/", "http://[::ffff:169.254.169.254]/"}) {
     CAPTURE(url);
     CHECK(http_get({.url = url, .headers = {}, .addresses = AddressPolicy::kPrivateToo}).failure ==
-          HttpFailure::kAddressRefused);
+          FetchFailure::kAddressRefused);
   }
 }
 
@@ -109,7 +109,7 @@ TEST_CASE("a redirect does not take the token to another host") {
   const ScriptedServer other({answer("200 OK", "file")});
   const ScriptedServer hub(
       {answer(str("302 Found\r\nLocation: http://localhost:", other.port(), "/blob"), "")});
-  const HttpResponse r =
+  const FetchResponse r =
       http_get({.url = hub.url(), .headers = {"Authorization: Bearer hf_secret"}});
   CHECK(r.body == "file");
   CHECK(hub.requests().at(0).find("hf_secret") != std::string::npos);
@@ -121,53 +121,53 @@ TEST_CASE("limits and broken answers are told apart") {
                                "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
                                answer("302 Found\r\nLocation: /again", "")});
   CHECK(http_get({.url = server.url(), .headers = {}, .max_bytes = 999}).failure ==
-        HttpFailure::kTooLarge);
-  CHECK(http_get({.url = server.url(), .headers = {}}).failure == HttpFailure::kCut);
+        FetchFailure::kTooLarge);
+  CHECK(http_get({.url = server.url(), .headers = {}}).failure == FetchFailure::kCut);
   CHECK(http_get({.url = server.url(), .headers = {}, .max_redirects = 0}).failure ==
-        HttpFailure::kTooManyRedirects);
-  CHECK(http_get({.url = "file:///etc/passwd", .headers = {}}).failure == HttpFailure::kBadUrl);
+        FetchFailure::kTooManyRedirects);
+  CHECK(http_get({.url = "file:///etc/passwd", .headers = {}}).failure == FetchFailure::kBadUrl);
 }
 
 TEST_CASE("a receiver gets the pieces, and may stop") {
   const ScriptedServer server({answer("206 Partial Content", "abc"), answer("200 OK", "abc")});
   std::string got;
-  const HttpReceiver keep = [&](int status, std::span<const std::byte> piece) {
+  const FetchReceiver keep = [&](int status, std::span<const std::byte> piece) {
     got.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     return status == 206;
   };
   CHECK(http_get({.url = server.url(), .headers = {}, .range = {{0, 2}}}, keep).failure ==
-        HttpFailure::kNone);
+        FetchFailure::kNone);
   CHECK(got == "abc");
   CHECK(server.requests().at(0).find("Range: bytes=0-2") != std::string::npos);
-  CHECK(http_get({.url = server.url(), .headers = {}}, keep).failure == HttpFailure::kStopped);
+  CHECK(http_get({.url = server.url(), .headers = {}}, keep).failure == FetchFailure::kStopped);
 }
 
 TEST_CASE("headers can turn a body away before any of it arrives") {
   const ScriptedServer server({answer("206 Partial Content\r\nContent-Range: bytes 5-7/9", "abc")});
   std::string seen, got;
-  const HttpResponse r = http_get({.url = server.url(),
-                                   .headers = {},
-                                   .range = {{0, 2}},
-                                   .is_wanted =
-                                       [&](const HttpResponse& head) {
-                                         seen =
-                                             str(head.status, " ", *head.header("content-range"));
-                                         return false;
-                                       }},
-                                  [&](int, std::span<const std::byte>) {
-                                    got += "piece";
-                                    return true;
-                                  });
-  CHECK(r.failure == HttpFailure::kStopped);
+  const FetchResponse r = http_get({.url = server.url(),
+                                    .headers = {},
+                                    .range = {{0, 2}},
+                                    .is_wanted =
+                                        [&](const FetchResponse& head) {
+                                          seen =
+                                              str(head.status, " ", *head.header("content-range"));
+                                          return false;
+                                        }},
+                                   [&](int, std::span<const std::byte>) {
+                                     got += "piece";
+                                     return true;
+                                   });
+  CHECK(r.failure == FetchFailure::kStopped);
   CHECK(seen == "206 bytes 5-7/9");
   CHECK(got == "");
 }
 
 TEST_CASE("a cancelled request ends, though the server says nothing more") {
   const ScriptedServer server({"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"});
-  const HttpResponse r =
+  const FetchResponse r =
       http_get({.url = server.url(), .headers = {}, .is_cancelled = [] { return true; }});
-  CHECK(r.failure == HttpFailure::kStopped);
+  CHECK(r.failure == FetchFailure::kStopped);
 }
 
 }  // namespace pagoda

@@ -43,6 +43,15 @@ bool append_short_escape(std::string& out, char c) {
   }
 }
 
+void append_byte(std::string& out, char c) {
+  if (append_short_escape(out, c)) return;
+  if (static_cast<unsigned char>(c) < 0x20) {
+    append_unicode_escape(out, static_cast<unsigned char>(c));
+  } else {
+    out += c;
+  }
+}
+
 class Printer {
  public:
   Printer(std::string& out, const JsonStyle& style) : out_(out), style_(style) {}
@@ -123,16 +132,9 @@ void append_json_string(std::string& out, std::string_view text, bool ensure_asc
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte >= 0x80 && ensure_ascii) {
       append_code_point(out, next_code_point(text, i));
-      continue;
+    } else {
+      append_byte(out, text[i++]);
     }
-    if (!append_short_escape(out, text[i])) {
-      if (byte < 0x20) {
-        append_unicode_escape(out, byte);
-      } else {
-        out += text[i];
-      }
-    }
-    ++i;
   }
   out += '"';
 }

@@ -18,14 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+void log_line(std::string_view line) {
+  LOG_INFO("{}", line);
+}
+
 fs::path folder_of(const Settings& settings, const std::string& name, const std::string& revision,
                    ModelNeed need) {
   HubOptions hub = settings.hub;
   hub.revision = revision;
-  std::unique_ptr<DownloadProgress> progress = make_progress(STDERR_FILENO);
-  if (isatty(STDERR_FILENO) != 1) {
-    progress = std::make_unique<LineProgress>([](std::string_view line) { LOG_INFO("{}", line); });
-  }
+  const std::unique_ptr<DownloadProgress> progress = isatty(STDERR_FILENO) == 1
+                                                         ? make_progress(STDERR_FILENO)
+                                                         : std::make_unique<LineProgress>(log_line);
   return obtain_model(name, hub, *progress, need);
 }
 

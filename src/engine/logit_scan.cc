@@ -115,13 +115,13 @@ std::vector<double> exps_of(std::span<float> out, std::span<const float> row, fl
   return sums;
 }
 
-void scores_to_weights(std::span<ScoredToken> tokens, float max, float scale) {
-  for (ScoredToken& token : tokens) token.score = fast_exp((token.score - max) * scale);
+void scores_to_weights(std::span<ScoredId> tokens, float max, float scale) {
+  for (ScoredId& token : tokens) token.score = fast_exp((token.score - max) * scale);
 }
 
-std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count) {
+std::vector<ScoredId> top_of(std::span<const float> row, int64_t count) {
   const size_t most = std::min(static_cast<size_t>(count), row.size());
-  std::vector<ScoredToken> heap;  // the worst of the best on top
+  std::vector<ScoredId> heap;  // the worst of the best on top
   heap.reserve(most);
   if (most == 0) return heap;
   const auto floor = [&] {
@@ -141,8 +141,8 @@ std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count) {
   return heap;
 }
 
-std::vector<ScoredToken> all_at_least(std::span<const float> row, float score) {
-  std::vector<ScoredToken> found;
+std::vector<ScoredId> all_at_least(std::span<const float> row, float score) {
+  std::vector<ScoredId> found;
   visit_at_least(
       row, [=] { return score; },
       [&](float x, int32_t id) {

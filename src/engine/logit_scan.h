@@ -13,12 +13,12 @@
 
 namespace pagoda {
 
-struct ScoredToken {
+struct ScoredId {
   float score;
   int32_t id;
 };
 // Best first; of equals the smaller id.
-constexpr bool is_better(const ScoredToken& a, const ScoredToken& b) {
+constexpr bool is_better(const ScoredId& a, const ScoredId& b) {
   return a.score != b.score ? a.score > b.score : a.id < b.id;
 }
 
@@ -36,11 +36,11 @@ std::vector<double> exps_of(std::span<float> out, std::span<const float> row, fl
                             float scale);
 
 // Every score becomes exp((score - max) * scale).
-void scores_to_weights(std::span<ScoredToken> tokens, float max, float scale);
+void scores_to_weights(std::span<ScoredId> tokens, float max, float scale);
 
 // The best `count` tokens, best first; fewer where the row is shorter.
-std::vector<ScoredToken> top_of(std::span<const float> row, int64_t count);
+std::vector<ScoredId> top_of(std::span<const float> row, int64_t count);
 // All tokens with at least this score, by id.
-std::vector<ScoredToken> all_at_least(std::span<const float> row, float score);
+std::vector<ScoredId> all_at_least(std::span<const float> row, float score);
 
 }  // namespace pagoda

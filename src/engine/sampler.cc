@@ -32,9 +32,9 @@ bool leaves_logits(const Sequence& sequence) {
          !forbids_ends(sequence) && sampling.logit_bias.empty() && sequence.token_uses().empty();
 }
 
-double weight_of(std::span<const ScoredToken> tokens) {
+double weight_of(std::span<const ScoredId> tokens) {
   double sum = 0;
-  for (const ScoredToken& token : tokens) sum += static_cast<double>(token.score);
+  for (const ScoredId& token : tokens) sum += static_cast<double>(token.score);
   return sum;
 }
 
@@ -111,7 +111,7 @@ TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num
   TokenLogprobs result = {
       .chosen = {chosen, logprob(logit), static_cast<int>(count_at_least(logits, logit))},
       .top = {}};
-  for (const ScoredToken& token : top_of(logits, num_top)) {
+  for (const ScoredId& token : top_of(logits, num_top)) {
     const auto rank = static_cast<int>(result.top.size()) + 1;
     result.top.push_back({TokenId(token.id), logprob(token.score), rank});
   }
@@ -120,8 +120,8 @@ TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num
 
 }  // namespace
 
-Choice::Choice(std::span<const float> logits, const Sequence& sequence, std::optional<TokenId> eos,
-               std::span<float> scratch)
+TokenChoice::TokenChoice(std::span<const float> logits, const Sequence& sequence,
+                         std::optional<TokenId> eos, std::span<float> scratch)
     : vocab_(static_cast<int64_t>(logits.size())) {
   const SamplingParams& sampling = sequence.sampling();
   const std::span<const float> row = adjusted(logits, sequence, eos, scratch);
@@ -143,15 +143,15 @@ Choice::Choice(std::span<const float> logits, const Sequence& sequence, std::opt
   }
 }
 
-void Choice::keep_all(std::span<const float> logits, float max, float scale,
-                      std::span<float> scratch) {
+void TokenChoice::keep_all(std::span<const float> logits, float max, float scale,
+                           std::span<float> scratch) {
   run_sums_ = exps_of(scratch, logits, max, scale);
   weights_ = scratch;
   for (const double sum : run_sums_) total_ += sum;
 }
 
-void Choice::keep_best(std::span<const float> logits, float max, float scale,
-                       const SamplingParams& sampling) {
+void TokenChoice::keep_best(std::span<const float> logits, float max, float scale,
+                            const SamplingParams& sampling) {
   // The logit whose weight this is; a hair lower, as rounding may be on the other side.
   const auto logit_of = [&](double weight) {
     return weight > 0 ? max + static_cast<float>(std::log(weight) - 1e-3) / scale : kForbidden;
@@ -168,16 +168,16 @@ void Choice::keep_best(std::span<const float> logits, float max, float scale,
     floor = logit_of(dropped / static_cast<double>(vocab_));
   }
   kept_ = all_at_least(logits, floor);
-  std::erase_if(kept_, [](const ScoredToken& token) { return token.score == kForbidden; });
+  std::erase_if(kept_, [](const ScoredId& token) { return token.score == kForbidden; });
   scores_to_weights(kept_, max, scale);
-  std::erase_if(kept_, [&](const ScoredToken& token) { return token.score < sampling.min_p; });
+  std::erase_if(kept_, [&](const ScoredId& token) { return token.score < sampling.min_p; });
   if (!top_p_alone) total_ = weight_of(kept_);
   if (sampling.top_p < 1.0f) cut_to_top_p(static_cast<double>(sampling.top_p));
 }
 
 // Keeps the best tokens, as long as those before weigh less than top_p of the total. Halves what is
 // in question until a sort is cheap: a flat distribution over a large vocabulary keeps half of it.
-void Choice::cut_to_top_p(double top_p) {
+void TokenChoice::cut_to_top_p(double top_p) {
   constexpr std::ptrdiff_t kSorted = 64;
   const double wanted = top_p * total_;
   double before = 0;  // weight of what is better than *begin
@@ -202,10 +202,10 @@ void Choice::cut_to_top_p(double top_p) {
   total_ = before;
 }
 
-TokenId Choice::draw(uint64_t seed, uint64_t position) const {
+TokenId TokenChoice::draw(uint64_t seed, uint64_t position) const {
   double left = uniform_from(seed, position) * total_;
   if (!kept_.empty()) {
-    for (const ScoredToken& token : kept_) {
+    for (const ScoredId& token : kept_) {
       left -= static_cast<double>(token.score);
       if (left < 0) return TokenId(token.id);
     }
@@ -223,9 +223,9 @@ TokenId Choice::draw(uint64_t seed, uint64_t position) const {
   return TokenId(static_cast<int32_t>(last));
 }
 
-std::vector<double> Choice::probabilities() const {
+std::vector<double> TokenChoice::probabilities() const {
   std::vector<double> result(static_cast<size_t>(vocab_), 0.0);
-  for (const ScoredToken& token : kept_) {
+  for (const ScoredId& token : kept_) {
     result[static_cast<size_t>(token.id)] = static_cast<double>(token.score) / total_;
   }
   for (size_t i = 0; i < weights_.size(); ++i) {
@@ -278,7 +278,7 @@ void Sampler::sample_row(const Row& row, std::span<const float> logits,
   if (is_greedy(sampling)) {
     token = TokenId(argmax_of(adjusted(logits, sequence, eos_token_, scratch)));
   } else {
-    const Choice choice(logits, sequence, eos_token_, scratch);
+    const TokenChoice choice(logits, sequence, eos_token_, scratch);
     token = choice.draw(sampling.seed.value_or(0), static_cast<uint64_t>(sequence.num_tokens()));
   }
   row.result->token = token;

@@ -9,7 +9,7 @@
 // device's belongs to the device, and asking an accelerator to sample is a matter of Ops, not of
 // this class.
 //
-// Thread rule: sample() on the engine thread; Choice is for any thread.
+// Thread rule: sample() on the engine thread; TokenChoice is for any thread.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,11 @@ namespace pagoda {
 // What one row of logits and a request's parameters leave to choose from, before the draw.
 //
 // Each has a weight; its probability is the weight divided by the total.
-class Choice {
+class TokenChoice {
  public:
   // `scratch` [vocab] lends memory and must live as long as this object.
-  Choice(std::span<const float> logits, const Sequence& sequence, std::optional<TokenId> eos,
-         std::span<float> scratch);
+  TokenChoice(std::span<const float> logits, const Sequence& sequence, std::optional<TokenId> eos,
+              std::span<float> scratch);
 
   TokenId draw(uint64_t seed, uint64_t position) const;
   std::vector<double> probabilities() const;  // [vocab]
@@ -44,7 +44,7 @@ class Choice {
   void cut_to_top_p(double top_p);
 
   int64_t vocab_;
-  std::vector<ScoredToken> kept_;   // weights; empty: all tokens, in weights_
+  std::vector<ScoredId> kept_;      // weights; empty: all tokens, in weights_
   std::span<const float> weights_;  // [vocab]
   std::vector<double> run_sums_;    // of weights_
   double total_ = 0;

@@ -125,7 +125,7 @@ TEST_CASE("what is left to choose from has the golden probabilities") {
   for (const Case& c : golden_cases()) {
     CAPTURE(number);
     std::vector<float> scratch(c.logits.size());
-    const Choice choice(c.logits, c.sequence, std::nullopt, scratch);
+    const TokenChoice choice(c.logits, c.sequence, std::nullopt, scratch);
     CHECK(largest_difference(choice.probabilities(), c.probabilities) < kTolerance);
     ++number;
   }

@@ -31,7 +31,7 @@ Sequence sequence_with(SamplingParams sampling, std::vector<TokenId> prompt = {T
 std::vector<double> probabilities(const std::vector<float>& logits,
                                   const SamplingParams& sampling) {
   std::vector<float> scratch(logits.size());
-  return Choice(logits, sequence_with(sampling), std::nullopt, scratch).probabilities();
+  return TokenChoice(logits, sequence_with(sampling), std::nullopt, scratch).probabilities();
 }
 
 ChunkResult sample_one(std::vector<float> logits, Sequence& sequence,
@@ -105,7 +105,7 @@ TEST_CASE("draws follow the probabilities") {
   for (const SamplingParams& sampling :
        {SamplingParams{}, SamplingParams{.top_p = 0.8f, .top_k = 10}}) {
     std::vector<float> scratch(logits.size());
-    const Choice choice(logits, sequence_with(sampling), std::nullopt, scratch);
+    const TokenChoice choice(logits, sequence_with(sampling), std::nullopt, scratch);
     const auto expected = choice.probabilities();
     constexpr int kDraws = 40000;
     std::vector<double> seen(logits.size());
@@ -123,7 +123,7 @@ TEST_CASE("a draw depends on seed and position, and on nothing else") {
   const auto logits = random_logits(5000, 4);
   std::vector<float> scratch(logits.size()), other_scratch(logits.size(), 1.0f);
   const Sequence sequence = sequence_with({});
-  const Choice a(logits, sequence, std::nullopt, scratch),
+  const TokenChoice a(logits, sequence, std::nullopt, scratch),
       b(logits, sequence, std::nullopt, other_scratch);
   CHECK(a.draw(1, 2) == b.draw(1, 2));
   std::vector<TokenId> draws;

@@ -68,7 +68,7 @@ bool is_success(int status) {
 }
 
 // Why an answer is not what was asked for; "" if it is.
-std::string misfit(const HttpResponse& head, const Part& part, int64_t file_bytes) {
+std::string misfit(const FetchResponse& head, const Part& part, int64_t file_bytes) {
   if (!is_success(head.status)) return "";
   std::string total = head.header("content-length").value_or("");
   if (head.status == 206) {
@@ -129,8 +129,8 @@ class Downloader {
   void close_piece(const Job& job);
 
   void fetch_piece(const Job& job);
-  HttpResponse request_part(const Job& job, Part& part, Attempts& attempts);
-  std::string accept(const Job& job, const HttpResponse& head, Part& part);
+  FetchResponse request_part(const Job& job, Part& part, Attempts& attempts);
+  std::string accept(const Job& job, const FetchResponse& head, Part& part);
   void keep(const Job& job, Part& part, std::span<const std::byte> data);
   void forget(size_t file);
 
@@ -263,9 +263,9 @@ void Downloader::fetch_piece(const Job& job) {
     const auto [first, end] = fetch.partial.range(job.piece);
     Part part = {first + fetch.partial.done(job.piece), end};
     if (fetch.is_whole) part = {0, fetch.bytes()};
-    const HttpResponse answer = request_part(job, part, attempts);
+    const FetchResponse answer = request_part(job, part, attempts);
     if (failed_ || (part.next == part.end && is_success(answer.status))) return;
-    const bool is_refused = answer.failure == HttpFailure::kNone && !is_success(answer.status);
+    const bool is_refused = answer.failure == FetchFailure::kNone && !is_success(answer.status);
     if (is_refused && !is_transient(answer)) reject_status(fetch, answer.status);
     if (!is_transient(answer) || !attempts.again(answer)) {
       client_.reject(answer, fetch.wanted.source.url);
@@ -275,19 +275,19 @@ void Downloader::fetch_piece(const Job& job) {
 
 // Asks once for what is missing of a piece. What comes is kept, and `part` is what is missing
 // then. An answer that does not fit fails as kOther, one that is too short as kCut.
-HttpResponse Downloader::request_part(const Job& job, Part& part, Attempts& attempts) {
+FetchResponse Downloader::request_part(const Job& job, Part& part, Attempts& attempts) {
   const Fetch& fetch = files_[job.file];
   std::string complaint;
-  HttpRequest request = client_.request(fetch.wanted.source.url);
+  FetchRequest request = client_.request(fetch.wanted.source.url);
   if (fetch.is_whole) forget(job.file);
   const bool is_all = part.next == 0 && part.end == fetch.bytes();
   if (!is_all) request.range = {part.next, part.end - 1};
-  request.is_wanted = [&](const HttpResponse& head) {
+  request.is_wanted = [&](const FetchResponse& head) {
     complaint = accept(job, head, part);
     return complaint.empty();
   };
   request.is_cancelled = [this] { return is_stopped(); };
-  HttpResponse answer = http_get(request, [&](int status, std::span<const std::byte> data) {
+  FetchResponse answer = http_get(request, [&](int status, std::span<const std::byte> data) {
     if (!is_success(status)) return true;
     const auto missing = static_cast<size_t>(part.end - part.next);
     if (data.size() > missing) complaint = "more bytes came than were asked for";
@@ -296,11 +296,11 @@ HttpResponse Downloader::request_part(const Job& job, Part& part, Attempts& atte
     return complaint.empty() && !is_stopped();
   });
   if (!complaint.empty()) {
-    answer.failure = HttpFailure::kOther;
+    answer.failure = FetchFailure::kOther;
     answer.reason = str(fetch.name(), ": ", complaint);
-  } else if (answer.failure == HttpFailure::kNone && is_success(answer.status) &&
+  } else if (answer.failure == FetchFailure::kNone && is_success(answer.status) &&
              part.next < part.end) {
-    answer.failure = HttpFailure::kCut;
+    answer.failure = FetchFailure::kCut;
     answer.reason = str(fetch.name(), ": the answer ended before the file");
   }
   return answer;
@@ -308,7 +308,7 @@ HttpResponse Downloader::request_part(const Job& job, Part& part, Attempts& atte
 
 // Looks at the head of an answer. Returns why its body is not what `part` says, "" if it is; `part`
 // becomes the whole file if the server ignores ranges.
-std::string Downloader::accept(const Job& job, const HttpResponse& head, Part& part) {
+std::string Downloader::accept(const Job& job, const FetchResponse& head, Part& part) {
   Fetch& fetch = files_[job.file];
   if (!is_success(head.status)) return "";
   std::string complaint = misfit(head, part, fetch.bytes());

@@ -23,7 +23,7 @@ bool is_later(int status) {
 }
 
 // Retry-After in seconds. Its other form, a date, is left to the doubling waits.
-std::optional<int64_t> told_wait_ms(const HttpResponse& response) {
+std::optional<int64_t> told_wait_ms(const FetchResponse& response) {
   const auto header = response.header("retry-after");
   if (!header) return std::nullopt;
   int64_t seconds = 0;
@@ -35,25 +35,25 @@ std::optional<int64_t> told_wait_ms(const HttpResponse& response) {
   return seconds * 1000;
 }
 
-std::string failure_text(const HttpResponse& response) {
-  if (response.failure != HttpFailure::kNone) return response.reason;
+std::string failure_text(const FetchResponse& response) {
+  if (response.failure != FetchFailure::kNone) return response.reason;
   if (response.status == 429) return "429 (too many requests)";
   return str("status ", response.status);
 }
 
-std::string remedy_of(HttpFailure failure, const HubRemedies& remedies) {
+std::string remedy_of(FetchFailure failure, const HubRemedies& remedies) {
   const std::string elsewhere =
       str("check the network, name a proxy with https_proxy, a mirror with ", remedies.endpoint,
           ", or ", remedies.other);
   switch (failure) {
-    case HttpFailure::kResolve: return str("its name cannot be resolved; ", elsewhere);
-    case HttpFailure::kConnect:
-    case HttpFailure::kTimeout: return str("it does not answer; ", elsewhere);
-    case HttpFailure::kTls:
+    case FetchFailure::kResolve: return str("its name cannot be resolved; ", elsewhere);
+    case FetchFailure::kConnect:
+    case FetchFailure::kTimeout: return str("it does not answer; ", elsewhere);
+    case FetchFailure::kTls:
       return "a safe connection cannot be made; name the certificates of your proxy with "
              "SSL_CERT_FILE, and check the clock of this machine";
-    case HttpFailure::kBadUrl: return str("this is not a URL; check ", remedies.endpoint);
-    case HttpFailure::kCut:
+    case FetchFailure::kBadUrl: return str("this is not a URL; check ", remedies.endpoint);
+    case FetchFailure::kCut:
       return "the connection breaks again and again; what is there is kept: start again to go on";
     default: return str("check ", remedies.endpoint, " and the proxy");
   }
@@ -61,14 +61,14 @@ std::string remedy_of(HttpFailure failure, const HubRemedies& remedies) {
 
 }  // namespace
 
-bool is_transient(const HttpResponse& response) {
+bool is_transient(const FetchResponse& response) {
   switch (response.failure) {
-    case HttpFailure::kNone: return is_later(response.status);
-    case HttpFailure::kResolve:
-    case HttpFailure::kConnect:
-    case HttpFailure::kTimeout:
-    case HttpFailure::kCut:
-    case HttpFailure::kOther: return true;
+    case FetchFailure::kNone: return is_later(response.status);
+    case FetchFailure::kResolve:
+    case FetchFailure::kConnect:
+    case FetchFailure::kTimeout:
+    case FetchFailure::kCut:
+    case FetchFailure::kOther: return true;
     default: return false;
   }
 }
@@ -110,7 +110,7 @@ void check_not_cancelled(const HubNetwork& network) {
   throw Error(ErrorKind::kConfig, "the download was stopped; start again to go on");
 }
 
-bool Attempts::again(const HttpResponse& response) {
+bool Attempts::again(const FetchResponse& response) {
   if (++failures_ >= network_.attempts) return false;
   const int64_t ms = wait_ms(response);
   if (ms > network_.longest_told_wait_ms) return false;
@@ -121,7 +121,7 @@ bool Attempts::again(const HttpResponse& response) {
   return true;
 }
 
-int64_t Attempts::wait_ms(const HttpResponse& response) const {
+int64_t Attempts::wait_ms(const FetchResponse& response) const {
   if (const auto told = told_wait_ms(response)) return *told;
   const int doublings = std::min(failures_ - 1, 20);
   return std::min(network_.first_wait_ms << doublings, network_.longest_wait_ms);
@@ -131,7 +131,7 @@ HubClient::HubClient(const HubOptions& options, const HubRemedies& remedies,
                      std::vector<std::string> headers, Say say)
     : options_(options), remedies_(remedies), headers_(std::move(headers)), say_(std::move(say)) {}
 
-HttpRequest HubClient::request(const std::string& url) const {
+FetchRequest HubClient::request(const std::string& url) const {
   return {.url = url,
           .headers = headers_,
           .environment_proxy = options_.network.environment_proxy,
@@ -140,30 +140,30 @@ HttpRequest HubClient::request(const std::string& url) const {
 }
 
 template <class Request>
-HttpResponse HubClient::tried(const std::string& url, const Request& perform) const {
+FetchResponse HubClient::tried(const std::string& url, const Request& perform) const {
   Attempts tries = attempts();
   for (;;) {
-    HttpResponse response = perform();
-    const bool answered = response.failure == HttpFailure::kNone && !is_transient(response);
+    FetchResponse response = perform();
+    const bool answered = response.failure == FetchFailure::kNone && !is_transient(response);
     if (answered) return response;
     if (!is_transient(response) || !tries.again(response)) reject(response, url);
   }
 }
 
-HttpResponse HubClient::get(const std::string& url) const {
-  HttpRequest what = request(url);
+FetchResponse HubClient::get(const std::string& url) const {
+  FetchRequest what = request(url);
   what.max_bytes = kMostBytesOfAnswer;
   return tried(url, [&] { return http_get(what); });
 }
 
-HttpResponse HubClient::head(const std::string& url) const {
+FetchResponse HubClient::head(const std::string& url) const {
   return tried(url, [&] { return http_head(request(url)); });
 }
 
-void HubClient::reject(const HttpResponse& response, const std::string& url) const {
+void HubClient::reject(const FetchResponse& response, const std::string& url) const {
   const std::string where = host_of(response.final_url.empty() ? url : response.final_url);
   check_not_cancelled(options_.network);
-  if (response.failure != HttpFailure::kNone) {
+  if (response.failure != FetchFailure::kNone) {
     throw Error(ErrorKind::kDevice, str(where, ": ", remedy_of(response.failure, remedies_), " (",
                                         response.reason, ")"));
   }

@@ -16,7 +16,7 @@ namespace pagoda {
 using Say = std::function<void(std::string_view notice)>;
 
 // An answer that says "later": the network failed in a way that passes, 408, 429 or 5xx.
-bool is_transient(const HttpResponse& response);
+bool is_transient(const FetchResponse& response);
 // "/" stays where it parts a path.
 std::string url_encoded(std::string_view text, bool keep_slashes);
 // The host, and the port where there is one, of a URL.
@@ -36,12 +36,12 @@ class Attempts {
   Attempts(const HubNetwork& network, Say say) : network_(network), say_(std::move(say)) {}
   // After a transient failure: waits and answers true, or false if this was the last attempt or
   // the server asks for a longer wait than we grant.
-  [[nodiscard]] bool again(const HttpResponse& response);
+  [[nodiscard]] bool again(const FetchResponse& response);
   // Bytes came: what fails from now on is a new failure.
   void note_success() { failures_ = 0; }
 
  private:
-  int64_t wait_ms(const HttpResponse& response) const;
+  int64_t wait_ms(const FetchResponse& response) const;
 
   const HubNetwork& network_;
   Say say_;
@@ -62,22 +62,22 @@ class HubClient {
 
   // The last answer, whatever its status, unless it is a transient one. Throws kDevice if there is
   // none but transient ones.
-  HttpResponse get(const std::string& url) const;
+  FetchResponse get(const std::string& url) const;
   // HEAD, which follows no redirect.
-  HttpResponse head(const std::string& url) const;
+  FetchResponse head(const std::string& url) const;
 
   // A request as this client would make it, for those who want to stream or to try by themselves.
-  HttpRequest request(const std::string& url) const;
+  FetchRequest request(const std::string& url) const;
   Attempts attempts() const { return {options_.network, say_}; }
   const HubNetwork& network() const { return options_.network; }
   const HubRemedies& remedies() const { return remedies_; }
   // Throws kDevice (kConfig if it was cancelled) with what can be done about it.
-  [[noreturn]] void reject(const HttpResponse& response, const std::string& url) const;
+  [[noreturn]] void reject(const FetchResponse& response, const std::string& url) const;
   void say(std::string_view notice) const { say_(notice); }
 
  private:
   template <class Request>
-  HttpResponse tried(const std::string& url, const Request& perform) const;
+  FetchResponse tried(const std::string& url, const Request& perform) const;
 
   const HubOptions& options_;
   const HubRemedies remedies_;

@@ -54,7 +54,7 @@ std::vector<std::string> near_names(const HubClient& client, const std::string& 
   if (slash != std::string::npos) queries.push_back(str("author=", name.substr(0, slash)));
   queries.push_back(str("search=", name.substr(slash == std::string::npos ? 0 : slash + 1)));
   for (const std::string& query : queries) {
-    const HttpResponse answer = http_get(
+    const FetchResponse answer = http_get(
         client.request(str(endpoint(options), "/api/models?", query, "&limit=500&sort=downloads")));
     const json::value list = parsed_json(answer.body);
     const std::vector<std::string> ids = texts_of(&list, "id");
@@ -68,7 +68,7 @@ std::vector<std::string> near_names(const HubClient& client, const std::string& 
 // "main, v1.0": the branches and tags of a model.
 std::string revisions_of(const HubClient& client, const std::string& name,
                          const HubOptions& options) {
-  const HttpResponse answer =
+  const FetchResponse answer =
       http_get(client.request(str(endpoint(options), "/api/models/", name, "/refs")));
   const json::value refs = parsed_json(answer.body);
   std::vector<std::string> names;
@@ -93,7 +93,7 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
 
 // What a model that cannot be listed is told: not there, not for us, or another revision is meant.
 [[noreturn]] void reject_model(const HubClient& client, const std::string& name,
-                               const HubOptions& options, const HttpResponse& answer) {
+                               const HubOptions& options, const FetchResponse& answer) {
   const std::string host = host_of(endpoint(options));
   const std::string code = answer.header("x-error-code").value_or("");
   if (code == "RevisionNotFound") {
@@ -132,7 +132,7 @@ bool is_hash(std::string_view text, size_t digits) {
 
 // Some mirrors list names alone; the headers of a file say the rest.
 void complete_by_headers(const HubClient& client, HubFile& file) {
-  const HttpResponse head = client.head(file.url);
+  const FetchResponse head = client.head(file.url);
   std::string etag = head.header("x-linked-etag").value_or(head.header("etag").value_or(""));
   if (etag.starts_with("W/")) etag.erase(0, 2);
   std::erase(etag, '"');
@@ -181,7 +181,7 @@ HubListing list_hugging_face(const HubClient& client, const std::string& name,
       options.revision.empty() ? std::string(kDefaultRevision) : options.revision;
   const std::string url = str(endpoint(options), "/api/models/", url_encoded(name, true),
                               "/revision/", url_encoded(revision, false), "?blobs=true");
-  const HttpResponse answer = client.get(url);
+  const FetchResponse answer = client.get(url);
   if (answer.status != 200) reject_model(client, name, options, answer);
   const json::value parsed = parsed_json(answer.body);
   const json::object* info = parsed.if_object();

@@ -37,7 +37,7 @@ const json::object* data_of(const json::value& answer) {
 // The branches and tags of a model; none if there is no such model.
 std::vector<std::string> revisions_of(const HubClient& client, const std::string& name,
                                       const HubOptions& options) {
-  const HttpResponse answer = http_get(client.request(
+  const FetchResponse answer = http_get(client.request(
       str(endpoint(options), "/api/v1/models/", url_encoded(name, true), "/revisions")));
   std::vector<std::string> names;
   const json::value value = parsed_json(answer.body);
@@ -62,7 +62,7 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
 }
 
 [[noreturn]] void reject_model(const HubClient& client, const std::string& name,
-                               const HubOptions& options, const HttpResponse& answer) {
+                               const HubOptions& options, const FetchResponse& answer) {
   const std::string host = host_of(endpoint(options));
   const std::vector<std::string> revisions = revisions_of(client, name, options);
   if (!revisions.empty() && !options.revision.empty()) {
@@ -130,7 +130,7 @@ HubListing list_modelscope(const HubClient& client, const std::string& name,
   const std::string base =
       str(endpoint(options), "/api/v1/models/", url_encoded(name, true), "/repo");
   const std::string revision = str("?Revision=", url_encoded(listing.commit, false));
-  const HttpResponse answer = client.get(str(base, "/files", revision, "&Recursive=true"));
+  const FetchResponse answer = client.get(str(base, "/files", revision, "&Recursive=true"));
   const json::value value = parsed_json(answer.body);
   const json::object* data = answer.status == 200 ? data_of(value) : nullptr;
   const json::value* files = data == nullptr ? nullptr : data->if_contains("Files");

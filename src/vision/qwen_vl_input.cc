@@ -17,6 +17,34 @@ int64_t rounded_to(double x, int64_t factor) {
   return static_cast<int64_t>(std::nearbyint(x / static_cast<double>(factor))) * factor;
 }
 
+struct PatchPlace {
+  int64_t row, column;
+};
+
+// One channel of a patch, [patch_size, patch_size].
+void append_plane(std::vector<float>& pixels, const Image& image, const QwenVlImageConfig& config,
+                  PatchPlace place, size_t channel) {
+  const int64_t patch = config.patch_size;
+  for (int64_t y = 0; y < patch; ++y) {
+    const int64_t first = ((place.row * patch + y) * image.width + place.column * patch) * 3;
+    for (int64_t x = 0; x < patch; ++x) {
+      const uint8_t value = image.rgb[static_cast<size_t>(first + x * 3) + channel];
+      const auto level = static_cast<float>(value * (1.0 / 255.0));
+      pixels.push_back((level - config.mean[channel]) / config.deviation[channel]);
+    }
+  }
+}
+
+// A still picture is temporal_patch_size equal frames.
+void append_patch(std::vector<float>& pixels, const Image& image, const QwenVlImageConfig& config,
+                  PatchPlace place) {
+  for (size_t channel = 0; channel < 3; ++channel) {
+    for (int64_t frame = 0; frame < config.temporal_patch_size; ++frame) {
+      append_plane(pixels, image, config, place, channel);
+    }
+  }
+}
+
 }  // namespace
 
 PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& config) {
@@ -50,26 +78,11 @@ QwenVlImage qwen_vl_input(const Image& image, const QwenVlImageConfig& config) {
   QwenVlImage out{.grid = {1, size.height / patch, size.width / patch}, .pixels = {}};
   out.pixels.reserve(
       static_cast<size_t>(out.grid.patches() * 3 * config.temporal_patch_size * patch * patch));
-
-  // A still picture is temporal_patch_size equal frames.
-  const auto append_patch = [&](int64_t row, int64_t column) {
-    for (size_t c = 0; c < 3; ++c) {
-      for (int64_t frame = 0; frame < config.temporal_patch_size; ++frame) {
-        for (int64_t y = 0; y < patch; ++y) {
-          const int64_t first = ((row * patch + y) * size.width + column * patch) * 3;
-          for (int64_t x = 0; x < patch; ++x) {
-            const uint8_t value = resized.rgb[static_cast<size_t>(first + x * 3) + c];
-            const float level = static_cast<float>(value * (1.0 / 255.0));
-            out.pixels.push_back((level - config.mean[c]) / config.deviation[c]);
-          }
-        }
-      }
-    }
-  };
   for (int64_t block_row = 0; block_row < out.grid.h; block_row += merge) {
     for (int64_t block_column = 0; block_column < out.grid.w; block_column += merge) {
       for (int64_t i = 0; i < merge * merge; ++i) {
-        append_patch(block_row + i / merge, block_column + i % merge);
+        append_patch(out.pixels, resized, config,
+                     {block_row + i / merge, block_column + i % merge});
       }
     }
   }

@@ -14,10 +14,10 @@ constexpr double kSupport = 2.0;  // of the cubic, in source pixels when not shr
 
 // Keys's cubic convolution (IEEE TASSP 29, 1981), a = -0.5.
 double cubic(double x) {
-  constexpr double a = -0.5;
+  constexpr double kA = -0.5;
   x = std::fabs(x);
-  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
-  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * a;
+  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * kA;
   return 0.0;
 }
 
@@ -34,8 +34,9 @@ std::vector<Window> windows_of(int64_t in, int64_t out) {
   windows.reserve(static_cast<size_t>(out));
   for (int64_t i = 0; i < out; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
-    const int64_t last = std::min(static_cast<int64_t>(center + support + 0.5), in);
+    const int64_t first =
+        std::max<int64_t>(static_cast<int64_t>(std::floor(center - support + 0.5)), 0);
+    const int64_t last = std::min(static_cast<int64_t>(std::floor(center + support + 0.5)), in);
     std::vector<double> exact;
     double sum = 0.0;
     for (int64_t x = first; x < last; ++x) {
@@ -56,6 +57,13 @@ uint8_t rounded(int32_t sum) {
   return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
 }
 
+// One channel of neighboring pixels.
+uint8_t weighted(const uint8_t* from, const Window& window) {
+  int32_t sum = 1 << (kFractionBits - 1);
+  for (size_t k = 0; k < window.weights.size(); ++k) sum += from[k * 3] * window.weights[k];
+  return rounded(sum);
+}
+
 // A dimension that stays is not touched.
 Image resize_width(const Image& in, int64_t width) {
   if (width == in.width) return in;
@@ -66,12 +74,7 @@ Image resize_width(const Image& in, int64_t width) {
   for (int64_t y = 0; y < in.height; ++y) {
     for (const Window& window : windows) {
       const uint8_t* from = in.rgb.data() + (y * in.width + window.first) * 3;
-      for (size_t c = 0; c < 3; ++c) {
-        int32_t sum = 1 << (kFractionBits - 1);
-        for (size_t k = 0; k < window.weights.size(); ++k)
-          sum += from[k * 3 + c] * window.weights[k];
-        *to++ = rounded(sum);
-      }
+      for (size_t c = 0; c < 3; ++c) *to++ = weighted(from + c, window);
     }
   }
   return out;

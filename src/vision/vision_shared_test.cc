@@ -20,8 +20,13 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-const fs::path kImages = fs::path(PAGODA_SHARED_DIR) / "data/images";
-const fs::path kGolden = fs::path(PAGODA_SHARED_DIR) / "golden/qwen2.5-vl";
+fs::path images_folder() {
+  return fs::path(PAGODA_SHARED_DIR) / "data/images";
+}
+
+fs::path golden_folder() {
+  return fs::path(PAGODA_SHARED_DIR) / "golden/qwen2.5-vl";
+}
 
 Image decoded(const fs::path& path) {
   const MappedFile file(path);
@@ -67,8 +72,8 @@ TEST_CASE("every JPEG of the reference tests decodes as its picture, or is refus
   const std::map<std::string, int> looser = {
       {"mjpeg.jpg", 3}, {"jpg-cmyk-1.jpg", 3}, {"jpg-cmyk-2.jpg", 3}, {"ycck.jpg", 60}};
   int decoded_files = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(kImages / "jpeg-reftest")) {
-    const fs::path path = entry.path();
+  for (const auto& entry : fs::recursive_directory_iterator(images_folder() / "jpeg-reftest")) {
+    const fs::path& path = entry.path();
     if (path.extension() != ".jpg") continue;
     CAPTURE(path.string());
     const std::string refusal = refusal_of(path);
@@ -88,8 +93,8 @@ TEST_CASE("every JPEG of the reference tests decodes as its picture, or is refus
 
 TEST_CASE("all of PngSuite decodes but for the files that are broken on purpose") {
   int decoded_files = 0;
-  for (const auto& entry : fs::directory_iterator(kImages / "pngsuite")) {
-    const fs::path path = entry.path();
+  for (const auto& entry : fs::directory_iterator(images_folder() / "pngsuite")) {
+    const fs::path& path = entry.path();
     if (path.extension() != ".png") continue;
     CAPTURE(path.string());
     if (path.filename().string()[0] == 'x') {
@@ -103,7 +108,7 @@ TEST_CASE("all of PngSuite decodes but for the files that are broken on purpose"
 }
 
 TEST_CASE("interlacing and filters change no pixel") {
-  const fs::path suite = kImages / "pngsuite";
+  const fs::path suite = images_folder() / "pngsuite";
   for (const std::string kind :
        {"0g01", "0g08", "0g16", "2c08", "2c16", "3p08", "4a08", "4a16", "6a08", "6a16"}) {
     CAPTURE(kind);
@@ -113,8 +118,8 @@ TEST_CASE("interlacing and filters change no pixel") {
 }
 
 TEST_CASE("a cut file is refused at any length, and crashes at none") {
-  for (const fs::path& path :
-       {kImages / "jpeg-reftest/mozilla/jpg-size-33x33.jpg", kImages / "pngsuite/basn6a08.png"}) {
+  for (const fs::path& path : {images_folder() / "jpeg-reftest/mozilla/jpg-size-33x33.jpg",
+                               images_folder() / "pngsuite/basn6a08.png"}) {
     const std::string whole = read_text_file(path);
     for (size_t size = 0; size + 16 < whole.size(); size += 7) {
       CHECK_THROWS_AS(decode_image(std::as_bytes(std::span(whole.data(), size))), Error);
@@ -123,21 +128,24 @@ TEST_CASE("a cut file is refused at any length, and crashes at none") {
 }
 
 TEST_CASE("pictures become the patches that the Hugging Face processor makes") {
-  const json::object expected = json::parse(read_text_file(kGolden / "expected.json")).as_object();
+  const json::object expected =
+      json::parse(read_text_file(golden_folder() / "expected.json")).as_object();
   const QwenVlImageConfig config{.min_pixels = 3136, .max_pixels = 28224};
-  for (const auto& [name, facts] : expected.at("images").as_object()) {
-    CAPTURE(std::string(name));
+  for (const auto& pair : expected.at("images").as_object()) {
+    const std::string name = pair.key();
+    const json::value& facts = pair.value();
+    CAPTURE(name);
     const QwenVlImage input =
-        qwen_vl_input(decoded(kGolden / "images" / (std::string(name) + ".png")), config);
+        qwen_vl_input(decoded(golden_folder() / "images" / (name + ".png")), config);
     const json::array& grid = facts.at("grid_thw").as_array();
     CHECK(input.grid.t == json::value_to<int64_t>(grid[0]));
     CHECK(input.grid.h == json::value_to<int64_t>(grid[1]));
     CHECK(input.grid.w == json::value_to<int64_t>(grid[2]));
 
     const auto row_sums =
-        tensor_of<double>(kGolden / "expected.tensors", "image." + std::string(name) + ".row_sums");
-    const auto first_rows = tensor_of<float>(kGolden / "expected.tensors",
-                                             "image." + std::string(name) + ".first_rows");
+        tensor_of<double>(golden_folder() / "expected.tensors", "image." + name + ".row_sums");
+    const auto first_rows =
+        tensor_of<float>(golden_folder() / "expected.tensors", "image." + name + ".first_rows");
     const size_t row = input.pixels.size() / row_sums.size();
     double worst_sum = 0, worst = 0;
     for (size_t i = 0; i < row_sums.size(); ++i) {
