@@ -179,6 +179,8 @@ std::string program_help() {
          "  pagoda --model MODEL [options]   the same, in the form of vLLM's container images\n"
          "  pagoda plan MODEL [options]      what serving it would take, and on how many "
          "devices\n"
+         "  pagoda download MODEL [options]  get a model from a hub without serving it\n"
+         "  pagoda list [options]            the models that the caches hold\n"
          "  pagoda doctor [options]          what of this machine hinders serving, and what to do\n"
          "  pagoda serve --help              all options\n"
          "  pagoda help --markdown           all options, as docs/options.md has them\n"

@@ -14,6 +14,7 @@
 #include "cli/doctor.h"
 #include "cli/environment_table.h"
 #include "cli/help.h"
+#include "cli/hub_commands.h"
 #include "cli/option_parser.h"
 #include "cli/plan.h"
 #include "cli/serve.h"
@@ -74,6 +75,24 @@ int run_plan(std::span<const std::string> arguments) {
                    : str(plan_report(plan), "\n", serve_line(plan, options), "\n"));
 }
 
+// Take the options of `serve`, of which those of the hub count.
+int run_download(std::span<const std::string> arguments) {
+  const ParsedOptions options = parse_options(arguments, EntryPoint::kServe);
+  if (options.help) return print(program_help());
+  const Settings settings = settings_of(options, read_environment()).settings;
+  if (settings.model.model.empty()) {
+    throw Error(ErrorKind::kConfig, "MODEL: missing; name a model on a hub: pagoda download MODEL");
+  }
+  return print(str(download(settings).string(), "\n"));
+}
+
+int run_list(std::span<const std::string> arguments) {
+  const ParsedOptions options = parse_options(arguments, EntryPoint::kServe);
+  if (options.help) return print(program_help());
+  const Settings settings = settings_of(options, read_environment()).settings;
+  return print(cached_models_text(list_models(settings.hub)));
+}
+
 // Takes the options of `serve`, of which the port, the backend and the caches count.
 int run_doctor(std::span<const std::string> arguments) {
   const ParsedOptions options = parse_options(arguments, EntryPoint::kServe);
@@ -92,6 +111,8 @@ int run(std::span<const std::string> arguments) {
   if (command == "serve") return run_serve(arguments.subspan(1), EntryPoint::kServe);
   if (command == "plan") return run_plan(arguments.subspan(1));
   if (command == "doctor") return run_doctor(arguments.subspan(1));
+  if (command == "download") return run_download(arguments.subspan(1));
+  if (command == "list") return run_list(arguments.subspan(1));
   if (command == "--version" || command == "-v") {
     return print(str(kVllmVersion, " (Pagoda ", kPagodaVersion, ")\n"));
   }

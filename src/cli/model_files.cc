@@ -1,15 +1,13 @@
 #include "cli/model_files.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/str.h"
+#include "cli/hub_commands.h"
 #include "hub/obtain.h"
 #include "load/choose_dtype.h"
 
@@ -18,17 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void log_line(std::string_view line) {
-  LOG_INFO("{}", line);
-}
-
 fs::path folder_of(const Settings& settings, const std::string& name, const std::string& revision,
                    ModelNeed need) {
   HubOptions hub = settings.hub;
   hub.revision = revision;
-  const std::unique_ptr<DownloadProgress> progress = isatty(STDERR_FILENO) == 1
-                                                         ? make_progress(STDERR_FILENO)
-                                                         : std::make_unique<LineProgress>(log_line);
+  const auto progress = make_download_progress();
   return obtain_model(name, hub, *progress, need);
 }
 

@@ -1,0 +1,52 @@
+#include "cli/hub_commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "hub/amounts.h"
+#include "hub/obtain.h"
+
+namespace pagoda {
+namespace {
+
+void log_line(std::string_view line) {
+  LOG_INFO("{}", line);
+}
+
+// A commit is known by its first characters.
+std::string short_revision(const std::string& revision) {
+  constexpr size_t kCommit = 40, kShown = 12;
+  return revision.size() == kCommit ? revision.substr(0, kShown) : revision;
+}
+
+}  // namespace
+
+std::unique_ptr<DownloadProgress> make_download_progress() {
+  if (isatty(STDERR_FILENO) == 1) return make_progress(STDERR_FILENO);
+  return std::make_unique<LineProgress>(log_line);
+}
+
+std::filesystem::path download(const Settings& settings) {
+  const auto progress = make_download_progress();
+  return download_model(settings.model.model, settings.hub, *progress);
+}
+
+std::string cached_models_text(const std::vector<CachedModel>& models) {
+  if (models.empty()) return "no model is cached; `pagoda download MODEL` gets one\n";
+  size_t widest = 0;
+  for (const CachedModel& model : models) widest = std::max(widest, model.name.size());
+  std::string text;
+  for (const CachedModel& model : models) {
+    text +=
+        fmt::format("{:<{}}  {:<12}  {:>9}  {}{}\n", model.name, widest,
+                    short_revision(model.revision), bytes_text(model.bytes), model.folder.string(),
+                    model.missing.empty() ? "" : str("  (misses ", model.missing, ")"));
+  }
+  return text;
+}
+
+}  // namespace pagoda
