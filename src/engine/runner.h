@@ -43,6 +43,7 @@ class Runner {
   std::string description() const { return device_->description(); }
   int64_t weight_bytes() const { return weights_.bytes(); }
   int64_t padding_bytes() const { return weights_.padding_bytes(); }
+  const WeightStore& weights() const { return weights_; }
 
  private:
   BatchLimits limits(int64_t max_model_len) const;

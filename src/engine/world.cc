@@ -26,6 +26,10 @@ World::World(const EngineConfig& config, const WeightSource& source, const OpenD
     runners_[static_cast<size_t>(rank)] =
         std::make_unique<Runner>(config, source, open(rank), std::move(communicator), progress);
   });
+  // Every rank reads of every tensor, but for whole experts, of which a rank has its own.
+  if (group_.size() == 1 || !config.parallel.expert_parallel) {
+    log_unused_weights(runners_[0]->weights());
+  }
   // Ranks are alike; where shares differ by padding, the neediest decides for all.
   RankMemory needs = runners_[0]->measure();
   for (const std::unique_ptr<Runner>& runner : runners_) {
