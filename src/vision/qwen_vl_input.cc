@@ -78,12 +78,11 @@ QwenVlImage qwen_vl_input(const Image& image, const QwenVlImageConfig& config) {
   QwenVlImage out{.grid = {1, size.height / patch, size.width / patch}, .pixels = {}};
   out.pixels.reserve(
       static_cast<size_t>(out.grid.patches() * 3 * config.temporal_patch_size * patch * patch));
-  for (int64_t block_row = 0; block_row < out.grid.h; block_row += merge) {
-    for (int64_t block_column = 0; block_column < out.grid.w; block_column += merge) {
-      for (int64_t i = 0; i < merge * merge; ++i) {
-        append_patch(out.pixels, resized, config,
-                     {block_row + i / merge, block_column + i % merge});
-      }
+  const int64_t blocks_a_row = out.grid.w / merge;
+  for (int64_t block = 0; block < out.grid.h / merge * blocks_a_row; ++block) {
+    const int64_t row = block / blocks_a_row * merge, column = block % blocks_a_row * merge;
+    for (int64_t i = 0; i < merge * merge; ++i) {
+      append_patch(out.pixels, resized, config, {row + i / merge, column + i % merge});
     }
   }
   return out;
