@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "load/hf_config.h"
 #include "tensor/dtype.h"
+#include "vision/qwen_vl_input.h"
 
 namespace pagoda {
 
@@ -25,6 +26,9 @@ struct ModelConfig {
   bool allow_long_max_model_len = false;  // VLLM_ALLOW_LONG_MAX_MODEL_LEN
   std::optional<TokenId> eos_token;       // ends a request unless ignore_eos
   uint64_t seed = 0;
+  // How pictures become patches, of models that see them: preprocessor_config.json and
+  // --mm-processor-kwargs. Its max_pixels bounds what one picture may cost.
+  std::optional<QwenVlImageConfig> pictures;
 };
 
 struct SchedulerConfig {

@@ -9,14 +9,22 @@
 
 #include "base/ids.h"
 #include "engine/sampling_params.h"
+#include "vision/picture.h"
 
 namespace pagoda {
 
 struct MetricsSnapshot;  // engine/metrics.h
 
+// A picture in a prompt: tokens [first, first + tokens) stand for it, one a merged patch.
+struct PromptPicture {
+  PictureRef picture;
+  int64_t first, tokens;
+};
+
 struct Request {
   RequestId id;  // unique for the life of the engine; see EngineClient::next_id()
   std::vector<TokenId> prompt = {};
+  std::vector<PromptPicture> pictures = {};  // in order
   SamplingParams sampling = {};
   int64_t priority = 0;         // smaller first, where the policy is priority
   std::string cache_salt = {};  // prefixes are shared only between equal salts
@@ -64,7 +72,8 @@ struct EngineFacts {
   int64_t vocab = 0;
   int64_t num_blocks = 0;
   int64_t block_size = 0;
-  int64_t weight_bytes = 0;  // as kept, of all ranks
+  int64_t weight_bytes = 0;        // as kept, of all ranks
+  int64_t max_picture_tokens = 0;  // of one picture; 0: the model sees none
 };
 
 // Thread rule: any thread.

@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "load/hf_config.h"
 #include "load/weights.h"
+#include "models/image_encoder.h"
 #include "nn/step.h"
 
 namespace pagoda {
@@ -24,6 +27,8 @@ class Model {
   virtual KvGeometry kv_geometry() const = 0;
   // Logits f32 [outputs, vocab] of batch.output_rows, on every rank, in the step's workspace.
   virtual Tensor forward(Step& step) const = 0;
+  // Null: the model sees no pictures.
+  virtual const ImageEncoder* image_encoder() const { return nullptr; }
 };
 
 // What can be known before any weight is read. Throws kConfig for an architecture that is not
@@ -37,6 +42,9 @@ struct ModelFacts {
   int64_t kv_heads = 0;                  // 0: heads share one latent, which every rank keeps
   std::vector<int64_t> ffn = {};         // widths of feed-forward parts
   std::vector<int64_t> expert_ffn = {};  // of experts that are chosen
+  int position_axes = 1;                 // 3: M-RoPE, see nn/rotary_positions.h
+  // Of models that see pictures: the token that stands for one merged patch.
+  std::optional<TokenId> image_token = {};
 };
 ModelFacts facts_of(const HfConfig& config);
 

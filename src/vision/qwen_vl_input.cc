@@ -71,21 +71,27 @@ PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& c
   return size;
 }
 
-QwenVlImage qwen_vl_input(const Image& image, const QwenVlImageConfig& config) {
+Image resized_for_patches(const Image& image, const QwenVlImageConfig& config) {
   const PixelSize size = resized_size(image.width, image.height, config);
-  const Image resized = resize_bicubic(image, size.width, size.height);
-  const int64_t patch = config.patch_size, merge = config.merge_size;
-  QwenVlImage out{.grid = {1, size.height / patch, size.width / patch}, .pixels = {}};
-  out.pixels.reserve(
-      static_cast<size_t>(out.grid.patches() * 3 * config.temporal_patch_size * patch * patch));
-  const int64_t blocks_a_row = out.grid.w / merge;
-  for (int64_t block = 0; block < out.grid.h / merge * blocks_a_row; ++block) {
-    const int64_t row = block / blocks_a_row * merge, column = block % blocks_a_row * merge;
-    for (int64_t i = 0; i < merge * merge; ++i) {
-      append_patch(out.pixels, resized, config, {row + i / merge, column + i % merge});
-    }
+  return resize_bicubic(image, size.width, size.height);
+}
+
+PatchGrid grid_of(const Image& resized, const QwenVlImageConfig& config) {
+  return {1, resized.height / config.patch_size, resized.width / config.patch_size};
+}
+
+int64_t patch_numbers(const QwenVlImageConfig& config) {
+  return 3 * config.temporal_patch_size * config.patch_size * config.patch_size;
+}
+
+void append_merged_patch(std::vector<float>& pixels, const Image& resized,
+                         const QwenVlImageConfig& config, int64_t group) {
+  const int64_t merge = config.merge_size;
+  const int64_t groups_a_row = grid_of(resized, config).w / merge;
+  const int64_t row = group / groups_a_row * merge, column = group % groups_a_row * merge;
+  for (int64_t i = 0; i < merge * merge; ++i) {
+    append_patch(pixels, resized, config, {row + i / merge, column + i % merge});
   }
-  return out;
 }
 
 }  // namespace pagoda

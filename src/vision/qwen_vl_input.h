@@ -27,13 +27,8 @@ struct QwenVlImageConfig {
 struct PatchGrid {
   int64_t t = 1, h = 0, w = 0;
   int64_t patches() const { return t * h * w; }
-};
-
-struct QwenVlImage {
-  PatchGrid grid;
-  // f32 [patches, 3 * temporal_patch_size * patch_size * patch_size], patches of one merged patch
-  // next to each other.
-  std::vector<float> pixels;
+  // Image tokens of the prompt, where merge_size * merge_size patches become one.
+  int64_t tokens(int64_t merge_size) const { return patches() / (merge_size * merge_size); }
 };
 
 // The size in pixels that a picture is resized to: multiples of patch_size * merge_size, the area
@@ -43,6 +38,16 @@ struct PixelSize {
 };
 PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& config);
 
-QwenVlImage qwen_vl_input(const Image& image, const QwenVlImageConfig& config);
+// Resized to resized_size().
+Image resized_for_patches(const Image& image, const QwenVlImageConfig& config);
+// Of an image that is resized already.
+PatchGrid grid_of(const Image& resized, const QwenVlImageConfig& config);
+
+// Numbers of one patch: 3 * temporal_patch_size * patch_size * patch_size.
+int64_t patch_numbers(const QwenVlImageConfig& config);
+// Appends the patches of one merged patch, a row of patch_numbers() each, to `pixels`. `group` is
+// the number of the merged patch, row by row of the picture.
+void append_merged_patch(std::vector<float>& pixels, const Image& resized,
+                         const QwenVlImageConfig& config, int64_t group);
 
 }  // namespace pagoda
