@@ -10,7 +10,7 @@
 #include "base/ids.h"
 #include "load/hf_config.h"
 #include "tensor/dtype.h"
-#include "vision/qwen_vl_input.h"
+#include "vision/patches.h"
 
 namespace pagoda {
 
@@ -28,7 +28,7 @@ struct ModelConfig {
   uint64_t seed = 0;
   // How pictures become patches, of models that see them: preprocessor_config.json and
   // --mm-processor-kwargs. Its max_pixels bounds what one picture may cost.
-  std::optional<QwenVlImageConfig> pictures;
+  std::optional<PatchConfig> pictures;
 };
 
 struct SchedulerConfig {

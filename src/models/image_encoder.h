@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "nn/step.h"
-#include "vision/qwen_vl_input.h"
+#include "vision/patches.h"
 
 namespace pagoda {
 

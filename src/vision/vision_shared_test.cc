@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "vision/image.h"
-#include "vision/qwen_vl_input.h"
+#include "vision/patches.h"
 
 namespace pagoda {
 namespace {
@@ -130,7 +130,7 @@ TEST_CASE("a cut file is refused at any length, and crashes at none") {
 TEST_CASE("pictures become the patches that the Hugging Face processor makes") {
   const json::object expected =
       json::parse(read_text_file(golden_folder() / "expected.json")).as_object();
-  const QwenVlImageConfig config{.min_pixels = 3136, .max_pixels = 28224};
+  const PatchConfig config{.min_pixels = 3136, .max_pixels = 28224};
   for (const auto& pair : expected.at("images").as_object()) {
     const std::string name = pair.key();
     const json::value& facts = pair.value();

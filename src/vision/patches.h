@@ -13,7 +13,7 @@
 namespace pagoda {
 
 // preprocessor_config.json; a request may change the two bounds (mm_processor_kwargs).
-struct QwenVlImageConfig {
+struct PatchConfig {
   int64_t min_pixels = 3136;
   int64_t max_pixels = 12845056;
   int64_t patch_size = 14;
@@ -36,18 +36,18 @@ struct PatchGrid {
 struct PixelSize {
   int64_t width, height;
 };
-PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& config);
+PixelSize resized_size(int64_t width, int64_t height, const PatchConfig& config);
 
 // Resized to resized_size().
-Image resized_for_patches(const Image& image, const QwenVlImageConfig& config);
+Image resized_for_patches(const Image& image, const PatchConfig& config);
 // Of an image that is resized already.
-PatchGrid grid_of(const Image& resized, const QwenVlImageConfig& config);
+PatchGrid grid_of(const Image& resized, const PatchConfig& config);
 
 // Numbers of one patch: 3 * temporal_patch_size * patch_size * patch_size.
-int64_t patch_numbers(const QwenVlImageConfig& config);
+int64_t patch_numbers(const PatchConfig& config);
 // Appends the patches of one merged patch, a row of patch_numbers() each, to `pixels`. `group` is
 // the number of the merged patch, row by row of the picture.
 void append_merged_patch(std::vector<float>& pixels, const Image& resized,
-                         const QwenVlImageConfig& config, int64_t group);
+                         const PatchConfig& config, int64_t group);
 
 }  // namespace pagoda

@@ -1,4 +1,4 @@
-#include "vision/qwen_vl_input.h"
+#include "vision/patches.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ struct PatchPlace {
 };
 
 // One channel of a patch, [patch_size, patch_size].
-void append_plane(std::vector<float>& pixels, const Image& image, const QwenVlImageConfig& config,
+void append_plane(std::vector<float>& pixels, const Image& image, const PatchConfig& config,
                   PatchPlace place, size_t channel) {
   const int64_t patch = config.patch_size;
   for (int64_t y = 0; y < patch; ++y) {
@@ -36,7 +36,7 @@ void append_plane(std::vector<float>& pixels, const Image& image, const QwenVlIm
 }
 
 // A still picture is temporal_patch_size equal frames.
-void append_patch(std::vector<float>& pixels, const Image& image, const QwenVlImageConfig& config,
+void append_patch(std::vector<float>& pixels, const Image& image, const PatchConfig& config,
                   PatchPlace place) {
   for (size_t channel = 0; channel < 3; ++channel) {
     for (int64_t frame = 0; frame < config.temporal_patch_size; ++frame) {
@@ -47,7 +47,7 @@ void append_patch(std::vector<float>& pixels, const Image& image, const QwenVlIm
 
 }  // namespace
 
-PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& config) {
+PixelSize resized_size(int64_t width, int64_t height, const PatchConfig& config) {
   const int64_t factor = config.patch_size * config.merge_size;
   const int64_t longer = std::max(width, height), shorter = std::min(width, height);
   if (longer > kMaxSideRatio * shorter) {
@@ -71,21 +71,21 @@ PixelSize resized_size(int64_t width, int64_t height, const QwenVlImageConfig& c
   return size;
 }
 
-Image resized_for_patches(const Image& image, const QwenVlImageConfig& config) {
+Image resized_for_patches(const Image& image, const PatchConfig& config) {
   const PixelSize size = resized_size(image.width, image.height, config);
   return resize_bicubic(image, size.width, size.height);
 }
 
-PatchGrid grid_of(const Image& resized, const QwenVlImageConfig& config) {
+PatchGrid grid_of(const Image& resized, const PatchConfig& config) {
   return {1, resized.height / config.patch_size, resized.width / config.patch_size};
 }
 
-int64_t patch_numbers(const QwenVlImageConfig& config) {
+int64_t patch_numbers(const PatchConfig& config) {
   return 3 * config.temporal_patch_size * config.patch_size * config.patch_size;
 }
 
 void append_merged_patch(std::vector<float>& pixels, const Image& resized,
-                         const QwenVlImageConfig& config, int64_t group) {
+                         const PatchConfig& config, int64_t group) {
   const int64_t merge = config.merge_size;
   const int64_t groups_a_row = grid_of(resized, config).w / merge;
   const int64_t row = group / groups_a_row * merge, column = group % groups_a_row * merge;
