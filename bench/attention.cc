@@ -12,7 +12,7 @@
 #include "backends/cpu/host_limits.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "bench.h"
+#include "cpu_rig.h"
 
 namespace pagoda {
 namespace {
@@ -34,11 +34,6 @@ constexpr Case kCases[] = {
 constexpr Case kSmokeCases[] = {{4, 2, 32, 300, 1}, {4, 2, 32, 40, 40}, {4, 1, 48, 300, 1, 32}};
 constexpr int64_t kBlockSize = 16;
 constexpr int64_t kColdBytes = int64_t{512} << 20;
-
-const cpu::Family& family_of(const std::string& backend) {
-  const size_t colon = backend.find(':');
-  return cpu::choose_family(colon == std::string::npos ? "" : backend.substr(colon + 1));
-}
 
 // A cache of random numbers and everything a call needs.
 struct Setup {
@@ -94,7 +89,7 @@ Attention Setup::call(int64_t layer) const {
 }
 
 void run(const Case& c, const bench::Options& options) {
-  const cpu::Family& family = family_of(options.backend);
+  const cpu::Family& family = bench::family_of(options.backend);
   const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
   const bool by_memory = c.is_bound_by_memory();
   const int64_t bytes = c.context * c.kv_heads * (c.head_dim + c.cached_value_dim()) * 2;

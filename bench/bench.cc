@@ -92,16 +92,19 @@ double spread(std::vector<double> values) {
   return (values[values.size() * 3 / 4] - values[values.size() / 4]) / 2 / middle;
 }
 
-ReadBandwidth::ReadBandwidth(int64_t bytes) : buffer_(static_cast<size_t>(bytes / 8), 1) {}
+ReadBandwidth::ReadBandwidth(int64_t bytes) : buffer_(reserve_host_memory(bytes)) {
+  std::fill_n(static_cast<uint64_t*>(buffer_.data()), bytes / 8, 1);
+}
 
 double ReadBandwidth::measure(ThreadTeam& team) const {
-  const auto words = static_cast<int64_t>(buffer_.size());
+  const auto* data = static_cast<const uint64_t*>(buffer_.data());
+  const int64_t words = buffer_.bytes() / 8;
   std::atomic<uint64_t> sink = 0;
   double best = 0;
   for (const Pattern& p : kPatterns) {
     const int64_t grain = p.chunk > 0 ? p.chunk : (words + team.size() - 1) / team.size();
     const auto chunk = [&](int64_t begin, int64_t end, int /*worker*/) {
-      sink ^= read(buffer_.data() + begin, end - begin, p.ahead);
+      sink ^= read(data + begin, end - begin, p.ahead);
     };
     const double time = seconds([&] { team.for_chunks(words, grain, chunk); });
     best = std::max(best, static_cast<double>(words * 8) / time);

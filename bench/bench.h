@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/thread_team.h"
+#include "tensor/buffer.h"
 
 namespace pagoda::bench {
 
@@ -32,14 +33,15 @@ double median(std::vector<double> values);
 // Half the distance between the quartiles, relative to the median.
 double spread(std::vector<double> values);
 
-// Reads a buffer larger than the caches with all threads; the best of several access patterns.
+// Reads a buffer larger than the caches with all threads; the best of several access patterns. The
+// buffer is reserved as weights are, in large pages where the system has them.
 class ReadBandwidth {
  public:
   explicit ReadBandwidth(int64_t bytes);
   double measure(ThreadTeam& team) const;  // bytes a second
 
  private:
-  std::vector<uint64_t> buffer_;
+  Buffer buffer_;
 };
 
 // Multiply-adds a second of all threads, the best of kAttempts. `saturate(rounds)` does nothing

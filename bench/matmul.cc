@@ -3,36 +3,16 @@
 // One row (decoding) is compared with the read bandwidth of all threads, weights larger than the
 // caches; 512 rows (prefill) with the multiply-add peak of the same instruction set and threads.
 
-#include <random>
 #include <span>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/host_limits.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "bench.h"
+#include "cpu_rig.h"
 
 namespace pagoda {
 namespace {
-
-// Every row of the same random numbers: only the speed matters.
-class RepeatedRow final : public PanelReader {
- public:
-  explicit RepeatedRow(int64_t in) : row_(static_cast<size_t>(in) * sizeof(float)) {
-    std::mt19937 generator(1);
-    std::uniform_real_distribution<float> numbers(-1, 1);
-    for (int64_t i = 0; i < in; ++i) reinterpret_cast<float*>(row_.data())[i] = numbers(generator);
-  }
-  Panel read(int64_t, int64_t, int64_t rows, std::vector<std::byte>& scratch) const override {
-    scratch.clear();
-    for (int64_t r = 0; r < rows; ++r) scratch.insert(scratch.end(), row_.begin(), row_.end());
-    return {scratch};
-  }
-  void done(int64_t, int64_t, int64_t) const override {}
-
- private:
-  std::vector<std::byte> row_;
-};
 
 struct Size {
   int64_t out, in;
@@ -55,14 +35,9 @@ struct Bench {
   const int64_t cold_bytes;
 };
 
-const cpu::Family& family_of(const std::string& backend) {
-  const size_t colon = backend.find(':');
-  return cpu::choose_family(colon == std::string::npos ? "" : backend.substr(colon + 1));
-}
-
 Bench::Bench(const bench::Options& o)
     : options(o),
-      family(family_of(o.backend)),
+      family(bench::family_of(o.backend)),
       threads(o.threads > 0 ? o.threads : cpu::usable_cores("/")),
       device(family, threads, {}),
       team(threads),
@@ -78,7 +53,7 @@ void Bench::run(DType dtype, Size size, int64_t rows) {
   std::vector<std::unique_ptr<Matrix>> matrices;
   while (matrices.empty() ||
          (one_row && static_cast<int64_t>(matrices.size()) * bytes < cold_bytes)) {
-    matrices.push_back(device.make_matrix(spec, RepeatedRow(size.in)));
+    matrices.push_back(device.make_matrix(spec, bench::RepeatedRow(size.in)));
   }
   const Buffer x = reserve_host_memory(rows * size.in * bytes_of(dtype));
   const Buffer out = reserve_host_memory(rows * size.out * bytes_of(dtype));

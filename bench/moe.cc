@@ -7,37 +7,17 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <random>
 #include <span>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/host_limits.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "bench.h"
+#include "cpu_rig.h"
 #include "tensor/workspace.h"
 
 namespace pagoda {
 namespace {
-
-// Every row of the same random numbers: only the speed matters.
-class RepeatedRow final : public PanelReader {
- public:
-  explicit RepeatedRow(int64_t in) : row_(static_cast<size_t>(in) * sizeof(float)) {
-    std::mt19937 generator(1);
-    std::uniform_real_distribution<float> numbers(-1, 1);
-    for (int64_t i = 0; i < in; ++i) reinterpret_cast<float*>(row_.data())[i] = numbers(generator);
-  }
-  Panel read(int64_t, int64_t, int64_t rows, std::vector<std::byte>& scratch) const override {
-    scratch.clear();
-    for (int64_t r = 0; r < rows; ++r) scratch.insert(scratch.end(), row_.begin(), row_.end());
-    return {scratch};
-  }
-  void done(int64_t, int64_t, int64_t) const override {}
-
- private:
-  std::vector<std::byte> row_;
-};
 
 struct Size {
   int64_t experts, active, hidden, ffn;
@@ -46,11 +26,6 @@ constexpr Size kSize = {128, 8, 2048, 768};
 constexpr Size kSmokeSize = {8, 2, 64, 32};
 constexpr int64_t kTokens = 16;  // one after another; together they choose every expert once
 constexpr int64_t kBandwidthBytes = int64_t{512} << 20;
-
-const cpu::Family& family_of(const std::string& backend) {
-  const size_t colon = backend.find(':');
-  return cpu::choose_family(colon == std::string::npos ? "" : backend.substr(colon + 1));
-}
 
 // The mixture of one layer, and activations of one token.
 class Layer {
@@ -61,8 +36,8 @@ class Layer {
         dtype_(dtype),
         gate_up_spec_(spec(2 * size.ffn, size.hidden)),
         down_spec_(spec(size.hidden, size.ffn)),
-        gate_up_(device.make_matrix(gate_up_spec_, RepeatedRow(size.hidden))),
-        down_(device.make_matrix(down_spec_, RepeatedRow(size.ffn))),
+        gate_up_(device.make_matrix(gate_up_spec_, bench::RepeatedRow(size.hidden))),
+        down_(device.make_matrix(down_spec_, bench::RepeatedRow(size.ffn))),
         memory_(device.allocate(int64_t{1} << 24), dtype) {}
 
   // Experts [token * active, (token + 1) * active), in some order of memory.
@@ -121,7 +96,7 @@ class Layer {
 void run_all(const bench::Options& options) {
   const Size size = options.smoke ? kSmokeSize : kSize;
   const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
-  cpu::CpuDevice device(family_of(options.backend), threads, {});
+  cpu::CpuDevice device(bench::family_of(options.backend), threads, {});
   ThreadTeam team(threads);
   const bench::ReadBandwidth bandwidth(options.smoke ? 1 << 20 : kBandwidthBytes);
   Layer layer(device, size, DType::kBF16);
