@@ -13,6 +13,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "api/error_body.h"
@@ -320,10 +321,14 @@ class Connection : public EventListener, public Closable {
     const auto began = SteadyClock::now();
     watch();
     ServiceAnswer answer;
-    if (Service::is_heavy(request)) {
-      co_await answer_on_worker(request, answer);
-    } else {
-      answer = parts_.service.answer(request);
+    const bool is_heavy = Service::is_heavy(request);
+    const std::function<void()> begin = [&] { answer = parts_.service.answer(request); };
+    co_await perform(begin, is_heavy);
+    if (answer.preparation) {
+      const bool is_wanted = co_await prepare(*answer.preparation);
+      if (!is_wanted) co_return false;
+      const std::function<void()> finish = [&] { parts_.service.finish(answer); };
+      co_await perform(finish, is_heavy);
     }
     generation_ = answer.generation.get();
     bool alive = false;
@@ -342,16 +347,37 @@ class Connection : public EventListener, public Closable {
     co_return alive;
   }
 
-  asio::awaitable<void> answer_on_worker(const HttpRequest& request, ServiceAnswer& answer) {
+  // Here, or on a worker where it may take long.
+  asio::awaitable<void> perform(const std::function<void()>& work, bool is_heavy) {
+    if (!is_heavy) {
+      work();
+      co_return;
+    }
     bool is_ready = false;
-    asio::post(parts_.workers, [this, &request, &answer, &is_ready] {
-      answer = parts_.service.answer(request);
-      asio::post(parts_.thread.context(), [this, &is_ready] {
-        is_ready = true;
-        wake_.cancel();
-      });
+    asio::post(parts_.workers, [this, &work, &is_ready] {
+      work();
+      post_ready(is_ready);
     });
     while (!is_ready) co_await wait(SteadyClock::duration::max());
+  }
+
+  // Whether the client still waits for what was prepared.
+  asio::awaitable<bool> prepare(Preparation& preparation) {
+    bool is_ready = false;
+    preparation.start([this, &is_ready] { post_ready(is_ready); });
+    while (!is_ready) {
+      if (peer_gone_ || aborted_) preparation.cancel();
+      co_await wait(SteadyClock::duration::max());
+    }
+    co_return !peer_gone_ && !aborted_;
+  }
+
+  // Any thread.
+  void post_ready(bool& is_ready) {
+    asio::post(parts_.thread.context(), [this, &is_ready] {
+      is_ready = true;
+      wake_.cancel();
+    });
   }
 
   void count(const HttpRequest& request, const ServiceAnswer& answer,

@@ -9,14 +9,16 @@
 
 #include "api/generation.h"
 #include "api/http_message.h"
+#include "api/preparation.h"
 #include "api/route_context.h"
 
 namespace pagoda {
 
-// Either the whole reply, or a generation from which it will come.
+// The whole reply, or a generation from which it will come, or what has to be done before either.
 struct RouteAnswer {
   HttpReply reply;
   std::unique_ptr<Generation> generation;
+  std::unique_ptr<Preparation> preparation = {};
 };
 
 // A JSON body, and what else of the HTTP request matters to a route.

@@ -239,8 +239,9 @@ void Server::stop() {
   state_->service.set_draining();
   state_->stop_accepting();
   for (const auto& thread : state_->threads) thread->post_close(true);
-  state_->workers.join();
+  // The workers last: a connection may still wait for one.
   for (const auto& thread : state_->threads) thread->finish();
+  state_->workers.join();
 }
 
 }  // namespace pagoda

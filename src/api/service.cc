@@ -57,6 +57,22 @@ std::string_view without_root(std::string_view path, std::string_view root) {
 
 using JsonRoute = RouteAnswer (*)(const RouteRequest&, const RouteContext&);
 
+// What `make` gives, or the answer that its error becomes.
+template <class Make>
+RouteAnswer guarded(std::string_view path, const Make& make) {
+  try {
+    return make();
+  } catch (const Error& e) {
+    const bool by_client = e.kind() == ErrorKind::kRequest;
+    return whole(error_reply(meaning_of(e.kind()).http_status,
+                             by_client ? "BadRequestError" : meaning_of(e.kind()).name, e.what()));
+  } catch (const std::exception& e) {
+    // A bug of ours or memory that ran out: this request fails, the others go on.
+    LOG_ERROR("{} failed: {}", path, e.what());
+    return whole(error_reply(500, "InternalServerError", e.what()));
+  }
+}
+
 // SageMaker's only route: what the body looks like decides.
 RouteAnswer answer_invocation(const RouteRequest& request, const RouteContext& context) {
   const bool is_chat = request.body.contains("messages");
@@ -189,28 +205,23 @@ ServiceAnswer Service::answer_route(const HttpRequest& request, std::string_view
 
 ServiceAnswer Service::call(const Route& route, const HttpRequest& request,
                             const RouteContext& context) {
-  RouteAnswer answer;
-  try {
-    if (route.plain != nullptr) {
-      answer = (this->*route.plain)(request, context);
-    } else if (!route.unsupported.empty()) {
-      answer = unsupported(route.unsupported);
-    } else {
-      answer = answer_json(route, request, context);
-    }
-  } catch (const Error& e) {
-    const bool by_client = e.kind() == ErrorKind::kRequest;
-    answer =
-        whole(error_reply(meaning_of(e.kind()).http_status,
-                          by_client ? "BadRequestError" : meaning_of(e.kind()).name, e.what()));
-  } catch (const std::exception& e) {
-    // A bug of ours or memory that ran out: this request fails, the others go on.
-    LOG_ERROR("{} {} failed: {}", route.method, route.path, e.what());
-    answer = whole(error_reply(500, "InternalServerError", e.what()));
-  }
+  RouteAnswer answer = guarded(route.path, [&] {
+    if (route.plain != nullptr) return (this->*route.plain)(request, context);
+    if (!route.unsupported.empty()) return unsupported(route.unsupported);
+    return answer_json(route, request, context);
+  });
   return {.reply = std::move(answer.reply),
           .generation = std::move(answer.generation),
-          .route = route.path};
+          .route = route.path,
+          .preparation = std::move(answer.preparation)};
+}
+
+void Service::finish(ServiceAnswer& answer) {
+  const std::unique_ptr<Preparation> preparation = std::move(answer.preparation);
+  RouteAnswer made = guarded(answer.route, [&] { return preparation->finish(); });
+  for (HttpHeader& h : answer.reply.headers) made.reply.headers.push_back(std::move(h));
+  answer.reply = std::move(made.reply);
+  answer.generation = std::move(made.generation);
 }
 
 RouteAnswer Service::answer_json(const Route& route, const HttpRequest& request,

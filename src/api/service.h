@@ -23,6 +23,8 @@ struct ServiceAnswer {
   HttpReply reply;  // of a generation: the headers that its answer carries
   std::unique_ptr<Generation> generation;
   std::string_view route;  // as in the table; empty if none was found
+  // Not null: there is no answer before it is done and finish() was called.
+  std::unique_ptr<Preparation> preparation = {};
 };
 
 class Service {
@@ -36,6 +38,8 @@ class Service {
 
   // Never throws for what a client did.
   ServiceAnswer answer(const HttpRequest& request);
+  // Makes the answer of one whose preparation is done. Never throws for what a client did.
+  void finish(ServiceAnswer& answer);
   // Whether the answer may take long to prepare, so that it does not belong on an I/O thread.
   static bool is_heavy(const HttpRequest& request);
 

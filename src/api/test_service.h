@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <future>
 #include <optional>
 #include <string>
 
@@ -54,6 +55,12 @@ struct ServiceFixture {
   // The whole answer, streams included.
   HttpReply ask(const HttpRequest& request) {
     ServiceAnswer answer = service.answer(request);
+    if (answer.preparation) {
+      std::promise<void> done;
+      answer.preparation->start([&done] { done.set_value(); });
+      done.get_future().wait();
+      service.finish(answer);
+    }
     if (!answer.generation) return answer.reply;
     Generation& generation = *answer.generation;
     std::map<uint64_t, int> choices;
