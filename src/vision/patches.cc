@@ -56,8 +56,8 @@ PixelSize resized_size(int64_t width, int64_t height, const PatchConfig& config)
                     width, " x ", height, " pixels; crop it"));
   }
   const auto w = static_cast<double>(width), h = static_cast<double>(height);
-  PixelSize size = {std::max(factor, rounded_to(w, factor)),
-                    std::max(factor, rounded_to(h, factor))};
+  // A side that rounds to nothing leaves no area, so that both sides grow.
+  PixelSize size = {rounded_to(w, factor), rounded_to(h, factor)};
   const auto step = static_cast<double>(factor);
   if (size.width * size.height > config.max_pixels) {
     const double beta = std::sqrt(h * w / static_cast<double>(config.max_pixels));
