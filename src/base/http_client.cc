@@ -1,14 +1,10 @@
 #include "base/http_client.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
 #include <memory>
 
 #include "base/must.h"
@@ -16,66 +12,6 @@
 
 namespace pagoda {
 namespace {
-
-struct Cidr {
-  uint32_t network;
-  int bits;
-};
-
-constexpr uint32_t ip(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
-  return a << 24 | b << 16 | c << 8 | d;
-}
-
-// Link-local, among it the metadata services of most clouds, and Alibaba's at a carrier address.
-constexpr Cidr kNever[] = {{ip(169, 254, 0, 0), 16}, {ip(100, 100, 100, 200), 32}};
-// IANA's special-purpose registry: this host, private, carrier, loopback, test, multicast,
-// reserved.
-constexpr Cidr kNotPublic[] = {
-    {ip(0, 0, 0, 0), 8},      {ip(10, 0, 0, 0), 8},    {ip(100, 64, 0, 0), 10},
-    {ip(127, 0, 0, 0), 8},    {ip(172, 16, 0, 0), 12}, {ip(192, 0, 0, 0), 24},
-    {ip(192, 168, 0, 0), 16}, {ip(198, 18, 0, 0), 15}, {ip(224, 0, 0, 0), 3}};
-
-template <size_t n>
-bool within_any(uint32_t address, const Cidr (&blocks)[n]) {
-  return std::any_of(std::begin(blocks), std::end(blocks), [&](const Cidr& block) {
-    return (address ^ block.network) >> (32 - block.bits) == 0;
-  });
-}
-
-bool is_allowed_v4(uint32_t address, AddressPolicy policy) {
-  if (within_any(address, kNever)) return false;
-  return policy == AddressPolicy::kPrivateToo || !within_any(address, kNotPublic);
-}
-
-bool is_allowed_v6(const in6_addr& a, AddressPolicy policy) {
-  const uint8_t* b = a.s6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&a) || IN6_IS_ADDR_V4COMPAT(&a) || (b[0] == 0x00 && b[1] == 0x64)) {
-    // An IPv4 address in disguise: mapped, compatible, NAT64.
-    return is_allowed_v4(ip(b[12], b[13], b[14], b[15]), policy);
-  }
-  const bool link_local = b[0] == 0xFE && (b[1] & 0xC0) == 0x80;
-  constexpr uint8_t kAwsMetadata[16] = {0xFD, 0x00, 0x0E, 0xC2, 0, 0, 0, 0,
-                                        0,    0,    0,    0,    0, 0, 2, 0x54};
-  if (link_local || std::memcmp(b, kAwsMetadata, 16) == 0) return false;
-  const bool loopback = IN6_IS_ADDR_LOOPBACK(&a) || IN6_IS_ADDR_UNSPECIFIED(&a);
-  const bool unique_local = (b[0] & 0xFE) == 0xFC, multicast = b[0] == 0xFF;
-  return policy == AddressPolicy::kPrivateToo || !(loopback || unique_local || multicast);
-}
-
-bool is_allowed(const sockaddr& address, AddressPolicy policy) {
-  if (policy == AddressPolicy::kAny) return true;
-  if (address.sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    return is_allowed_v4(ntohl(v4.sin_addr.s_addr), policy);
-  }
-  if (address.sa_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &address, sizeof v6);
-    return is_allowed_v6(v6.sin6_addr, policy);
-  }
-  return false;
-}
 
 struct Transfer {
   const FetchRequest& request;
@@ -139,12 +75,20 @@ int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return 1;
 }
 
+FetchFailure refusal_of(const sockaddr& address, AddressPolicy policy) {
+  if (policy == AddressPolicy::kAny) return FetchFailure::kNone;
+  switch (kind_of(address)) {
+    case AddressKind::kPublic: return FetchFailure::kNone;
+    case AddressKind::kPrivate: break;
+    case AddressKind::kNever: return FetchFailure::kAddressForbidden;
+  }
+  return policy == AddressPolicy::kPrivateToo ? FetchFailure::kNone : FetchFailure::kAddressRefused;
+}
+
 curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(context);
-  if (!is_allowed(address->addr, transfer.request.addresses)) {
-    transfer.stopped_because = FetchFailure::kAddressRefused;
-    return CURL_SOCKET_BAD;
-  }
+  transfer.stopped_because = refusal_of(address->addr, transfer.request.addresses);
+  if (transfer.stopped_because != FetchFailure::kNone) return CURL_SOCKET_BAD;
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -243,7 +187,9 @@ FetchResponse perform(const FetchRequest& request, const FetchReceiver& receiver
   }
   response.reason = reason[0] != '\0' ? reason : curl_easy_strerror(code);
   if (response.failure == FetchFailure::kAddressRefused) {
-    response.reason = "its address is one that clients may not make this server connect to";
+    response.reason = "its address is a loopback, private or reserved one";
+  } else if (response.failure == FetchFailure::kAddressForbidden) {
+    response.reason = "its address is link-local or that of a cloud's metadata service";
   } else if (response.failure == FetchFailure::kTooLarge) {
     response.reason = str("it is larger than ", request.max_bytes, " bytes");
   }

@@ -12,15 +12,9 @@
 #include <utility>
 #include <vector>
 
-namespace pagoda {
+#include "base/address_policy.h"
 
-// Which addresses a connection may go to. Checked on the socket that is about to be connected,
-// after names are resolved and at every redirect, so that what was checked is what is talked to.
-enum class AddressPolicy : uint8_t {
-  kAny,         // what the operator named
-  kPublic,      // what a client named: no loopback, private, link-local or metadata addresses
-  kPrivateToo,  // what a client named, with loopback and private ones: never link-local or metadata
-};
+namespace pagoda {
 
 struct FetchResponse;
 
@@ -34,6 +28,8 @@ struct FetchRequest {
   int64_t stall_timeout_s = 30;  // less than 1 byte a second for so long; 0: no limit
   int max_redirects = 5;
   bool environment_proxy = false;  // http_proxy, https_proxy, no_proxy
+  // Checked on the socket that is about to be connected, after names are resolved and at every
+  // redirect, so that what was checked is what is talked to.
   AddressPolicy addresses = AddressPolicy::kAny;
   std::string ca_file = {};  // PEM certificates to trust; empty: those of the system
   // Asked once, before the first byte of the body, with status and headers; false stops.
@@ -51,9 +47,10 @@ enum class FetchFailure : uint8_t {
   kTimeout,  // as a whole, or nothing came for too long
   kTooLarge,
   kTooManyRedirects,
-  kAddressRefused,  // by the policy
-  kStopped,         // by the receiver, is_wanted or is_cancelled
-  kCut,             // the other side ended before the body did
+  kAddressRefused,    // by the policy kPublic; kPrivateToo would allow it
+  kAddressForbidden,  // by every policy but kAny
+  kStopped,           // by the receiver, is_wanted or is_cancelled
+  kCut,               // the other side ended before the body did
   kOther,
 };
 

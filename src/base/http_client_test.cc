@@ -83,8 +83,11 @@ TEST_CASE("a body comes with its status and headers") {
 
 TEST_CASE("loopback is refused to what a client names, before anything is sent") {
   const ScriptedServer server({answer("200 OK", "secret")});
-  for (const std::string& url : {server.url(), str("http://localhost:", server.port(), "/"),
-                                 str("http://[::ffff:127.0.0.1]:", server.port(), "/")}) {
+  for (const std::string& url :
+       {server.url(), str("http://localhost:", server.port(), "/"),
+        str("http://[::ffff:127.0.0.1]:", server.port(), "/"),
+        str("http://2130706433:", server.port(), "/"), str("http://0x7f.1:", server.port(), "/"),
+        str("http://0:", server.port(), "/")}) {
     CAPTURE(url);
     const FetchResponse r =
         http_get({.url = url, .headers = {}, .addresses = AddressPolicy::kPublic});
@@ -101,8 +104,16 @@ TEST_CASE("link-local and metadata addresses are refused even where private ones
         "http://[fd00:ec2::254]/", "http://2852039166/", "http://[::ffff:169.254.169.254]/"}) {
     CAPTURE(url);
     CHECK(http_get({.url = url, .headers = {}, .addresses = AddressPolicy::kPrivateToo}).failure ==
-          FetchFailure::kAddressRefused);
+          FetchFailure::kAddressForbidden);
   }
+}
+
+TEST_CASE("a redirect to an address that is refused is not followed") {
+  const ScriptedServer server({answer("302 Found\r\nLocation: http://169.254.169.254/latest", "")});
+  const FetchResponse r =
+      http_get({.url = server.url(), .headers = {}, .addresses = AddressPolicy::kPrivateToo});
+  CHECK(r.failure == FetchFailure::kAddressForbidden);
+  CHECK(r.reason == "its address is link-local or that of a cloud's metadata service");
 }
 
 TEST_CASE("a redirect does not take the token to another host") {
