@@ -37,7 +37,8 @@ bool is_media(std::string_view type) {
 
 // A part without `type` is known by its other key: {"image_url": "..."}.
 std::string type_of(const json::object& part) {
-  if (const json::value* type = part.if_contains("type")) {
+  const json::value* type = part.if_contains("type");
+  if (type != nullptr && !type->is_null()) {
     if (type->is_string()) return std::string(type->get_string());
     refuse(str("Unknown part type: ", python_repr(*type, kMaxQuoted),
                "; `type` must be a text such as \"text\""));
@@ -49,48 +50,144 @@ std::string type_of(const json::object& part) {
              " has no `type`; allowed are \"text\" and \"refusal\""));
 }
 
-std::string text_of_part(const json::value& part, std::string_view model) {
-  if (part.is_string()) return std::string(part.get_string());
+// A text, or the URL of a picture.
+struct Part {
+  std::string text;
+  std::optional<std::string> picture;
+};
+
+// {"image_url": {"url": "..."}}, or {"image_url": "..."}.
+std::string url_of(const json::object& part) {
+  const json::value* url = part.if_contains("image_url");
+  if (url != nullptr && url->is_object()) url = url->get_object().if_contains("url");
+  if (url == nullptr || !url->is_string()) {
+    refuse(
+        str("content part of type \"image_url\": its field `image_url` must be an object with a "
+            "text `url`, got ",
+            python_repr(part, kMaxQuoted)));
+  }
+  return std::string(url->get_string());
+}
+
+class MessageConverter {
+ public:
+  explicit MessageConverter(const MessageRules& rules) : rules_(rules) {}
+
+  json::object convert(const json::object& message, size_t index);
+  std::vector<PictureSource> take_pictures() { return std::move(pictures_); }
+
+ private:
+  Part part_of(const json::value& part) const;
+  [[noreturn]] void refuse_media(std::string_view type) const;
+  void add_picture(std::string url, size_t part);
+  json::value content_of(const json::object& message);
+  json::value as_parts(const json::array& parts);
+  json::value as_text(const json::array& parts);
+
+  const MessageRules& rules_;
+  size_t index_ = 0;  // of the message
+  std::vector<PictureSource> pictures_;
+};
+
+void MessageConverter::refuse_media(std::string_view type) const {
+  if (!rules_.pictures) {
+    refuse(str(rules_.model, " is not a multimodal model; leave out the content part of type \"",
+               type, "\""));
+  }
+  refuse(str("content part of type \"", type,
+             "\" is not possible here; allowed are \"text\", \"refusal\" and \"image_url\""));
+}
+
+Part MessageConverter::part_of(const json::value& part) const {
+  if (part.is_string()) return {.text = std::string(part.get_string()), .picture = {}};
   if (!part.is_object()) {
     refuse(str("a content part must be a text or an object with a `type`, got ",
                python_repr(part, kMaxQuoted)));
   }
   const json::object& object = part.get_object();
   const std::string type = type_of(object);
-  if (type == "text") return text_of(object, "text");
-  if (type == "refusal") return text_of(object, "refusal");
-  if (is_media(type)) {
-    refuse(str(model, " is not a multimodal model; leave out the content part of type \"", type,
-               "\""));
-  }
-  refuse(str("Unknown part type: ", type, "; allowed are \"text\" and \"refusal\""));
+  if (type == "text") return {.text = text_of(object, "text"), .picture = {}};
+  if (type == "refusal") return {.text = text_of(object, "refusal"), .picture = {}};
+  if (type == "image_url" && rules_.pictures) return {.text = {}, .picture = url_of(object)};
+  if (is_media(type)) refuse_media(type);
+  refuse(str("Unknown part type: ", type, "; allowed are \"text\"",
+             rules_.pictures ? ", \"refusal\" and \"image_url\"" : " and \"refusal\""));
 }
 
-json::value flattened(const json::array& parts, ContentFormat format, std::string_view model) {
-  if (format == ContentFormat::kOpenAi) {
-    json::array out;
-    for (const json::value& part : parts) {
-      out.emplace_back(json::object{{"type", "text"}, {"text", text_of_part(part, model)}});
-    }
-    return out;
+void MessageConverter::add_picture(std::string url, size_t part) {
+  const int64_t most = rules_.pictures->most;
+  if (static_cast<int64_t>(pictures_.size()) >= most) {
+    refuse(str("At most ", most,
+               " image(s) may be provided in one request. You can set `--limit-mm-per-prompt` to "
+               "increase this limit if the model supports it."));
   }
+  pictures_.push_back(
+      {.url = std::move(url), .place = str("messages[", index_, "].content[", part, "]")});
+}
+
+json::value MessageConverter::as_parts(const json::array& parts) {
+  json::array out;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Part part = part_of(parts[i]);
+    if (part.picture) {
+      add_picture(std::move(*part.picture), i);
+      out.emplace_back(json::object{{"type", "image"}});
+    } else {
+      out.emplace_back(json::object{{"type", "text"}, {"text", part.text}});
+    }
+  }
+  return out;
+}
+
+size_t count_of(std::string_view text, std::string_view piece) {
+  size_t count = 0;
+  for (size_t at = text.find(piece); at != std::string_view::npos;
+       at = text.find(piece, at + piece.size())) {
+    ++count;
+  }
+  return count;
+}
+
+// As vLLM: a text may say itself where its pictures are; those of which it does not come first.
+std::string with_placeholders(std::string text, size_t pictures, std::string_view placeholder) {
+  const size_t placed = count_of(text, placeholder);
+  if (placed > pictures) {
+    refuse(str("Found more '", placeholder,
+               "' placeholders in input prompt than actual multimodal data items. Leave it out of "
+               "the text, or add the pictures."));
+  }
+  for (size_t i = placed; i < pictures; ++i) text = str(placeholder, "\n", text);
+  return text;
+}
+
+json::value MessageConverter::as_text(const json::array& parts) {
   std::string text;
   bool first = true;
-  for (const json::value& part : parts) {
-    const std::string piece = text_of_part(part, model);
-    if (piece.empty()) continue;
+  const size_t before = pictures_.size();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Part part = part_of(parts[i]);
+    if (part.picture) add_picture(std::move(*part.picture), i);
+    if (part.text.empty()) continue;
     if (!first) text += '\n';
     first = false;
-    text += piece;
+    text += part.text;
+  }
+  const size_t pictures = pictures_.size() - before;
+  if (pictures > 0) {
+    text = with_placeholders(std::move(text), pictures, rules_.pictures->placeholder);
   }
   return json::value(text);
 }
 
-json::value content_of(const json::object& message, ContentFormat format, std::string_view model) {
+json::value MessageConverter::content_of(const json::object& message) {
+  const bool parts = rules_.format == ContentFormat::kOpenAi;
+  const auto flattened = [&](const json::array& content) {
+    return parts ? as_parts(content) : as_text(content);
+  };
   const json::value* content = message.if_contains("content");
-  if (content == nullptr || content->is_null()) return flattened({}, format, model);
-  if (content->is_string()) return flattened({*content}, format, model);
-  if (content->is_array()) return flattened(content->get_array(), format, model);
+  if (content == nullptr || content->is_null()) return flattened({});
+  if (content->is_string()) return flattened({*content});
+  if (content->is_array()) return flattened(content->get_array());
   refuse(str("the content of a message must be a text or a list of parts, got ",
              python_repr(*content, kMaxQuoted)));
 }
@@ -123,10 +220,9 @@ void copy_text(const json::object& from, const char* key, json::object& to) {
   if (value != nullptr && value->is_string()) to[key] = *value;
 }
 
-json::object template_message(const json::object& message, ContentFormat format,
-                              std::string_view model) {
-  json::object out = {{"role", message.at("role")},
-                      {"content", content_of(message, format, model)}};
+json::object MessageConverter::convert(const json::object& message, size_t index) {
+  index_ = index;
+  json::object out = {{"role", message.at("role")}, {"content", content_of(message)}};
   if (message.at("role") == "assistant") {
     const json::value* calls = message.if_contains("tool_calls");
     if (calls != nullptr && calls->is_array()) {
@@ -144,13 +240,14 @@ json::object template_message(const json::object& message, ContentFormat format,
 
 }  // namespace
 
-json::array template_messages(const json::array& messages, ContentFormat format,
-                              std::string_view model) {
+TemplateMessages template_messages(const json::array& messages, const MessageRules& rules) {
   if (messages.empty()) refuse("messages: the list is empty; send at least one message");
-  json::array out;
-  for (const json::value& message : messages) {
-    out.emplace_back(template_message(message.get_object(), format, model));
+  MessageConverter converter(rules);
+  TemplateMessages out;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    out.messages.emplace_back(converter.convert(messages[i].get_object(), i));
   }
+  out.pictures = converter.take_pictures();
   return out;
 }
 
@@ -162,8 +259,10 @@ std::string text_to_echo(const json::array& messages, std::string_view role) {
   if (content.is_string()) return std::string(content.get_string());
   std::string text;
   for (const json::value& part : content.get_array()) {
+    const json::value* piece = part.get_object().if_contains("text");
+    if (piece == nullptr) continue;  // a picture
     if (!text.empty()) text += '\n';
-    text += std::string_view(part.get_object().at("text").get_string());
+    text += std::string_view(piece->get_string());
   }
   return text;
 }

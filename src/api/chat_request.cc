@@ -168,6 +168,7 @@ ChatPrompt read_chat_prompt(const json::object& body, ValidationErrors& errors) 
   FieldReader in(body, errors);
   if (const json::array* documents = in.list("documents")) out.documents = documents;
   out.template_kwargs = in.dict("chat_template_kwargs");
+  out.processor_arguments = in.dict("mm_processor_kwargs");
   out.chat_template = in.text("chat_template");
   out.continue_final_message = in.flag("continue_final_message").value_or(false);
   out.add_generation_prompt = in.flag("add_generation_prompt").value_or(true);

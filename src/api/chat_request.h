@@ -19,6 +19,7 @@ struct ChatPrompt {
   std::optional<boost::json::array> tools;  // as the template sees them
   const boost::json::array* documents = nullptr;
   const boost::json::object* template_kwargs = nullptr;
+  const boost::json::object* processor_arguments = nullptr;  // mm_processor_kwargs
   std::optional<std::string> chat_template;
   bool add_generation_prompt = true;
   bool continue_final_message = false;

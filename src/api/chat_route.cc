@@ -5,6 +5,7 @@
 #include "api/chat_generation.h"
 #include "api/chat_messages.h"
 #include "api/chat_request.h"
+#include "api/picture_prompt.h"
 #include "api/prompt.h"
 #include "api/request_log.h"
 #include "api/routes.h"
@@ -42,26 +43,38 @@ std::string role_of_answer(const ChatRequest& request, const RouteContext& conte
   return std::string(last.at("role").get_string());
 }
 
-std::optional<int64_t> wanted_logprobs(const ChatRequest& request) {
-  return request.logprobs ? std::optional(request.top_logprobs) : std::nullopt;
-}
+// What is left of a request once its prompt is known, while it may wait for pictures.
+struct AskedChat {
+  RequestFields fields;
+  ChatOptions options;
+  std::string id;
+  std::optional<int64_t> logprobs;
+};
 
-std::vector<PlannedChoice> plan_of(const ChatRequest& request, const Prompt& prompt,
-                                   const std::string& id, const RouteContext& context) {
+std::vector<PlannedChoice> plan_of(const AskedChat& asked, const Prompt& prompt,
+                                   const RouteContext& context) {
   const auto num_tokens = static_cast<int64_t>(prompt.tokens.size());
-  check_context(num_tokens, request.fields.max_tokens, context.facts.max_model_len);
+  check_context(num_tokens, asked.fields.max_tokens, context.facts.max_model_len);
   const SamplingContext sampling = {.defaults = context.parts.sampling_defaults,
                                     .facts = context.facts,
                                     .tokenizer = *context.parts.tokenizer,
                                     .max_logprobs = context.openai().max_logprobs};
-  SamplingParams params = sampling_params(request.fields, sampling, num_tokens,
-                                          request.fields.max_tokens, wanted_logprobs(request));
+  SamplingParams params =
+      sampling_params(asked.fields, sampling, num_tokens, asked.fields.max_tokens, asked.logprobs);
   check_prompt(prompt.tokens, context);
-  check_size(request.fields, {&prompt.tokens});
-  log_request(id, prompt, describe(params, request.fields), context.config->log);
+  check_size(asked.fields, {&prompt.tokens});
+  log_request(asked.id, prompt, describe(params, asked.fields), context.config->log);
   std::vector<PlannedChoice> plan;
-  ChoicePlanner{request.fields, context, std::move(params)}.add(prompt.tokens, plan);
+  ChoicePlanner{asked.fields, context, std::move(params)}.add(prompt, plan);
   return plan;
+}
+
+RouteAnswer generation_of(AskedChat asked, const Prompt& prompt, const RouteContext& context) {
+  std::vector<PlannedChoice> plan = plan_of(asked, prompt, context);
+  asked.options.prompt_tokens = static_cast<int64_t>(prompt.tokens.size());
+  return {.reply = {},
+          .generation = make_chat_generation(answer_frame(asked.fields, asked.id, context),
+                                             std::move(plan), std::move(asked.options))};
 }
 
 }  // namespace
@@ -76,21 +89,34 @@ RouteAnswer answer_chat(const RouteRequest& http, const RouteContext& context) {
 
   const std::string id =
       "chatcmpl-" + (request.request_id.empty() ? http.request_id : request.request_id);
-  const ChatPromptResult chat = prompt_of_chat(request.prompt, request.fields.truncate, context);
-  std::vector<PlannedChoice> plan = plan_of(request, chat.prompt, id, context);
-  ChatOptions options = {
-      .prompt_tokens = static_cast<int64_t>(chat.prompt.tokens.size()),
-      .role = role_of_answer(request, context),
-      .echo = {},
-      .reasoning_parser = context.openai().reasoning_parser,
-      .tool_call_parser = tools ? context.openai().tool_call_parser : std::string(),
-      .logprobs = {},
-      .prompt_logprobs = request.fields.prompt_logprobs.has_value()};
-  if (request.echo) options.echo = text_to_echo(chat.messages, options.role);
-  if (request.logprobs) options.logprobs = static_cast<int>(request.top_logprobs);
-  return {.reply = {},
-          .generation = make_chat_generation(answer_frame(request.fields, id, context),
-                                             std::move(plan), std::move(options))};
+  ChatPromptResult chat = prompt_of_chat(request.prompt, request.fields.truncate, context);
+  AskedChat asked = {
+      .fields = {},
+      .options = {.prompt_tokens = 0,
+                  .role = role_of_answer(request, context),
+                  .echo = {},
+                  .reasoning_parser = context.openai().reasoning_parser,
+                  .tool_call_parser = tools ? context.openai().tool_call_parser : std::string(),
+                  .logprobs = {},
+                  .prompt_logprobs = request.fields.prompt_logprobs.has_value()},
+      .id = id,
+      .logprobs = {}};
+  if (request.echo) asked.options.echo = text_to_echo(chat.messages, asked.options.role);
+  if (request.logprobs) {
+    asked.options.logprobs = static_cast<int>(request.top_logprobs);
+    asked.logprobs = request.top_logprobs;
+  }
+  asked.fields = std::move(request.fields);
+  if (chat.pictures.empty()) return generation_of(std::move(asked), chat.prompt, context);
+  return {
+      .reply = {},
+      .generation = nullptr,
+      .preparation = prepare_pictures(
+          chat, context, [asked, prompt = chat.prompt, &context](std::vector<PictureRef> pictures) {
+            Prompt expanded = prompt;
+            expand_pictures(expanded, std::move(pictures), asked.fields.truncate, context);
+            return generation_of(asked, expanded, context);
+          })};
 }
 
 }  // namespace pagoda

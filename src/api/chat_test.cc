@@ -217,15 +217,17 @@ TEST_CASE("the arguments of earlier tool calls reach the template as objects") {
       R"([{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function",
            "function":{"name":"f","arguments":"{\"city\": \"Tokyo\"}"}}]},
           {"role":"tool","tool_call_id":"c","name":"f","content":"20"}])");
-  const auto out =
-      template_messages(messages.as_array(), ChatTemplate::ContentFormat::kString, "m");
+  const auto out = template_messages(messages.as_array(),
+                                     {.format = ChatTemplate::ContentFormat::kString, .model = "m"})
+                       .messages;
   CHECK(to_json(out) ==
         R"([{"role":"assistant","content":"","tool_calls":[{"id":"c","type":"function",)"
         R"("function":{"name":"f","arguments":{"city":"Tokyo"}}}]},)"
         R"({"role":"tool","content":"20","tool_call_id":"c","name":"f"}])");
   const auto broken = boost::json::parse(
       R"([{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]}])");
-  CHECK_THROWS_AS(template_messages(broken.as_array(), ChatTemplate::ContentFormat::kString, "m"),
+  CHECK_THROWS_AS(template_messages(broken.as_array(),
+                                    {.format = ChatTemplate::ContentFormat::kString, .model = "m"}),
                   Error);
 }
 

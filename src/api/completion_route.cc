@@ -63,7 +63,7 @@ std::vector<PlannedChoice> plan_of(const CompletionRequest& request,
   for (size_t i = 0; i < prompts.size(); ++i) {
     log_request(str(id, "-", i), prompts[i], describe(params[i], request.fields),
                 context.config->log);
-    ChoicePlanner{request.fields, context, std::move(params[i])}.add(prompts[i].tokens, plan);
+    ChoicePlanner{request.fields, context, std::move(params[i])}.add(prompts[i], plan);
   }
   return plan;
 }

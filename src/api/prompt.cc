@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "api/chat_messages.h"
+#include "api/picture_prompt.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -81,18 +82,27 @@ ChatPromptResult prompt_of_chat(const ChatPrompt& chat, std::optional<int64_t> t
         "a chat template if the tokenizer does not define one: this model has none; send "
         "`chat_template`, or start the server with --chat-template");
   }
-  ChatPromptResult out;
-  out.messages = template_messages(
-      chat.messages, content_format(*used, chat.tools.has_value(), context.openai().content_format),
-      context.parts.model);
-  std::string text = used->render({.messages = out.messages,
+  TemplateMessages given = template_messages(
+      chat.messages,
+      {.format = content_format(*used, chat.tools.has_value(), context.openai().content_format),
+       .model = context.parts.model,
+       .pictures = picture_rules(context)});
+  std::string text = used->render({.messages = given.messages,
                                    .tools = chat.tools ? &*chat.tools : nullptr,
                                    .documents = chat.documents,
                                    .add_generation_prompt = chat.add_generation_prompt,
                                    .continue_final_message = chat.continue_final_message,
                                    .extra = chat.template_kwargs});
-  out.prompt =
-      prompt_of_text(std::move(text), chat.add_special_tokens, truncate, *context.parts.tokenizer);
+  // Pictures make a prompt longer, so it cannot be cut before they are known.
+  if (!given.pictures.empty()) truncate.reset();
+  ChatPromptResult out = {.prompt = prompt_of_text(std::move(text), chat.add_special_tokens,
+                                                   truncate, *context.parts.tokenizer),
+                          .messages = std::move(given.messages),
+                          .pictures = std::move(given.pictures),
+                          .shape = {}};
+  if (out.pictures.empty()) return out;
+  require_placeholders(out.prompt.tokens, out.pictures.size(), context);
+  out.shape = picture_shape(chat.processor_arguments, context);
   return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include "api/chat_request.h"
 #include "api/completion_request.h"
+#include "api/picture_loader.h"
 #include "api/route_context.h"
 
 namespace pagoda {
@@ -17,6 +18,7 @@ namespace pagoda {
 struct Prompt {
   std::string text;  // whole, even where the tokens are cut
   TokenIds tokens;   // the last `truncate` ones
+  std::vector<PromptPicture> pictures = {};
 };
 
 Prompt prompt_of_text(std::string text, bool add_special_tokens, std::optional<int64_t> truncate,
@@ -26,8 +28,10 @@ Prompt prompt_of_ids(const std::vector<int64_t>& ids, std::optional<int64_t> tru
                      const RouteContext& context);
 
 struct ChatPromptResult {
-  Prompt prompt;
+  Prompt prompt;                // with pictures: whole, one token a picture; see expand_pictures()
   boost::json::array messages;  // as the template saw them
+  std::vector<PictureSource> pictures;
+  PictureShape shape;  // of the pictures
 };
 // Throws kRequest: what is wrong with a message, or what the template says.
 ChatPromptResult prompt_of_chat(const ChatPrompt& chat, std::optional<int64_t> truncate,

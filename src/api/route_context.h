@@ -11,11 +11,15 @@
 
 namespace pagoda {
 
+class PictureLoader;
+
 struct RouteContext {
   const ServerConfig* config = nullptr;
   ServiceParts parts;
   EngineFacts facts;
+  PictureLoader* picture_loader = nullptr;  // where the model sees pictures
 
+  bool sees_pictures() const { return picture_loader != nullptr; }
   const OpenAiConfig& openai() const { return config->openai; }
   // Ids below it are tokens of both the tokenizer and the model.
   int64_t vocab() const { return std::min(facts.vocab, parts.tokenizer->vocab_size()); }

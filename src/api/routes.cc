@@ -47,15 +47,16 @@ AnswerFrame answer_frame(const RequestFields& fields, std::string id, const Rout
               context.openai().return_tokens_as_token_ids)};
 }
 
-void ChoicePlanner::add(const TokenIds& prompt, std::vector<PlannedChoice>& plan) const {
+void ChoicePlanner::add(const Prompt& prompt, std::vector<PlannedChoice>& plan) const {
   for (int64_t i = 0; i < fields.n.value_or(1); ++i) {
     Request request = {.id = context.parts.engine->next_id(),
-                       .prompt = prompt,
+                       .prompt = prompt.tokens,
+                       .pictures = prompt.pictures,
                        .sampling = params,
                        .priority = fields.priority,
                        .cache_salt = fields.cache_salt};
     if (params.seed) request.sampling.seed = *params.seed + static_cast<uint64_t>(i);
-    Choice choice(fields, request.id, *context.parts.tokenizer, prompt);
+    Choice choice(fields, request.id, *context.parts.tokenizer, prompt.tokens);
     plan.push_back({.request = std::move(request), .choice = std::move(choice)});
   }
 }

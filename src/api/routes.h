@@ -10,6 +10,7 @@
 #include "api/generation.h"
 #include "api/http_message.h"
 #include "api/preparation.h"
+#include "api/prompt.h"
 #include "api/route_context.h"
 
 namespace pagoda {
@@ -23,8 +24,8 @@ struct RouteAnswer {
 
 // A JSON body, and what else of the HTTP request matters to a route.
 struct RouteRequest {
-  const boost::json::object& body;
-  std::string request_id;  // of the header X-Request-Id, or a new one
+  const boost::json::object& body;  // gone when the route has returned
+  std::string request_id;           // of the header X-Request-Id, or a new one
 };
 
 RouteAnswer answer_completion(const RouteRequest& request, const RouteContext& context);
@@ -44,7 +45,7 @@ struct ChoicePlanner {
   const RouteContext& context;
   SamplingParams params;
 
-  void add(const TokenIds& prompt, std::vector<PlannedChoice>& plan) const;
+  void add(const Prompt& prompt, std::vector<PlannedChoice>& plan) const;
 };
 // Throws kRequest where there would be more choices, or more tokens in them, than one request may
 // have.

@@ -25,6 +25,8 @@
 #include "engine/engine_client.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
+#include "vision/patches.h"
+#include "vision/picture.h"
 
 namespace pagoda {
 
@@ -37,6 +39,14 @@ struct SamplingDefaults {
   std::vector<TokenId> stop_token_ids;
 };
 
+// What a model that sees pictures needs to know of them.
+struct PictureParts {
+  PatchConfig patches;      // preprocessor_config.json and --mm-processor-kwargs
+  TokenId token;            // stands for one merged patch
+  std::string placeholder;  // of a picture, in a text that a chat template gets
+  PictureStore* store = nullptr;
+};
+
 // What requests are served with. Everything pointed at must outlive stop().
 struct ServiceParts {
   EngineClient* engine = nullptr;
@@ -44,9 +54,10 @@ struct ServiceParts {
   const ChatTemplate* chat_template = nullptr;  // none: chat requests are refused
   boost::json::object special_tokens;           // for templates that come with a request
   SamplingDefaults sampling_defaults;
-  std::string model;                 // as typed or found: "root" of /v1/models
-  boost::json::object server_info;   // what GET /server_info shows in development mode
-  boost::json::object cache_config;  // labels of the metric vllm:cache_config_info
+  std::string model;                          // as typed or found: "root" of /v1/models
+  boost::json::object server_info;            // what GET /server_info shows in development mode
+  boost::json::object cache_config;           // labels of the metric vllm:cache_config_info
+  std::optional<PictureParts> pictures = {};  // none: the model sees none
 };
 
 class Server {

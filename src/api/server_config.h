@@ -64,12 +64,25 @@ struct OpenAiConfig {
   int max_logprobs = 20;
 };
 
+// Pictures that requests bring or name; docs/pictures.md.
+struct PictureConfig {
+  int64_t most_per_prompt = 999;         // --limit-mm-per-prompt
+  std::string allowed_local_folder;      // --allowed-local-media-path; empty: no file:// URLs
+  bool allow_private_addresses = false;  // --allow-private-media-addresses
+  int64_t max_bytes = 20 << 20;          // of a picture's file
+  int64_t max_pixels = 89'478'485;       // before it is resized; PIL warns above
+  std::chrono::milliseconds fetch_timeout{5000};  // VLLM_IMAGE_FETCH_TIMEOUT
+  // VLLM_MM_INPUT_CACHE_GIB: of all requests, resized or not decoded yet; beyond: 429.
+  int64_t max_kept_bytes = int64_t{4} << 30;
+};
+
 struct ServerConfig {
   ListenConfig listen;
   HttpLimits limits;
   AccessConfig access;
   RequestLogConfig log;
   OpenAiConfig openai;
+  PictureConfig pictures;
   std::string root_path;                   // --root-path: what a proxy has cut off, or has not
   bool enable_request_id_headers = false;  // X-Request-Id in every answer
   bool server_dev_mode = false;  // VLLM_SERVER_DEV_MODE: /server_info, /reset_prefix_cache

@@ -7,6 +7,7 @@
 #include "api/error_body.h"
 #include "api/json_body.h"
 #include "api/metrics_page.h"
+#include "api/picture_loader.h"
 #include "api/random_id.h"
 #include "base/error.h"
 #include "base/json_writer.h"
@@ -144,6 +145,11 @@ void Service::attach(ServiceParts parts) {
   context->config = &config_;
   context->facts = parts.engine->facts();
   context->parts = std::move(parts);
+  if (context->parts.pictures && context->facts.max_picture_tokens > 0) {
+    picture_loader_ =
+        std::make_unique<PictureLoader>(config_.pictures, *context->parts.pictures->store);
+    context->picture_loader = picture_loader_.get();
+  }
   counters_.set_max_model_len(context->facts.max_model_len);
   context_ = std::move(context);
   ready_ = context_.get();

@@ -77,6 +77,7 @@ class Service {
   std::atomic<int64_t> in_flight_{0};
   std::atomic<size_t> held_bytes_{0};
   std::atomic<bool> draining_{false};
+  std::unique_ptr<PictureLoader> picture_loader_;    // set by attach()
   std::unique_ptr<const RouteContext> context_;      // set by attach()
   std::atomic<const RouteContext*> ready_{nullptr};  // points there once it is complete
 };

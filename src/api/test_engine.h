@@ -17,14 +17,22 @@
 
 namespace pagoda {
 
+struct ScriptedFacts {
+  int64_t max_model_len = 256;
+  int64_t max_picture_tokens = 0;
+};
+
 class ScriptedEngine : public EngineClient {
  public:
-  explicit ScriptedEngine(const Tokenizer& tokenizer, int64_t max_model_len = 256)
+  explicit ScriptedEngine(const Tokenizer& tokenizer, const ScriptedFacts& facts = {})
       : tokenizer_(tokenizer),
-        facts_{.max_model_len = max_model_len,
+        facts_{.max_model_len = facts.max_model_len,
                .vocab = tokenizer.vocab_size(),
                .num_blocks = 100,
-               .block_size = 16} {}
+               .block_size = 16,
+               .max_picture_tokens = facts.max_picture_tokens} {}
+  explicit ScriptedEngine(const Tokenizer& tokenizer, int64_t max_model_len)
+      : ScriptedEngine(tokenizer, ScriptedFacts{.max_model_len = max_model_len}) {}
 
   // What every later request gets; then the end token.
   void answer_with(const std::string& text) {
@@ -62,6 +70,10 @@ class ScriptedEngine : public EngineClient {
   std::vector<std::pair<RequestId, FinishReason>> cancelled() const {
     const std::lock_guard lock(mutex_);
     return cancelled_;
+  }
+  void forget_submitted() {
+    const std::lock_guard lock(mutex_);
+    submitted_.clear();
   }
   int num_resets() const {
     const std::lock_guard lock(mutex_);

@@ -16,6 +16,36 @@ inline std::string demo_folder() {
   return std::string(PAGODA_SOURCE_DIR) + "/models/demo";
 }
 
+// The whole answer, streams included.
+inline HttpReply ask(Service& service, ScriptedEngine& engine, const HttpRequest& request) {
+  ServiceAnswer answer = service.answer(request);
+  if (answer.preparation) {
+    std::promise<void> done;
+    answer.preparation->start([&done] { done.set_value(); });
+    done.get_future().wait();
+    service.finish(answer);
+  }
+  if (!answer.generation) return answer.reply;
+  Generation& generation = *answer.generation;
+  std::map<uint64_t, int> choices;
+  std::vector<Request> requests = generation.take_requests();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    choices[requests[i].id.value()] = static_cast<int>(i);
+    engine.submit(std::move(requests[i]));
+  }
+  while (!generation.is_done()) {
+    for (Event& event : engine.step()) {
+      const int choice = choices.at(event.id.value());
+      generation.on_event(choice, std::move(event));
+    }
+  }
+  if (!generation.is_stream()) return generation.reply();
+  HttpReply stream;
+  stream.content_type = "text/event-stream";
+  stream.body = generation.unsent();
+  return stream;
+}
+
 struct ServiceFixture {
   static ServerConfig default_config() {
     ServerConfig config;
@@ -52,35 +82,7 @@ struct ServiceFixture {
     return request;
   }
 
-  // The whole answer, streams included.
-  HttpReply ask(const HttpRequest& request) {
-    ServiceAnswer answer = service.answer(request);
-    if (answer.preparation) {
-      std::promise<void> done;
-      answer.preparation->start([&done] { done.set_value(); });
-      done.get_future().wait();
-      service.finish(answer);
-    }
-    if (!answer.generation) return answer.reply;
-    Generation& generation = *answer.generation;
-    std::map<uint64_t, int> choices;
-    std::vector<Request> requests = generation.take_requests();
-    for (size_t i = 0; i < requests.size(); ++i) {
-      choices[requests[i].id.value()] = static_cast<int>(i);
-      engine.submit(std::move(requests[i]));
-    }
-    while (!generation.is_done()) {
-      for (Event& event : engine.step()) {
-        const int choice = choices.at(event.id.value());
-        generation.on_event(choice, std::move(event));
-      }
-    }
-    if (!generation.is_stream()) return generation.reply();
-    HttpReply stream;
-    stream.content_type = "text/event-stream";
-    stream.body = generation.unsent();
-    return stream;
-  }
+  HttpReply ask(const HttpRequest& request) { return pagoda::ask(service, engine, request); }
   HttpReply post(const std::string& target, std::string body) {
     return ask(http("POST", target, std::move(body)));
   }

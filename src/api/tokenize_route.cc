@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/picture_prompt.h"
 #include "api/prompt.h"
 #include "api/routes.h"
 #include "base/json_writer.h"
@@ -9,6 +10,24 @@
 namespace pagoda {
 
 namespace json = boost::json;
+
+namespace {
+
+RouteAnswer tokens_reply(const Prompt& prompt, bool with_strings, const RouteContext& context) {
+  json::array tokens, strings;
+  for (const TokenId id : prompt.tokens) {
+    tokens.emplace_back(id.value());
+    if (with_strings) strings.emplace_back(context.parts.tokenizer->token(id));
+  }
+  json::object body = {{"count", tokens.size()},
+                       {"max_model_len", context.facts.max_model_len},
+                       {"tokens", std::move(tokens)},
+                       {"token_strs", nullptr}};
+  if (with_strings) body["token_strs"] = std::move(strings);
+  return {.reply = json_reply(200, to_json(body)), .generation = nullptr};
+}
+
+}  // namespace
 
 RouteAnswer answer_tokenize(const RouteRequest& http, const RouteContext& context) {
   ValidationErrors errors;
@@ -30,20 +49,22 @@ RouteAnswer answer_tokenize(const RouteRequest& http, const RouteContext& contex
   if (!errors.empty()) return invalid_request(errors);
   if (!serves_model(model, context)) return unknown_model(model);
 
-  const Prompt prompt = is_chat ? prompt_of_chat(chat, std::nullopt, context).prompt
-                                : prompt_of_text(std::move(text), add_special_tokens, std::nullopt,
-                                                 *context.parts.tokenizer);
-  json::array tokens, strings;
-  for (const TokenId id : prompt.tokens) {
-    tokens.emplace_back(id.value());
-    if (with_strings) strings.emplace_back(context.parts.tokenizer->token(id));
+  if (!is_chat) {
+    return tokens_reply(
+        prompt_of_text(std::move(text), add_special_tokens, std::nullopt, *context.parts.tokenizer),
+        with_strings, context);
   }
-  json::object body = {{"count", tokens.size()},
-                       {"max_model_len", context.facts.max_model_len},
-                       {"tokens", std::move(tokens)},
-                       {"token_strs", nullptr}};
-  if (with_strings) body["token_strs"] = std::move(strings);
-  return {.reply = json_reply(200, to_json(body)), .generation = nullptr};
+  ChatPromptResult asked = prompt_of_chat(chat, std::nullopt, context);
+  if (asked.pictures.empty()) return tokens_reply(asked.prompt, with_strings, context);
+  return {.reply = {},
+          .generation = nullptr,
+          .preparation = prepare_pictures(
+              asked, context,
+              [prompt = asked.prompt, with_strings, &context](std::vector<PictureRef> pictures) {
+                Prompt expanded = prompt;
+                expand_pictures(expanded, std::move(pictures), std::nullopt, context);
+                return tokens_reply(expanded, with_strings, context);
+              })};
 }
 
 RouteAnswer answer_detokenize(const RouteRequest& http, const RouteContext& context) {
