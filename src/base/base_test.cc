@@ -56,15 +56,34 @@ TEST_CASE("every chunk is done once, by any number of workers") {
   for (const int workers : {1, 2, 5}) {
     ThreadTeam team(workers);
     for (int repeat = 0; repeat < 200; ++repeat) {
-      std::vector<std::atomic<int>> done(103);
+      std::vector<std::atomic<int>> done(206);
       team.for_chunks(103, 7, [&](int64_t begin, int64_t end, int) {
         for (int64_t i = begin; i < end; ++i) ++done[static_cast<size_t>(i)];
+      });
+      team.for_shrinking_chunks(103, 7, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) ++done[static_cast<size_t>(103 + i)];
       });
       int wrong = 0;
       for (const auto& d : done) wrong += d != 1;
       REQUIRE(wrong == 0);
     }
   }
+}
+
+TEST_CASE("shrinking chunks begin with a large share and end with the least") {
+  ThreadTeam team(2);
+  std::vector<std::pair<int64_t, int64_t>> chunks(1000, {0, 0});
+  team.for_shrinking_chunks(1000, 10, [&](int64_t begin, int64_t end, int) {
+    chunks[static_cast<size_t>(begin)] = {begin, end};
+  });
+  CHECK(chunks[0].second == 250);
+  CHECK(chunks[250].second == 250 + 187);
+  int64_t at = 0, last = 0;
+  while (at < 1000) {
+    last = chunks[static_cast<size_t>(at)].second - at;
+    at += last;
+  }
+  CHECK(last <= 10);
 }
 
 }  // namespace pagoda

@@ -10,6 +10,9 @@
 namespace pagoda {
 namespace {
 
+// Of what is left, a worker takes one in so many of its equal share.
+constexpr int64_t kSharesPerWorker = 2;
+
 void bind_to(int core) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -71,6 +74,28 @@ void ThreadTeam::for_chunks(int64_t count, int64_t grain,
       const int64_t begin = next_chunk_.fetch_add(grain, std::memory_order_relaxed);
       if (begin >= count) return;
       chunk(begin, std::min(begin + grain, count), worker);
+    }
+  });
+}
+
+void ThreadTeam::for_shrinking_chunks(
+    int64_t count, int64_t least, FunctionRef<void(int64_t begin, int64_t end, int worker)> chunk) {
+  if (count <= 0) return;
+  if (count <= least || threads_.empty()) {
+    chunk(0, count, 0);
+    return;
+  }
+  next_chunk_.store(0, std::memory_order_relaxed);
+  run([&](int worker) {
+    int64_t begin = next_chunk_.load(std::memory_order_relaxed), end = 0;
+    for (;;) {
+      do {
+        if (begin >= count) return;
+        const int64_t share = (count - begin) / (kSharesPerWorker * size());
+        end = std::min(count, begin + std::max(least, share));
+      } while (!next_chunk_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+      chunk(begin, end, worker);
+      begin = next_chunk_.load(std::memory_order_relaxed);
     }
   });
 }

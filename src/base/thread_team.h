@@ -50,6 +50,11 @@ class ThreadTeam {
   // is free. What a chunk computes must not depend on who takes it.
   void for_chunks(int64_t count, int64_t grain,
                   FunctionRef<void(int64_t begin, int64_t end, int worker)> chunk);
+  // The same in chunks that shrink, from a large share of the work to `least` (guided
+  // self-scheduling, Polychronopoulos & Kuck 1987): long runs for memory that is read once, and
+  // still nobody waits long for the last chunk.
+  void for_shrinking_chunks(int64_t count, int64_t least,
+                            FunctionRef<void(int64_t begin, int64_t end, int worker)> chunk);
 
  private:
   static constexpr int kSpinMicroseconds = 50;

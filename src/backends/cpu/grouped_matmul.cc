@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t kBlockRows = 96;
 // Panels that pass over the same rows, where there are more rows than a tile.
 constexpr int64_t kPanelGroup = 4;
-// One thread takes this much of the weights at a time when memory is the limit.
+// One thread takes no less of the weights at a time when memory is the limit.
 constexpr int64_t kChunkBytes = 128 << 10;
 constexpr int64_t kTasksPerThread = 4;
 // Below this many multiply-adds another thread costs more than it saves.
@@ -157,11 +157,15 @@ void multiply_pass(const GroupedMatmul& call, const Kernels& kernels, ThreadTeam
       pack_block(job, scratch.blocks[static_cast<size_t>(i)], rows);
     }
   });
-  team.for_chunks(
-      job.tasks, grain_of(job, team.size()), [&](int64_t begin, int64_t end, int worker) {
-        auto* sums = static_cast<float*>(scratch.sums[static_cast<size_t>(worker)].data());
-        for (int64_t i = begin; i < end; ++i) run_task(job, i, sums);
-      });
+  const auto chunk = [&](int64_t begin, int64_t end, int worker) {
+    auto* sums = static_cast<float*>(scratch.sums[static_cast<size_t>(worker)].data());
+    for (int64_t i = begin; i < end; ++i) run_task(job, i, sums);
+  };
+  if (job.panel_group > 1) {
+    team.for_chunks(job.tasks, grain_of(job, team.size()), chunk);
+  } else {
+    team.for_shrinking_chunks(job.tasks, grain_of(job, team.size()), chunk);
+  }
 }
 
 // How many of the first groups go through together.

@@ -14,7 +14,7 @@ constexpr int64_t kPassRows = 5 * kBlockRows;
 // Panels that pass over the same rows: x may come from memory, so it should not come too often.
 constexpr int64_t kPanelGroup = 4;
 constexpr int64_t kTasksPerThread = 4;
-// One thread takes this much of the weights at a time when memory is the limit.
+// One thread takes no less of the weights at a time when memory is the limit.
 constexpr int64_t kChunkBytes = 128 << 10;
 // Below this many multiply-adds another thread costs more than it saves.
 constexpr int64_t kSmallWork = 32 << 10;
@@ -121,12 +121,17 @@ void multiply_pass(const MatmulCall& call, const Kernels& kernels, ThreadTeam& t
   const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
   const Cut c = cut(call, products.tile_rows, team.size());
   pack_rows(call, products, c, team, scratch);
-  team.for_chunks(c.tasks, c.grain, [&](int64_t begin, int64_t end, int worker) {
+  const auto chunk = [&](int64_t begin, int64_t end, int worker) {
     auto* sums = static_cast<float*>(scratch.of_worker[static_cast<size_t>(worker)].data());
     for (int64_t i = begin; i < end; ++i) {
       run_task(call, kernels, task_at(call, c, i), scratch, sums);
     }
-  });
+  };
+  if (call.x.dim(0) <= products.tile_rows) {
+    team.for_shrinking_chunks(c.tasks, c.grain, chunk);
+  } else {
+    team.for_chunks(c.tasks, c.grain, chunk);
+  }
 }
 
 }  // namespace
