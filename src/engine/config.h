@@ -39,6 +39,7 @@ struct SchedulerConfig {
   int64_t max_prompt_logprob_rows =
       256;  // prompt positions a step whose log-probabilities are wanted
   bool chunked_prefill = true;
+  bool chunked_pictures = true;  // a picture's tokens may be cut; no: --disable-chunked-mm-input
   bool prefix_caching = true;
   SchedulingPolicy policy = SchedulingPolicy::kFcfs;
 };

@@ -19,6 +19,7 @@ struct MetricsSnapshot;  // engine/metrics.h
 struct PromptPicture {
   PictureRef picture;
   int64_t first, tokens;
+  int64_t end() const { return first + tokens; }
 };
 
 struct Request {

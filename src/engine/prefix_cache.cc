@@ -23,17 +23,19 @@ BlockHash BlockHasher::root(std::string_view salt) {
   return digest(std::as_bytes(std::span(size)), std::as_bytes(std::span(salt)));
 }
 
-BlockHash BlockHasher::next(const BlockHash& parent, std::span<const TokenId> tokens) {
-  return digest(std::as_bytes(std::span(parent)), std::as_bytes(tokens));
+BlockHash BlockHasher::next(const BlockHash& parent, std::span<const TokenId> tokens,
+                            std::span<const BlockPicture> pictures) {
+  return digest(std::as_bytes(std::span(parent)), std::as_bytes(tokens), std::as_bytes(pictures));
 }
 
-BlockHash BlockHasher::digest(std::span<const std::byte> head, std::span<const std::byte> tail) {
+BlockHash BlockHasher::digest(Bytes first, Bytes second, Bytes third) {
   BlockHash hash = {};
   unsigned size = 0;
   const bool done =
       EVP_DigestInit_ex2(context_.get(), algorithm_.get(), nullptr) == 1 &&
-      EVP_DigestUpdate(context_.get(), head.data(), head.size()) == 1 &&
-      EVP_DigestUpdate(context_.get(), tail.data(), tail.size()) == 1 &&
+      EVP_DigestUpdate(context_.get(), first.data(), first.size()) == 1 &&
+      EVP_DigestUpdate(context_.get(), second.data(), second.size()) == 1 &&
+      EVP_DigestUpdate(context_.get(), third.data(), third.size()) == 1 &&
       EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(hash.data()), &size) == 1;
   MUST(done && size == sizeof hash);
   return hash;

@@ -1,8 +1,9 @@
 // Finds the blocks of a prompt that was computed before.
 //
-// A full block is known by a hash chained over the block before it, its tokens, and the salt of its
-// request. The hash is SHA-256: a client cannot make two prompts that collide, so one request can
-// never read another's keys and values, and the tokens themselves need not be kept.
+// A full block is known by a hash chained over the block before it, its tokens, the pictures that
+// they stand for, and the salt of its request. The hash is SHA-256: a client cannot make two
+// prompts that collide, so one request can never read another's keys and values, and the tokens
+// themselves need not be kept.
 //
 // Nothing is told to this cache when the pool hands a block out again: an entry remembers the
 // block's generation, and is dead once that has moved on.
@@ -18,25 +19,38 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
 #include "engine/block_pool.h"
+#include "vision/picture.h"
 
 namespace pagoda {
 
 using BlockHash = std::array<uint64_t, 4>;
+
+// A picture some of whose tokens are in a block.
+struct BlockPicture {
+  PictureHash hash;
+  int64_t first;  // its first token, counted from the block's: negative where it began before
+};
+// It is hashed as it lies in memory.
+static_assert(std::has_unique_object_representations_v<BlockPicture>);
 
 class BlockHasher {
  public:
   BlockHasher();
   // What the first block of a prompt takes for its parent.
   BlockHash root(std::string_view salt);
-  BlockHash next(const BlockHash& parent, std::span<const TokenId> tokens);
+  // `tokens` are as many in every block, so that what follows them cannot pose as one.
+  BlockHash next(const BlockHash& parent, std::span<const TokenId> tokens,
+                 std::span<const BlockPicture> pictures = {});
 
  private:
-  BlockHash digest(std::span<const std::byte> head, std::span<const std::byte> tail);
+  using Bytes = std::span<const std::byte>;
+  BlockHash digest(Bytes first, Bytes second, Bytes third = {});
 
   struct Free {
     void operator()(EVP_MD* digest) const { EVP_MD_free(digest); }

@@ -23,6 +23,21 @@ TEST_CASE("the hash of a block depends on its tokens, on what came before, and o
   CHECK(hasher.next(hasher.root("salt"), a) != hasher.next(root, a));
 }
 
+TEST_CASE("the hash of a block depends on the pictures in it and on where they begin") {
+  BlockHasher hasher;
+  const auto block = tokens_of({9, 9});
+  const BlockHash root = hasher.root("");
+  const auto hash = [&](std::vector<BlockPicture> pictures) {
+    return hasher.next(root, block, pictures);
+  };
+  const PictureHash a = {1, 2, 3, 4}, b = {1, 2, 3, 5};
+  CHECK(hash({{a, 0}}) == hash({{a, 0}}));
+  CHECK(hash({{a, 0}}) != hash({}));
+  CHECK(hash({{a, 0}}) != hash({{b, 0}}));
+  CHECK(hash({{a, 0}}) != hash({{a, -1}}));
+  CHECK(hash({{a, -5}, {b, 1}}) != hash({{a, -5}}));
+}
+
 TEST_CASE("a block is found by its hash, in use or free") {
   BlockPool pool(2);
   PrefixCache cache(pool);

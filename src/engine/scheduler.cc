@@ -14,7 +14,8 @@ Scheduler::Scheduler(const SchedulerConfig& config, const SchedulerLimits& limit
       limits_(limits),
       block_size_(limits.block_size),
       pool_(limits.num_blocks),
-      prefix_cache_(pool_) {}
+      prefix_cache_(pool_),
+      pictures_(limits.pictures, limits.picture_rows) {}
 
 void Scheduler::submit(Request request, Clock::time_point now) {
   const RequestId id = request.id;
@@ -43,9 +44,13 @@ StepPlan Scheduler::plan(Clock::time_point now) {
   Draft draft = {.plan = {},
                  .tokens_left = config_.max_step_tokens,
                  .logprob_rows_left = std::max<int64_t>(1, config_.max_prompt_logprob_rows)};
+  pictures_.begin_step();
   add_decodes(draft);
+  work_on_picture(draft);
   add_started_prefills(draft);
   admit_waiting(draft, now);
+  // One that has just begun may have a stage that costs more than a whole step.
+  if (draft.plan.empty()) work_on_picture(draft);
   return std::move(draft.plan);
 }
 
@@ -53,28 +58,37 @@ StepPlan Scheduler::plan(Clock::time_point now) {
 void Scheduler::add_decodes(Draft& draft) {
   for (size_t i = 0; i < running_.size() && draft.tokens_left > 0; ++i) {
     Sequence& sequence = *running_[i];
-    if (sequence.num_uncomputed() != 1) continue;
-    if (chunk_of(sequence, draft) == 1 && make_room(sequence, 1, draft) == 1) {
+    if (!is_decode(sequence)) continue;
+    if (next_chunk(sequence, draft).count == 1 && make_room(sequence, 1, draft) == 1) {
       add_chunk(sequence, 1, draft);
     }
   }
 }
 
+// However busy the others are, it gets on.
+void Scheduler::work_on_picture(Draft& draft) {
+  EncodingDraft work = {.encodings = draft.plan.encodings, .tokens_left = draft.tokens_left};
+  pictures_.work_on(work);
+  draft.tokens_left = work.tokens_left;
+}
+
 void Scheduler::add_started_prefills(Draft& draft) {
   for (size_t i = 0; i < running_.size() && draft.tokens_left > 0; ++i) {
     Sequence& sequence = *running_[i];
-    if (sequence.num_uncomputed() == 1) continue;
-    const int64_t wanted = chunk_of(sequence, draft);
-    if (wanted == 0) continue;
-    const int64_t count = make_room(sequence, wanted, draft);
-    if (count == wanted || (count > 0 && config_.chunked_prefill)) {
+    if (is_decode(sequence)) continue;
+    const NextChunk next = next_chunk(sequence, draft);
+    draft.is_closed = next.lacks_tokens;
+    if (draft.is_closed) return;
+    if (next.count == 0) continue;
+    const int64_t count = make_room(sequence, next.count, draft);
+    if (count == next.count || (count > 0 && may_be_cut(sequence))) {
       add_chunk(sequence, count, draft);
     }
   }
 }
 
 void Scheduler::admit_waiting(Draft& draft, Clock::time_point now) {
-  while (!waiting_.empty() && !draft.short_of_blocks && draft.tokens_left > 0 &&
+  while (!waiting_.empty() && !draft.short_of_blocks && !draft.is_closed && draft.tokens_left > 0 &&
          num_running() < config_.max_sequences) {
     Sequence& first = *waiting_.front();
     if (const std::string obstacle = obstacle_to(first); !obstacle.empty()) {
@@ -93,22 +107,26 @@ bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   const int64_t missing = blocks_for(sequence.num_tokens()) - num_found;
   if (missing > pool_.num_free() - blocks_promised()) return false;
   sequence.start_with(std::move(prefix), block_size_);
-  const int64_t count = chunk_of(sequence, draft);
-  if (count == 0) {
+  waiting_.pop_front();
+  insert_running(sequence);
+  const NextChunk next = next_chunk(sequence, draft);
+  if (next.count == 0 && !next.waits_for_picture) {
+    std::erase(running_, &sequence);
     sequence.give_back_blocks();
+    waiting_.push_front(&sequence);
     return false;
   }
   if (!sequence.was_scheduled) {
     sequence.was_scheduled = true;
     sequence.times.scheduled = now;
     sequence.cached_tokens = sequence.num_computed();
+    place_pictures(sequence);
     counts_.prefix_queries += sequence.num_tokens();
     counts_.prefix_hits += sequence.cached_tokens;
   }
-  waiting_.pop_front();
-  insert_running(sequence);
-  MUST(make_room(sequence, count, draft) == count);
-  add_chunk(sequence, count, draft);
+  if (next.count == 0) return true;
+  MUST(make_room(sequence, next.count, draft) == next.count);
+  add_chunk(sequence, next.count, draft);
   return true;
 }
 
@@ -128,19 +146,121 @@ std::string Scheduler::obstacle_to(const Sequence& sequence) const {
     return str(tokens, " tokens do not fit: without chunked prefill a step computes at most ",
                config_.max_step_tokens, "; raise max_num_batched_tokens");
   }
+  return picture_obstacle_to(sequence);
+}
+
+std::string Scheduler::picture_obstacle_to(const Sequence& sequence) const {
+  if (sequence.pictures().empty()) return "";
+  if (limits_.pictures == nullptr) return "the model sees no pictures; send text only";
+  int64_t end = 0, number = 0;
+  for (const PromptPicture& picture : sequence.pictures()) {
+    const Image& image = picture.picture->image;
+    const std::string name = str("picture ", ++number, " (", image.width, " x ", image.height, ")");
+    const std::optional<PictureSize> size = limits_.pictures->size_of(image);
+    if (!size) return str(name, ": its sides are not whole patches; resize it for the model");
+    if (picture.tokens != size->tokens()) {
+      return str(name, " has ", picture.tokens, " tokens in the prompt and makes ", size->tokens(),
+                 "; give it as many");
+    }
+    if (picture.first < end || picture.end() > sequence.prompt_size()) {
+      return str(name, ": tokens ", picture.first, " to ", picture.end(),
+                 " are not between the picture before it and the end of the prompt; place it "
+                 "there");
+    }
+    if (picture.tokens > limits_.max_picture_tokens) {
+      return str(name, ": ", picture.tokens, " tokens are more than ", limits_.max_picture_tokens,
+                 ", the largest picture that memory was planned for; send a smaller one");
+    }
+    if (!config_.chunked_pictures && picture.tokens > config_.max_step_tokens) {
+      return str(name, ": ", picture.tokens, " tokens, which may not be cut, are more than the ",
+                 config_.max_step_tokens, " of a step; raise max_num_batched_tokens");
+    }
+    end = picture.end();
+  }
   return "";
 }
 
-// How many tokens the sequence may compute now. Zero: none in this step.
-int64_t Scheduler::chunk_of(const Sequence& sequence, const Draft& draft) const {
-  int64_t count = sequence.num_uncomputed();
-  if (!config_.chunked_prefill && count > draft.tokens_left) return 0;
-  count = std::min(count, draft.tokens_left);
-  if (config_.chunked_prefill && config_.long_prefill_threshold > 0) {
-    count = std::min(count, config_.long_prefill_threshold);
+void Scheduler::place_pictures(Sequence& sequence) const {
+  RotaryPositions positions;
+  for (const PromptPicture& picture : sequence.pictures()) {
+    const std::optional<PictureSize> size = limits_.pictures->size_of(picture.picture->image);
+    MUST(size);
+    positions.add_picture(picture.first, size->rows, size->columns);
   }
-  // Logits are large: a prompt whose log-probabilities are wanted is cut even where prompts are
-  // otherwise computed whole.
+  sequence.place(std::move(positions));
+}
+
+// A sampled token, or the last of a prompt, unless it stands for a picture.
+bool Scheduler::is_decode(const Sequence& sequence) {
+  return sequence.num_uncomputed() == 1 && sequence.pictures_end() <= sequence.num_computed();
+}
+
+bool Scheduler::may_be_cut(const Sequence& sequence) const {
+  return config_.chunked_prefill &&
+         (config_.chunked_pictures || sequence.pictures_end() <= sequence.num_computed());
+}
+
+// Pictures within reach are asked for one after the other: what the encoding of one takes is gone
+// for the tokens behind it.
+Scheduler::NextChunk Scheduler::next_chunk(Sequence& sequence, Draft& draft) {
+  const bool whole = !config_.chunked_prefill;
+  const int64_t threshold = config_.long_prefill_threshold;
+  int64_t most = draft.tokens_left;
+  if (!whole && threshold > 0) most = std::min(most, threshold);
+  bool has_worked = false;
+  for (const PromptPicture& picture : sequence.pictures()) {
+    if (picture.end() <= sequence.num_computed()) continue;
+    const int64_t before = std::max<int64_t>(0, picture.first - sequence.num_computed());
+    if (!whole && before >= most) break;
+    const int64_t left = draft.tokens_left;
+    const bool is_ready = provide(picture, whole ? most : most - before, draft);
+    has_worked |= draft.tokens_left < left;
+    most -= left - draft.tokens_left;
+    if (is_ready) continue;
+    const int64_t count = whole ? 0 : cut_for_logprobs(sequence, before, draft);
+    return {.count = count, .waits_for_picture = true};
+  }
+  NextChunk next = cut(sequence, most, draft);
+  next.waits_for_picture = next.count == 0 && has_worked;
+  return next;
+}
+
+bool Scheduler::provide(const PromptPicture& picture, int64_t budget, Draft& draft) {
+  EncodingDraft work = {.encodings = draft.plan.encodings, .tokens_left = budget};
+  const bool is_ready = pictures_.provide(picture, running_, work);
+  draft.tokens_left -= budget - work.tokens_left;
+  return is_ready;
+}
+
+Scheduler::NextChunk Scheduler::cut(const Sequence& sequence, int64_t most,
+                                    const Draft& draft) const {
+  NextChunk next = {.count = std::min(sequence.num_uncomputed(), most)};
+  if (!config_.chunked_prefill && next.count < sequence.num_uncomputed()) {
+    return {.count = 0, .lacks_tokens = true};
+  }
+  if (!config_.chunked_pictures) next = cut_between_pictures(sequence, next.count, draft);
+  next.count = cut_for_logprobs(sequence, next.count, draft);
+  return next;
+}
+
+Scheduler::NextChunk Scheduler::cut_between_pictures(const Sequence& sequence, int64_t count,
+                                                     const Draft& draft) const {
+  const int64_t first = sequence.num_computed(), end = first + count;
+  for (const PromptPicture& picture : sequence.pictures()) {
+    if (end <= picture.first || picture.end() <= end) continue;
+    if (picture.first > first) return {.count = picture.first - first};
+    // The threshold for long prompts does not hold here.
+    const int64_t rest = picture.end() - first;
+    if (rest <= draft.tokens_left) return {.count = rest};
+    return {.count = 0, .lacks_tokens = true};
+  }
+  return {.count = count};
+}
+
+// Logits are large: a prompt whose log-probabilities are wanted is cut even where prompts are
+// otherwise computed whole.
+int64_t Scheduler::cut_for_logprobs(const Sequence& sequence, int64_t count,
+                                    const Draft& draft) const {
   const int64_t first = sequence.num_computed();
   if (num_logprob_rows(sequence, first, count) <= draft.logprob_rows_left) return count;
   return std::max(first, sequence.num_prompt_logprobs()) + draft.logprob_rows_left - first;
@@ -155,8 +275,23 @@ void Scheduler::add_chunk(Sequence& sequence, int64_t count, Draft& draft) {
                                .count = count,
                                .outputs = rows + (samples ? 1 : 0),
                                .samples = samples});
+  add_given(draft.plan.chunks.back());
   draft.tokens_left -= count;
   draft.logprob_rows_left -= rows;
+}
+
+void Scheduler::add_given(PlannedChunk& chunk) {
+  const int64_t end = chunk.first + chunk.count;
+  for (const PromptPicture& picture : chunk.sequence->pictures()) {
+    const int64_t begin = std::max(chunk.first, picture.first);
+    const int64_t last = std::min(end, picture.end());
+    if (begin >= last) continue;
+    const std::span<const int32_t> rows = pictures_.rows_of(picture.picture->hash);
+    for (int64_t token = begin; token < last; ++token) {
+      chunk.given.push_back({.token = static_cast<int32_t>(token - chunk.first),
+                             .row = rows[static_cast<size_t>(token - picture.first)]});
+    }
+  }
 }
 
 int64_t Scheduler::make_room(Sequence& sequence, int64_t count, Draft& draft) {
@@ -220,10 +355,11 @@ std::vector<BlockRef> Scheduler::find_prefix(Sequence& sequence) {
 void Scheduler::extend_hashes(Sequence& sequence, int64_t blocks) {
   std::vector<BlockHash>& hashes = sequence.block_hashes;
   while (static_cast<int64_t>(hashes.size()) < blocks) {
-    const auto first = hashes.size() * static_cast<size_t>(block_size_);
+    const auto first = static_cast<int64_t>(hashes.size()) * block_size_;
     const BlockHash parent = hashes.empty() ? hasher_.root(sequence.cache_salt()) : hashes.back();
-    hashes.push_back(
-        hasher_.next(parent, sequence.tokens().subspan(first, static_cast<size_t>(block_size_))));
+    const auto tokens =
+        sequence.tokens().subspan(static_cast<size_t>(first), static_cast<size_t>(block_size_));
+    hashes.push_back(hasher_.next(parent, tokens, sequence.pictures_in(first, block_size_)));
   }
 }
 
@@ -329,6 +465,15 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason, Clock::time_poin
   std::erase(waiting_, &sequence);
   sequence.give_back_blocks();
   sequences_.erase(sequence.id());
+  abandon_picture_nobody_shows();
+}
+
+void Scheduler::abandon_picture_nobody_shows() {
+  const std::optional<PictureHash> hash = pictures_.in_the_making();
+  if (!hash) return;
+  const bool is_shown = std::any_of(sequences_.begin(), sequences_.end(),
+                                    [&](const auto& entry) { return entry.second->shows(*hash); });
+  if (!is_shown) pictures_.abandon();
 }
 
 Metrics::StepCounts Scheduler::take_counts() {

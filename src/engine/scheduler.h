@@ -7,6 +7,13 @@
 // kept; the last one itself waits with what it has. So the first always gets on, and nothing
 // starves. The order and cutting of work never changes what is computed (ARCHITECTURE.md, 5).
 //
+// Encoding pictures takes from the same budget, behind the decodes: first one stage of the picture
+// in the making, then as the prompts that show them have their turn (picture_planner.h). So all
+// that is done in a step is at most the budget, or the decodes and one stage where that is more. A
+// chunk ends before the first picture that is not ready; meanwhile its sequence runs without
+// chunks, and others pass it. What must be computed whole and lacks tokens holds up all behind it,
+// so that it gets its turn when those that decode have ended.
+//
 // Thread rule: engine thread only.
 // Invariant: between steps every block in use belongs to a running sequence.
 #pragma once
@@ -22,6 +29,7 @@
 #include "engine/block_pool.h"
 #include "engine/config.h"
 #include "engine/metrics.h"
+#include "engine/picture_planner.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "engine/step_plan.h"
@@ -32,6 +40,9 @@ struct SchedulerLimits {
   int64_t num_blocks, block_size;
   int64_t max_model_len;
   std::optional<TokenId> eos_token;
+  const PictureCosts* pictures = nullptr;  // null: the model sees none
+  int64_t max_picture_tokens = 0;          // of one picture
+  int64_t picture_rows = 0;                // tokens of encoded pictures that are kept
 };
 
 class Scheduler {
@@ -54,6 +65,7 @@ class Scheduler {
   int64_t num_running() const { return static_cast<int64_t>(running_.size()); }
   int64_t num_waiting() const { return static_cast<int64_t>(waiting_.size()); }
   const BlockPool& blocks() const { return pool_; }
+  const PicturePlanner& pictures() const { return pictures_; }
   // What happened since the last call.
   Metrics::StepCounts take_counts();
 
@@ -63,17 +75,38 @@ class Scheduler {
     StepPlan plan;
     int64_t tokens_left, logprob_rows_left;
     bool short_of_blocks = false;
+    bool is_closed = false;  // nobody new: someone waits for more tokens than are left
+  };
+  // What a sequence may compute now.
+  struct NextChunk {
+    int64_t count;
+    bool waits_for_picture = false;
+    bool lacks_tokens = false;  // of what may not be cut
   };
 
   // Steps of plan(), in order.
   void add_decodes(Draft& draft);
+  void work_on_picture(Draft& draft);
   void add_started_prefills(Draft& draft);
   void admit_waiting(Draft& draft, Clock::time_point now);
 
   [[nodiscard]] bool admit_first(Draft& draft, Clock::time_point now);
   // Why the request can never run; empty: it can.
   [[nodiscard]] std::string obstacle_to(const Sequence& sequence) const;
-  int64_t chunk_of(const Sequence& sequence, const Draft& draft) const;
+  [[nodiscard]] std::string picture_obstacle_to(const Sequence& sequence) const;
+  void place_pictures(Sequence& sequence) const;
+  static bool is_decode(const Sequence& sequence);
+  // Less than next_chunk() says may be computed.
+  bool may_be_cut(const Sequence& sequence) const;
+  // Has pictures encoded on the way.
+  NextChunk next_chunk(Sequence& sequence, Draft& draft);
+  // Spends at most `budget` of the draft's tokens. Whether the picture is ready.
+  [[nodiscard]] bool provide(const PromptPicture& picture, int64_t budget, Draft& draft);
+  // At most `most` tokens, whose pictures are ready.
+  NextChunk cut(const Sequence& sequence, int64_t most, const Draft& draft) const;
+  NextChunk cut_between_pictures(const Sequence& sequence, int64_t count, const Draft& draft) const;
+  int64_t cut_for_logprobs(const Sequence& sequence, int64_t count, const Draft& draft) const;
+  void add_given(PlannedChunk& chunk);
   void add_chunk(Sequence& sequence, int64_t count, Draft& draft);
   // How many of `count` more tokens the sequence has blocks for, after taking and preempting.
   int64_t make_room(Sequence& sequence, int64_t count, Draft& draft);
@@ -93,6 +126,7 @@ class Scheduler {
   std::optional<FinishReason> finish_of(const Sequence& sequence, TokenId last, Event& event) const;
   void fail(Sequence& sequence, const std::string& reason, Clock::time_point now);
   void finish(Sequence& sequence, FinishReason reason, Clock::time_point now);
+  void abandon_picture_nobody_shows();
 
   bool before(const Sequence& a, const Sequence& b) const;
   void insert_running(Sequence& sequence);
@@ -104,6 +138,7 @@ class Scheduler {
   BlockPool pool_;
   BlockHasher hasher_;
   PrefixCache prefix_cache_;
+  PicturePlanner pictures_;
   std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;
   std::vector<Sequence*> running_;  // the first has the best claim
   std::deque<Sequence*> waiting_;   // likewise

@@ -9,79 +9,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/test_scheduler.h"
+
 namespace pagoda {
 namespace {
 
-constexpr TokenId kEos(2);
-
-// A scheduler with a model that always says the same.
-struct Fixture {
-  SchedulerConfig config = {.max_sequences = 4, .max_step_tokens = 16};
-  int64_t blocks = 64, block_size = 4, max_model_len = 200;
-  TokenId sampled = TokenId(7);
-  std::unique_ptr<Scheduler> scheduler = {};
-  uint64_t num_submitted = 0;
-  Clock::time_point now = {};
-  std::unordered_map<RequestId, std::vector<TokenId>> answers = {};
-  std::unordered_map<RequestId, Event> last_events = {};
-
-  Scheduler& get() {
-    if (!scheduler) {
-      scheduler =
-          std::make_unique<Scheduler>(config, SchedulerLimits{.num_blocks = blocks,
-                                                              .block_size = block_size,
-                                                              .max_model_len = max_model_len,
-                                                              .eos_token = kEos});
-    }
-    return *scheduler;
-  }
-
-  RequestId submit(int64_t prompt, SamplingParams sampling = {}, int64_t priority = 0,
-                   int32_t first_token = -1) {
-    const RequestId id(++num_submitted);
-    Request request = {.id = id,
-                       .prompt = {},
-                       .sampling = std::move(sampling),
-                       .priority = priority,
-                       .cache_salt = {}};
-    const auto first = first_token >= 0 ? first_token : static_cast<int32_t>(1000 * num_submitted);
-    for (int64_t i = 0; i < prompt; ++i) {
-      request.prompt.emplace_back(first + static_cast<int32_t>(i));
-    }
-    get().submit(std::move(request), now);
-    return id;
-  }
-
-  void commit(const StepPlan& plan) {
-    std::vector<ChunkResult> results(plan.chunks.size());
-    for (size_t i = 0; i < results.size(); ++i) {
-      const PlannedChunk& chunk = plan.chunks[i];
-      if (chunk.samples) results[i].token = sampled;
-      results[i].prompt_logprobs.resize(
-          static_cast<size_t>(chunk.outputs - (chunk.samples ? 1 : 0)));
-    }
-    now += std::chrono::milliseconds(10);
-    for (Event& event : get().commit(plan, std::move(results), now)) {
-      auto& answer = answers[event.id];
-      answer.insert(answer.end(), event.tokens.begin(), event.tokens.end());
-      last_events[event.id] = std::move(event);
-    }
-  }
-
-  StepPlan step() {
-    StepPlan plan = get().plan(now);
-    commit(plan);
-    return plan;
-  }
-
-  void run_to_the_end() {
-    for (int i = 0; i < 10000 && get().has_work(); ++i) step();
-    CHECK_FALSE(get().has_work());
-    CHECK(get().blocks().num_used() == 0);
-  }
-
-  bool is_finished(RequestId id) { return last_events.count(id) != 0 && last_events[id].finish; }
-};
+using Fixture = SchedulerFixture;
+constexpr TokenId kEos = Fixture::kEos;
 
 SamplingParams tokens(int64_t max_tokens) {
   return {.max_tokens = max_tokens};

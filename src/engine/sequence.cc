@@ -1,5 +1,6 @@
 #include "engine/sequence.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace pagoda {
@@ -20,6 +21,20 @@ Sequence::Sequence(Request request, uint64_t arrival, Clock::time_point now)
   times.submitted = now;
   if (!has_penalties(sampling())) return;
   for (const TokenId token : tokens_) token_uses_[token].in_prompt = true;
+}
+
+bool Sequence::shows(const PictureHash& hash) const {
+  return std::any_of(pictures().begin(), pictures().end(),
+                     [&](const PromptPicture& picture) { return picture.picture->hash == hash; });
+}
+
+std::vector<BlockPicture> Sequence::pictures_in(int64_t first, int64_t count) const {
+  std::vector<BlockPicture> found;
+  for (const PromptPicture& picture : pictures()) {
+    if (picture.first >= first + count || picture.end() <= first) continue;
+    found.push_back({.hash = picture.picture->hash, .first = picture.first - first});
+  }
+  return found;
 }
 
 void Sequence::append(TokenId token) {

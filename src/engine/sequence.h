@@ -6,16 +6,19 @@
 // the blocks, never the tokens.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/block_pool.h"
 #include "engine/engine_client.h"
 #include "engine/metrics.h"
 #include "engine/prefix_cache.h"
+#include "nn/rotary_positions.h"
 
 namespace pagoda {
 
@@ -38,6 +41,18 @@ class Sequence {
   int64_t num_computed() const { return num_computed_; }
   int64_t num_uncomputed() const { return num_tokens() - num_computed_; }
   std::span<const BlockRef> blocks() const { return blocks_; }
+
+  // In order; those of a prompt that the scheduler has let in do not overlap.
+  std::span<const PromptPicture> pictures() const { return request_.pictures; }
+  // Behind the last picture; 0: there is none.
+  int64_t pictures_end() const { return pictures().empty() ? 0 : pictures().back().end(); }
+  bool shows(const PictureHash& hash) const;
+  // Those that have tokens among [first, first + count).
+  std::vector<BlockPicture> pictures_in(int64_t first, int64_t count) const;
+  // Rotary positions of a token on three axes, all the same where no pictures are placed. Cache and
+  // hashes go by the token's own number.
+  std::array<int32_t, 3> position(int64_t token) const { return positions_.at(token); }
+  void place(RotaryPositions positions) { positions_ = std::move(positions); }
 
   void append(TokenId token);
   void advance(int64_t computed) { num_computed_ += computed; }
@@ -75,6 +90,7 @@ class Sequence {
   uint64_t arrival_;
   size_t prompt_size_;
   std::vector<TokenId> tokens_;
+  RotaryPositions positions_;
   int64_t num_computed_ = 0;
   std::vector<BlockRef> blocks_;
   std::unordered_map<TokenId, TokenUse> token_uses_;

@@ -8,6 +8,12 @@ int64_t StepPlan::num_tokens() const {
   return tokens;
 }
 
+int64_t StepPlan::num_given() const {
+  int64_t given = 0;
+  for (const PlannedChunk& chunk : chunks) given += static_cast<int64_t>(chunk.given.size());
+  return given;
+}
+
 int64_t StepPlan::num_outputs() const {
   int64_t outputs = 0;
   for (const PlannedChunk& chunk : chunks) outputs += chunk.outputs;
