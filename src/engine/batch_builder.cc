@@ -1,6 +1,7 @@
 #include "engine/batch_builder.h"
 
 #include <algorithm>
+#include <array>
 
 namespace pagoda {
 
@@ -9,28 +10,36 @@ struct BatchBuilder::Layout {
   explicit Layout(const BatchLimits& size)
       : tokens(0),
         positions(after(tokens, size.tokens)),
-        slots(after(positions, size.tokens)),
+        slots(after(positions, size.axes * size.tokens)),
         output_rows(after(slots, size.tokens)),
         query_offsets(after(output_rows, size.outputs)),
         kv_lengths(after(query_offsets, size.sequences + 1)),
         block_table(after(kv_lengths, size.sequences)),
-        end(after(block_table, size.sequences * size.blocks_a_sequence)) {}
+        given_rows(after(block_table, size.sequences * size.blocks_a_sequence)),
+        picture_rows(after(given_rows, size.given)),
+        end(after(picture_rows, size.given)),
+        position_stride(size.tokens) {}
 
   static int64_t after(int64_t begin, int64_t count) { return (begin + count + 15) / 16 * 16; }
 
-  int64_t tokens, positions, slots, output_rows, query_offsets, kv_lengths, block_table, end;
+  int64_t tokens, positions, slots, output_rows, query_offsets, kv_lengths, block_table;
+  int64_t given_rows, picture_rows, end;
+  int64_t position_stride;  // from one axis to the next
 };
 
 BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size)
     : device_(device),
       block_size_(block_size),
+      axes_(limits.axes),
       buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))) {}
 
-Batch BatchBuilder::build(const StepPlan& plan) {
+StepInput BatchBuilder::build(const StepPlan& plan) {
   BatchLimits size = {.tokens = plan.num_tokens(),
                       .sequences = static_cast<int64_t>(plan.chunks.size()),
                       .outputs = plan.num_outputs(),
-                      .blocks_a_sequence = 0};
+                      .blocks_a_sequence = 0,
+                      .given = plan.num_given(),
+                      .axes = axes_};
   for (const PlannedChunk& chunk : plan.chunks) {
     const int64_t blocks = (chunk.first + chunk.count + block_size_ - 1) / block_size_;
     size.blocks_a_sequence = std::max(size.blocks_a_sequence, blocks);
@@ -54,21 +63,36 @@ Batch BatchBuilder::build(const StepPlan& plan) {
     host_[static_cast<size_t>(layout.kv_lengths + i)] =
         static_cast<int32_t>(chunk.first + chunk.count);
   }
+  fill_given(plan, layout);
   device_.copy_in(make_view(buffer_.data(), {layout.end}, DType::kI32), host_.data());
 
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
     return make_view(static_cast<int32_t*>(buffer_.data()) + begin, shape, DType::kI32);
   };
-  return {.tokens = view(layout.tokens, {size.tokens}),
-          .positions = view(layout.positions, {1, size.tokens}),
-          .slots = view(layout.slots, {size.tokens}),
-          .output_rows = view(layout.output_rows, {size.outputs}),
-          .given = {},
-          .given_rows = {},
-          .attention = {
-              .block_table = view(layout.block_table, {size.sequences, size.blocks_a_sequence}),
-              .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
-              .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
+  return {.batch = {.tokens = view(layout.tokens, {size.tokens}),
+                    .positions = view(layout.positions, {size.axes, size.tokens}),
+                    .slots = view(layout.slots, {size.tokens}),
+                    .output_rows = view(layout.output_rows, {size.outputs}),
+                    .given = {},
+                    .given_rows = view(layout.given_rows, {size.given}),
+                    .attention = {.block_table = view(layout.block_table,
+                                                      {size.sequences, size.blocks_a_sequence}),
+                                  .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
+                                  .kv_lengths = view(layout.kv_lengths, {size.sequences})}},
+          .picture_rows = view(layout.picture_rows, {size.given})};
+}
+
+void BatchBuilder::fill_given(const StepPlan& plan, const Layout& layout) {
+  int64_t row = 0;
+  size_t at = 0;
+  for (const PlannedChunk& chunk : plan.chunks) {
+    for (const GivenToken& given : chunk.given) {
+      host_[static_cast<size_t>(layout.given_rows) + at] = static_cast<int32_t>(row) + given.token;
+      host_[static_cast<size_t>(layout.picture_rows) + at] = given.row;
+      ++at;
+    }
+    row += chunk.count;
+  }
 }
 
 void BatchBuilder::fill_tokens(const PlannedChunk& chunk, int64_t row, const Layout& layout) {
@@ -79,9 +103,20 @@ void BatchBuilder::fill_tokens(const PlannedChunk& chunk, int64_t row, const Lay
     const int64_t block = blocks[static_cast<size_t>(position / block_size_)].id().value();
     const auto at = static_cast<size_t>(row + i);
     host_[static_cast<size_t>(layout.tokens) + at] = tokens[static_cast<size_t>(position)].value();
-    host_[static_cast<size_t>(layout.positions) + at] = static_cast<int32_t>(position);
+    fill_position(*chunk.sequence, position, row + i, layout);
     host_[static_cast<size_t>(layout.slots) + at] =
         static_cast<int32_t>(block * block_size_ + position % block_size_);
+  }
+}
+
+// On one axis a token's position is its number; on three, pictures bend it.
+void BatchBuilder::fill_position(const Sequence& sequence, int64_t token, int64_t row,
+                                 const Layout& layout) {
+  const std::array<int32_t, 3> axes =
+      axes_ == 1 ? std::array{static_cast<int32_t>(token), 0, 0} : sequence.position(token);
+  for (int64_t axis = 0; axis < axes_; ++axis) {
+    host_[static_cast<size_t>(layout.positions + axis * layout.position_stride + row)] =
+        axes[static_cast<size_t>(axis)];
   }
 }
 
@@ -90,11 +125,11 @@ Batch batch_without_memory(const BatchLimits& limits) {
     return make_view(nullptr, shape, DType::kI32);
   };
   return {.tokens = view({limits.tokens}),
-          .positions = view({1, limits.tokens}),
+          .positions = view({limits.axes, limits.tokens}),
           .slots = view({limits.tokens}),
           .output_rows = view({limits.outputs}),
           .given = {},
-          .given_rows = {},
+          .given_rows = view({limits.given}),
           .attention = {.block_table = view({limits.sequences, limits.blocks_a_sequence}),
                         .query_offsets = view({limits.sequences + 1}),
                         .kv_lengths = view({limits.sequences})}};

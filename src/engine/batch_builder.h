@@ -19,6 +19,14 @@ namespace pagoda {
 struct BatchLimits {
   int64_t tokens, sequences, outputs;
   int64_t blocks_a_sequence;
+  int64_t given = 0;  // rows that are pictures'
+  int64_t axes = 1;   // of positions
+};
+
+// What goes into a step.
+struct StepInput {
+  Batch batch;          // `given` is still to be gathered
+  Tensor picture_rows;  // i32 [given], rows of the arena, one for each of batch.given_rows
 };
 
 class BatchBuilder {
@@ -26,14 +34,17 @@ class BatchBuilder {
   BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size);
 
   // Valid until the next call.
-  Batch build(const StepPlan& plan);
+  StepInput build(const StepPlan& plan);
 
  private:
   struct Layout;
   void fill_tokens(const PlannedChunk& chunk, int64_t row, const Layout& layout);
+  void fill_position(const Sequence& sequence, int64_t token, int64_t row, const Layout& layout);
+  void fill_given(const StepPlan& plan, const Layout& layout);
 
   Device& device_;
   const int64_t block_size_;
+  const int64_t axes_;
   Buffer buffer_;              // i32
   std::vector<int32_t> host_;  // what is copied into it
 };

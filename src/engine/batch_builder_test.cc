@@ -35,7 +35,7 @@ TEST_CASE("a batch names every token's place in the cache and what each sequence
   }};
   BatchBuilder builder(*device,
                        {.tokens = 16, .sequences = 4, .outputs = 8, .blocks_a_sequence = 8}, 2);
-  const Batch batch = builder.build(plan);
+  const Batch batch = builder.build(plan).batch;
   CHECK(numbers(*device, batch.tokens) == Numbers{22, 11, 12, 13});
   CHECK(numbers(*device, batch.positions) == Numbers{2, 1, 2, 3});
   CHECK(numbers(*device, batch.slots) == Numbers{4 * 2, 1 * 2 + 1, 2 * 2, 2 * 2 + 1});
@@ -55,9 +55,53 @@ TEST_CASE("a step without outputs has no output rows") {
       {{.sequence = &prompt, .first = 0, .count = 2, .outputs = 0, .samples = false}}};
   BatchBuilder builder(*device, {.tokens = 4, .sequences = 1, .outputs = 1, .blocks_a_sequence = 2},
                        4);
-  const Batch batch = builder.build(plan);
+  const Batch batch = builder.build(plan).batch;
   CHECK(batch.output_rows.empty());
   CHECK(batch.tokens.dim(0) == 2);
+}
+
+TEST_CASE("tokens of pictures name their rows, in the batch and in the arena") {
+  const auto device = open_device("ref", {.threads = 1});
+  BlockPool pool(4);
+  Sequence text = sequence_of({TokenId(1), TokenId(2)});
+  Sequence shows = sequence_of({TokenId(9), TokenId(9), TokenId(3), TokenId(9)});
+  text.add_block(*pool.take());
+  shows.add_block(*pool.take());
+  const StepPlan plan = {{{.sequence = &text, .first = 0, .count = 2, .outputs = 0},
+                          {.sequence = &shows,
+                           .first = 1,
+                           .count = 3,
+                           .outputs = 1,
+                           .samples = true,
+                           .given = {{.token = 0, .row = 17}, {.token = 2, .row = 4}}}}};
+  BatchBuilder builder(
+      *device, {.tokens = 8, .sequences = 2, .outputs = 2, .blocks_a_sequence = 1, .given = 8}, 4);
+  const StepInput input = builder.build(plan);
+  CHECK(numbers(*device, input.batch.given_rows) == Numbers{2, 4});
+  CHECK(numbers(*device, input.picture_rows) == Numbers{17, 4});
+  CHECK(numbers(*device, input.batch.tokens) == Numbers{1, 2, 9, 3, 9});
+}
+
+TEST_CASE("on three axes positions go as pictures say, places in the cache by token") {
+  const auto device = open_device("ref", {.threads = 1});
+  BlockPool pool(4);
+  Sequence text = sequence_of({TokenId(1), TokenId(2), TokenId(3)});
+  Sequence shows = sequence_of(std::vector<TokenId>(9, TokenId(9)));
+  RotaryPositions positions;
+  positions.add_picture(1, 2, 3);
+  shows.place(std::move(positions));
+  text.add_block(*pool.take());
+  for (int i = 0; i < 2; ++i) shows.add_block(*pool.take());
+  const StepPlan plan = {{{.sequence = &text, .first = 2, .count = 1, .outputs = 0},
+                          {.sequence = &shows, .first = 3, .count = 6, .outputs = 0}}};
+  BatchBuilder builder(
+      *device, {.tokens = 8, .sequences = 2, .outputs = 2, .blocks_a_sequence = 2, .axes = 3}, 8);
+  const Batch batch = builder.build(plan).batch;
+  CHECK(batch.positions.dim(0) == 3);
+  CHECK(numbers(*device, batch.positions) == Numbers{2, 1, 1, 1, 1, 4, 5,    // time
+                                                     2, 1, 2, 2, 2, 4, 5,    // row
+                                                     2, 3, 1, 2, 3, 4, 5});  // column
+  CHECK(numbers(*device, batch.slots) == Numbers{2, 11, 12, 13, 14, 15, 16});
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "base/rng.h"
 #include "engine/command_queue.h"
 #include "engine/metrics.h"
+#include "engine/picture_encoder.h"
 #include "engine/rank_count.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
@@ -36,6 +38,16 @@ World load_world(const EngineConfig& config, const OpenDevice& open, LoadProgres
   check_ranks(config.parallel, facts);
   const std::unique_ptr<WeightSource> source = open_weights(config.model);
   return {config, *source, open, progress};
+}
+
+PictureLimits limits_of_pictures(const EngineConfig& config, const World& world) {
+  if (world.image_encoder() == nullptr) return {};
+  return picture_limits(config, facts_of(config.model.hf), world.memory().max_model_len);
+}
+
+std::optional<EncoderCosts> costs_of_pictures(const EngineConfig& config, const World& world) {
+  if (world.image_encoder() == nullptr || !config.model.pictures) return std::nullopt;
+  return EncoderCosts(*world.image_encoder(), *config.model.pictures);
 }
 
 // 26240 as "26,240", as vLLM writes it.
@@ -70,10 +82,15 @@ struct Engine::State {
         sink(event_sink),
         vocab(facts_of(config.model.hf).vocab),
         world(load_world(config, open, progress)),
+        picture_limits(limits_of_pictures(config, world)),
+        picture_costs(costs_of_pictures(config, world)),
         scheduler(config.scheduler, {.num_blocks = world.memory().num_blocks,
                                      .block_size = config.cache.block_size,
                                      .max_model_len = world.memory().max_model_len,
-                                     .eos_token = config.model.eos_token}),
+                                     .eos_token = config.model.eos_token,
+                                     .pictures = picture_costs ? &*picture_costs : nullptr,
+                                     .max_picture_tokens = picture_limits.max_tokens,
+                                     .picture_rows = picture_limits.cache_rows}),
         sampler(vocab, config.model.eos_token, sampler_threads(config.parallel)),
         metrics(world.memory().max_model_len),
         stats(Clock::now()) {}
@@ -103,6 +120,8 @@ struct Engine::State {
 
   // Engine thread.
   World world;
+  const PictureLimits picture_limits;
+  const std::optional<EncoderCosts> picture_costs;  // none: the model sees no pictures
   Scheduler scheduler;
   Sampler sampler;
   Metrics metrics;  // snapshots from any thread
@@ -177,6 +196,10 @@ void Engine::State::log_start() const {
   LOG_INFO("Maximum concurrency for {} tokens per request: {:.2f}x",
            with_commas(memory.max_model_len),
            static_cast<double>(tokens) / static_cast<double>(memory.max_model_len));
+  if (picture_costs) {
+    LOG_INFO("Encoder cache size: {} tokens, at most {} a picture",
+             with_commas(picture_limits.cache_rows), with_commas(picture_limits.max_tokens));
+  }
 }
 
 Engine::Engine(const EngineConfig& config, EventSink& sink, LoadProgress* progress)
@@ -213,7 +236,8 @@ EngineFacts Engine::facts() const {
           .vocab = state_->vocab,
           .num_blocks = memory.num_blocks,
           .block_size = state_->config.cache.block_size,
-          .weight_bytes = state_->world.weight_bytes()};
+          .weight_bytes = state_->world.weight_bytes(),
+          .max_picture_tokens = state_->picture_limits.max_tokens};
 }
 
 RequestId Engine::next_id() {

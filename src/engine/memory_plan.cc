@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -54,7 +55,28 @@ int64_t num_blocks_there_are(const EngineConfig& config, const RankMemory& rank)
   return std::min(bytes / rank.block_bytes, kMostSlots / config.cache.block_size);
 }
 
+// Of the largest picture that resized_size() makes. Where a side would shrink below one merged
+// patch, or sides grow to whole ones, it is larger than max_pixels says.
+int64_t most_picture_tokens(const PatchConfig& patches) {
+  constexpr double kMostSideRatio = 200;  // as resized_size() allows
+  const auto side = static_cast<double>(patches.patch_size * patches.merge_size);
+  const auto most = static_cast<double>(patches.max_pixels) / (side * side);
+  const auto least = static_cast<double>(patches.min_pixels) / (side * side);
+  // In merged patches: sides w and h with w h = least and w <= 200 h, each rounded up.
+  const double longest = std::sqrt(least * kMostSideRatio);
+  const double grown = least + longest + least / longest + 1;
+  return static_cast<int64_t>(std::max({most, std::sqrt(most * kMostSideRatio), grown, 1.0}));
+}
+
 }  // namespace
+
+PictureLimits picture_limits(const EngineConfig& config, const ModelFacts& facts,
+                             int64_t max_model_len) {
+  if (!facts.image_token || !config.model.pictures) return {};
+  // One token is left for the answer.
+  const int64_t tokens = std::min(most_picture_tokens(*config.model.pictures), max_model_len - 1);
+  return {.max_tokens = tokens, .cache_rows = std::max(tokens, config.scheduler.max_step_tokens)};
+}
 
 void check_lengths(const EngineConfig& config, const ModelFacts& facts) {
   const SchedulerConfig& scheduler = config.scheduler;
@@ -73,6 +95,14 @@ void check_lengths(const EngineConfig& config, const ModelFacts& facts) {
                 str("max_num_batched_tokens (", scheduler.max_step_tokens,
                     ") must be greater than or equal to max_num_seqs (", scheduler.max_sequences,
                     "). Raise --max-num-batched-tokens or lower --max-num-seqs."));
+  }
+  const int64_t picture = picture_limits(config, facts, wanted).max_tokens;
+  if (!scheduler.chunked_pictures && picture > scheduler.max_step_tokens) {
+    throw Error(ErrorKind::kConfig,
+                str("Chunked MM input disabled but max_tokens_per_mm_item (", picture,
+                    ") is larger than max_num_batched_tokens (", scheduler.max_step_tokens,
+                    "). Please increase max_num_batched_tokens. (Or lower max_pixels in "
+                    "--mm-processor-kwargs, or leave out --disable-chunked-mm-input.)"));
   }
   if (!scheduler.chunked_prefill && scheduler.max_step_tokens < wanted) {
     throw Error(ErrorKind::kConfig,

@@ -24,6 +24,14 @@ struct MemoryPlan {
   int64_t max_model_len;
 };
 
+// How large pictures may be, and how many are kept encoded. All zero where the model sees none.
+struct PictureLimits {
+  int64_t max_tokens = 0;  // of one picture
+  int64_t cache_rows = 0;  // tokens of encoded pictures: at least one picture, or those of a step
+};
+PictureLimits picture_limits(const EngineConfig& config, const ModelFacts& facts,
+                             int64_t max_model_len);
+
 // Before anything is loaded. Throws kConfig in vLLM's words where --max-model-len is longer than
 // the model was made for, and where a step cannot hold what it must.
 void check_lengths(const EngineConfig& config, const ModelFacts& facts);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -120,6 +121,59 @@ TEST_CASE("a step must hold a token of every sequence, and whole prompts where t
   CHECK(error_of([&] {
           check_lengths(config, facts);
         }).starts_with("max_num_batched_tokens (2048) is smaller than max_model_len (4096)."));
+}
+
+ModelFacts facts_with_pictures() {
+  ModelFacts sees = facts;
+  sees.image_token = TokenId(5);
+  return sees;
+}
+
+EngineConfig config_with_pictures(int64_t min_pixels, int64_t max_pixels) {
+  EngineConfig config;
+  config.model.pictures = PatchConfig{.min_pixels = min_pixels, .max_pixels = max_pixels};
+  return config;
+}
+
+TEST_CASE("pictures are planned for as large as they may be and the context has room for") {
+  const EngineConfig config = config_with_pictures(3136, 28 * 28 * 5000);
+  CHECK(picture_limits(config, facts_with_pictures(), 100'000).max_tokens == 5000);
+  CHECK(picture_limits(config, facts_with_pictures(), 100'000).cache_rows == 5000);
+  CHECK(picture_limits(config, facts_with_pictures(), 1000).max_tokens == 999);
+  CHECK(picture_limits(config, facts_with_pictures(), 1000).cache_rows == 2048);  // of a step
+}
+
+TEST_CASE("nothing is planned for pictures that the model does not see") {
+  CHECK(picture_limits(config_with_pictures(3136, 28224), facts, 1000).cache_rows == 0);
+  CHECK(picture_limits(EngineConfig{}, facts_with_pictures(), 1000).cache_rows == 0);
+}
+
+TEST_CASE("no picture is resized to more than is planned for") {
+  for (const int64_t max_pixels : {3136, 28224, 100'000, 1'000'000}) {
+    for (const int64_t min_pixels : {int64_t{3136}, max_pixels}) {
+      const EngineConfig config = config_with_pictures(min_pixels, max_pixels);
+      const PatchConfig& patches = *config.model.pictures;
+      int64_t most = 0;
+      for (int64_t height = 1; height < 3000; height += 1 + height / 7) {
+        for (int64_t width = 1; width < 9000; width += 1 + width / 9) {
+          if (width > 200 * height || height > 200 * width) continue;
+          const PixelSize size = resized_size(width, height, patches);
+          most = std::max(most, size.width * size.height / (28 * 28));
+        }
+      }
+      CHECK(most <= picture_limits(config, facts_with_pictures(), 100'000).max_tokens);
+    }
+  }
+}
+
+TEST_CASE("a picture that may not be cut must fit into a step") {
+  EngineConfig config = config_with_pictures(3136, 28 * 28 * 3000);
+  config.scheduler.chunked_pictures = false;
+  CHECK(error_of([&] { check_lengths(config, facts_with_pictures()); }) ==
+        "Chunked MM input disabled but max_tokens_per_mm_item (3000) is larger than "
+        "max_num_batched_tokens (2048). Please increase max_num_batched_tokens. (Or lower "
+        "max_pixels in --mm-processor-kwargs, or leave out --disable-chunked-mm-input.)");
+  CHECK_NOTHROW(check_lengths(config, facts));
 }
 
 }  // namespace

@@ -29,6 +29,10 @@ int64_t max_positions(const EngineConfig& config) {
   return config.model.max_model_len.value_or(facts_of(config.model.hf).max_positions);
 }
 
+bool encodes(const PictureLimits& limits) {
+  return limits.max_tokens > 0;
+}
+
 }  // namespace
 
 OpenDevice open_by_config(const EngineConfig& config) {
@@ -39,6 +43,7 @@ Runner::Runner(const EngineConfig& config, const WeightSource& source,
                std::unique_ptr<Device> device, std::unique_ptr<Communicator> tensor_parallel,
                LoadProgress* progress)
     : config_(config),
+      facts_(facts_of(config.model.hf)),
       device_(std::move(device)),
       tensor_parallel_(std::move(tensor_parallel)),
       weights_(source, *device_,
@@ -49,6 +54,11 @@ Runner::Runner(const EngineConfig& config, const WeightSource& source,
                 .expert_parallel = config.parallel.expert_parallel}),
       model_(make_model(config.model.hf, weights_.root(), max_positions(config))) {}
 
+PictureLimits Runner::picture_limits_for(int64_t max_model_len) const {
+  if (model_->image_encoder() == nullptr) return {};
+  return picture_limits(config_, facts_, max_model_len);
+}
+
 BatchLimits Runner::limits(int64_t max_model_len) const {
   const SchedulerConfig& scheduler = config_.scheduler;
   const int64_t outputs = scheduler.max_sequences + scheduler.max_prompt_logprob_rows;
@@ -56,16 +66,35 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
   return {.tokens = scheduler.max_step_tokens,
           .sequences = scheduler.max_sequences,
           .outputs = std::min(scheduler.max_step_tokens, outputs),
-          .blocks_a_sequence = (max_model_len + block_size - 1) / block_size};
+          .blocks_a_sequence = (max_model_len + block_size - 1) / block_size,
+          .given = encodes(picture_limits_for(max_model_len)) ? scheduler.max_step_tokens : 0,
+          .axes = facts_.position_axes};
+}
+
+std::optional<EncoderMemory> Runner::encoder_memory(int64_t max_model_len) const {
+  const PictureLimits limits = picture_limits_for(max_model_len);
+  if (!encodes(limits)) return std::nullopt;
+  IdleCommunicator idle(tensor_parallel_->rank(), tensor_parallel_->size());
+  return measure_encoder(*model_->image_encoder(), *config_.model.pictures, limits,
+                         config_.model.dtype, idle);
 }
 
 int64_t Runner::activation_bytes() const {
-  const Batch batch = batch_without_memory(limits(max_positions(config_)));
+  const std::optional<EncoderMemory> encoder = encoder_memory(max_positions(config_));
+  return std::max(decoder_bytes(), encoder ? encoder->workspace_bytes : 0);
+}
+
+int64_t Runner::decoder_bytes() const {
+  const BatchLimits size = limits(max_positions(config_));
+  Batch batch = batch_without_memory(size);
   const std::vector<KvLayer> kv = kv_layers_without_memory(
       *device_, model_->kv_geometry(), config_.model.dtype, config_.cache.block_size);
   IdleOps ops;
   IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
   Workspace workspace(config_.model.dtype);
+  if (const auto encoder = encoder_memory(max_positions(config_))) {
+    batch.given = workspace.make({size.given, encoder->hidden});
+  }
   Step step = {
       .ops = ops, .tensor_parallel = communicator, .scratch = workspace, .batch = batch, .kv = kv};
   model_->forward(step);
@@ -78,11 +107,14 @@ int64_t Runner::logits_bytes() const {
 }
 
 RankMemory Runner::measure() const {
-  return {.memory = device_->memory(),
-          .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
-                                              config_.cache.block_size),
-          // The logits are there twice: as the model makes them, and as the sampler reads them.
-          .workspace_bytes = activation_bytes() + device_->scratch_bytes() + logits_bytes()};
+  const std::optional<EncoderMemory> encoder = encoder_memory(max_positions(config_));
+  const int64_t pictures = encoder ? encoder->kept_bytes : 0;
+  return {
+      .memory = device_->memory(),
+      .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
+                                          config_.cache.block_size),
+      // The logits are there twice: as the model makes them, and as the sampler reads them.
+      .workspace_bytes = activation_bytes() + device_->scratch_bytes() + logits_bytes() + pictures};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
@@ -92,18 +124,30 @@ void Runner::allocate(const MemoryPlan& plan) {
                                             config_.cache.block_size);
   workspace_ =
       std::make_unique<Workspace>(device_->allocate(activation_bytes()), config_.model.dtype);
+  if (const auto encoder = encoder_memory(plan.max_model_len)) {
+    pictures_ = std::make_unique<PictureEncoder>(
+        *device_, *model_->image_encoder(), *config_.model.pictures,
+        picture_limits_for(plan.max_model_len), config_.model.dtype, encoder->hidden);
+  }
   if (tensor_parallel_->rank() == 0) host_logits_ = reserve_host_memory(logits_bytes());
 }
 
 Tensor Runner::run(const StepPlan& plan) {
   workspace_->reset();
-  const Batch batch = builder_->build(plan);
+  StepInput input = plan.chunks.empty() ? StepInput{} : builder_->build(plan);
   Step step = {.ops = device_->ops(),
                .tensor_parallel = *tensor_parallel_,
                .scratch = *workspace_,
-               .batch = batch,
+               .batch = input.batch,
                .kv = cache_->layers()};
-  const Tensor logits = model_->forward(step);
+  for (const PlannedEncoding& encoding : plan.encodings) pictures_->run(step, encoding);
+  Tensor logits = make_view(nullptr, {0, facts_.vocab}, DType::kF32);
+  if (!plan.chunks.empty()) {
+    if (!input.picture_rows.empty()) {
+      input.batch.given = pictures_->gather(step, input.picture_rows);
+    }
+    logits = model_->forward(step);
+  }
   device_->synchronize();
   return tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
 }

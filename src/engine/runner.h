@@ -6,12 +6,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/batch_builder.h"
 #include "engine/config.h"
 #include "engine/kv_cache.h"
 #include "engine/memory_plan.h"
+#include "engine/picture_encoder.h"
 #include "engine/step_plan.h"
 #include "load/weight_store.h"
 #include "models/model.h"
@@ -44,15 +46,21 @@ class Runner {
   int64_t weight_bytes() const { return weights_.bytes(); }
   int64_t padding_bytes() const { return weights_.padding_bytes(); }
   const WeightStore& weights() const { return weights_; }
+  // Null: the model sees no pictures.
+  const ImageEncoder* image_encoder() const { return model_->image_encoder(); }
 
  private:
+  PictureLimits picture_limits_for(int64_t max_model_len) const;
   BatchLimits limits(int64_t max_model_len) const;
-  // Of the largest step.
+  std::optional<EncoderMemory> encoder_memory(int64_t max_model_len) const;
+  // Of the largest step: pictures are encoded first, then the decoder has the workspace.
   int64_t activation_bytes() const;
+  int64_t decoder_bytes() const;
   int64_t logits_bytes() const;
   Tensor on_host(Tensor logits);
 
   const EngineConfig& config_;
+  const ModelFacts facts_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<Communicator> tensor_parallel_;
   WeightStore weights_;
@@ -61,6 +69,7 @@ class Runner {
   std::unique_ptr<KvCache> cache_;
   std::unique_ptr<BatchBuilder> builder_;
   std::unique_ptr<Workspace> workspace_;
+  std::unique_ptr<PictureEncoder> pictures_;  // null: none are planned for
   Buffer host_logits_;
 };
 

@@ -29,6 +29,8 @@ class World {
 
   const MemoryPlan& memory() const { return memory_; }
   std::string description() const { return runners_[0]->description(); }
+  // Null: the model sees no pictures.
+  const ImageEncoder* image_encoder() const { return runners_[0]->image_encoder(); }
   int64_t weight_bytes() const;   // of all ranks
   int64_t padding_bytes() const;  // of those, zeros
 
