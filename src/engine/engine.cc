@@ -197,8 +197,9 @@ void Engine::State::log_start() const {
            with_commas(memory.max_model_len),
            static_cast<double>(tokens) / static_cast<double>(memory.max_model_len));
   if (picture_costs) {
-    LOG_INFO("Encoder cache size: {} tokens, at most {} a picture",
-             with_commas(picture_limits.cache_rows), with_commas(picture_limits.max_tokens));
+    LOG_INFO(
+        "Encoder cache will be initialized with a budget of {} tokens; a picture has at most {}",
+        with_commas(picture_limits.cache_rows), with_commas(picture_limits.max_tokens));
   }
 }
 

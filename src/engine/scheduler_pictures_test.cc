@@ -192,6 +192,42 @@ TEST_CASE("who comes first takes the rows that who came later still needs") {
   CHECK(stages == 12);  // the first one twice
 }
 
+TEST_CASE("a picture that is kept waits for who came first, also before its turn") {
+  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 8, .long_prefill_threshold = 4},
+            .work_a_token = 0.1,
+            .picture_rows = 30};
+  const PictureRef kept = f.picture(2, 5, 1);
+  f.submit_showing(12, kept, 1);
+  CHECK(stages_to_the_end(f) == 4);
+  Request request = f.request(60, {.max_tokens = 1});
+  Fixture::show(request, f.picture(2, 5, 2), 2);
+  Fixture::show(request, kept, 40);
+  f.submit(std::move(request));
+  f.submit_showing(30, f.picture(4, 5, 3), 1);
+  CHECK(stages_to_the_end(f) == 8);  // the second and the third
+}
+
+TEST_CASE("rows that a step reads are not given away in the same step") {
+  Fixture f{.config = {.max_sequences = 4,
+                       .max_step_tokens = 30,
+                       .long_prefill_threshold = 10,
+                       .policy = SchedulingPolicy::kPriority},
+            .work_a_token = 0.01,
+            .picture_rows = 30};
+  Request later = f.request(40, {.max_tokens = 1});
+  later.priority = 5;
+  Fixture::show(later, f.picture(5, 5, 1), 2);
+  f.submit(std::move(later));
+  f.step();
+  const RequestId urgent = f.submit_showing(30, f.picture(5, 5, 2), 0);
+  const StepPlan both = f.step(), next = f.step();
+  CHECK_FALSE(both.chunks[0].given.empty());
+  CHECK(both.encodings.empty());
+  CHECK(next.encodings.size() == 1);
+  CHECK(next.chunks[0].sequence->id() == urgent);
+  f.run_to_the_end();
+}
+
 TEST_CASE("a preempted request finds its picture still encoded") {
   Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 40, .prefix_caching = false},
             .blocks = 6,

@@ -30,12 +30,16 @@ void TestEngine::stop() {
 
 RequestId TestEngine::submit(std::vector<TokenId> prompt, const SamplingParams& sampling,
                              std::string cache_salt) {
+  return submit({.id = RequestId(0),
+                 .prompt = std::move(prompt),
+                 .sampling = sampling,
+                 .cache_salt = std::move(cache_salt)});
+}
+
+RequestId TestEngine::submit(Request request) {
   const RequestId id = engine_.next_id();
-  engine_.submit({.id = id,
-                  .prompt = std::move(prompt),
-                  .sampling = sampling,
-                  .priority = 0,
-                  .cache_salt = std::move(cache_salt)});
+  request.id = id;
+  engine_.submit(std::move(request));
   return id;
 }
 

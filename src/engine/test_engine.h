@@ -36,6 +36,8 @@ class TestEngine : private EventSink {
 
   RequestId submit(std::vector<TokenId> prompt, const SamplingParams& sampling,
                    std::string cache_salt = "");
+  // Under an id of its own.
+  RequestId submit(Request request);
   void cancel(RequestId id);
   // Waits until the request has finished, or has answered this many tokens.
   Answer wait(RequestId id, size_t tokens = SIZE_MAX);
