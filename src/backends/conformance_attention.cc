@@ -193,6 +193,47 @@ Case attention_case(const Shape& s, int64_t block_size) {
   return c;
 }
 
+// A "row" is a segment: one row, a window, odd ones, none, longer than one split of a kernel.
+constexpr int64_t kSegments[] = {1, 64, 5, 0, 256, 48, 300, 17};
+
+std::vector<int32_t> offsets_of(const RowNumbers& rows) {
+  std::vector<int32_t> offsets = {0};
+  for (const int64_t row : rows) {
+    offsets.push_back(offsets.back() + static_cast<int32_t>(kSegments[row]));
+  }
+  return offsets;
+}
+
+Case segment_case(DType dtype, int64_t heads, int64_t dim) {
+  return {str("segment attention ", name_of(dtype), " ", heads, " heads of ", dim),
+          attention_tolerance(dtype, dim), std::ssize(kSegments),
+          [=](Rig& rig, const RowNumbers& rows) {
+            const std::vector<int32_t> offsets = offsets_of(rows);
+            const auto upload = [&](Input input) {
+              std::vector<float> values;
+              for (const int64_t row : rows) {
+                append(values, tokens_of(input, row, 0, kSegments[row], heads * dim));
+              }
+              return rig.upload({offsets.back(), heads, dim}, dtype, values);
+            };
+            const Tensor out = rig.unwritten({offsets.back(), heads, dim}, dtype);
+            rig.ops().segment_attention({.out = out,
+                                         .q = upload(kQuery),
+                                         .k = upload(kKey),
+                                         .v = upload(kValue),
+                                         .offsets = rig.upload(offsets),
+                                         .scale = 1.0f / std::sqrt(static_cast<float>(dim))});
+            const RowOutputs made = rig.rows(out);
+            RowOutputs result(rows.size());
+            for (size_t i = 0; i < rows.size(); ++i) {
+              for (int32_t r = offsets[i]; r < offsets[i + 1]; ++r) {
+                append(result[i], made[static_cast<size_t>(r)]);
+              }
+            }
+            return result;
+          }};
+}
+
 }  // namespace
 
 void add_attention_cases(std::vector<Case>& cases) {
@@ -209,6 +250,9 @@ void add_attention_cases(std::vector<Case>& cases) {
     cases.push_back(attention_case({dtype, 3, 1, 37, 24, 0, true}, 8));
     cases.push_back(attention_case({dtype, 16, 1, 576, 512, 0, true}, 128));
     cases.push_back(attention_case({dtype, 2, 1, 33, 33, 5, true}, 16));
+    cases.push_back(segment_case(dtype, 1, 16));
+    cases.push_back(segment_case(dtype, 3, 80));
+    cases.push_back(segment_case(dtype, 2, 37));
     for (const int64_t window : {1, 5, 16, 100}) {
       cases.push_back(attention_case({dtype, 4, 2, 24, 24, window}, 16));
     }

@@ -73,6 +73,17 @@ std::vector<float> norm_input(const RowNumbers& rows, int64_t width) {
   return x;
 }
 
+// Far out on both sides, where erf is -1 and 1, and around 0.
+Case gelu_case(DType dtype, int64_t width) {
+  return {str("gelu ", name_of(dtype), " [n, ", width, "]"), rounding_of(dtype), kRows,
+          [=](Rig& rig, const RowNumbers& rows) {
+            const Tensor x =
+                rig.upload({count_of(rows), width}, dtype, random_rows(kX, rows, width, 8.0f));
+            rig.ops().gelu(x);
+            return rig.rows(x);
+          }};
+}
+
 constexpr float kEps = 1e-5f;
 
 // Rounded twice: before the gain and after it.
@@ -228,6 +239,7 @@ void add_row_cases(std::vector<Case>& cases) {
       cases.push_back(add_norm_case(dtype, width, Delta::kApart));
       cases.push_back(add_norm_case(dtype, width, Delta::kIsOut));
       cases.push_back(silu_case(dtype, width));
+      cases.push_back(gelu_case(dtype, width));
     }
     cases.push_back(head_norm_case(dtype, 3, 24));
     cases.push_back(head_norm_case(dtype, 2, 256));

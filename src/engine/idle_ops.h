@@ -18,6 +18,7 @@ class IdleOps final : public Ops {
   void add(Tensor, Tensor) override {}
   void rms_norm(Tensor, Tensor, Tensor, float) override {}
   void silu_mul(Tensor, Tensor) override {}
+  void gelu(Tensor) override {}
   void rope(Tensor, const RotaryTable&, RotaryPairing) override {}
   void gate_rows(Tensor, Tensor) override {}
   void copy_columns(Tensor, Tensor, int64_t) override {}
@@ -25,6 +26,7 @@ class IdleOps final : public Ops {
   void join_columns(Tensor, Tensor) override {}
   void write_kv(KvLayer, Tensor, Tensor, Tensor) override {}
   void paged_attention(const Attention&) override {}
+  void segment_attention(const SegmentAttention&) override {}
   void matmul_experts(const ExpertProduct&) override {}
   void combine_experts(Tensor, Tensor, const Routing&, int64_t, int64_t) override {}
   void matmul_heads(Tensor, Tensor, const Matrix&) override {}

@@ -27,6 +27,7 @@ class RecordingOps final : public Ops {
     ops_.rms_norm(out, x, gain, eps);
   }
   void silu_mul(Tensor out, Tensor gate_up) override { ops_.silu_mul(out, gate_up); }
+  void gelu(Tensor inout) override { ops_.gelu(inout); }
   void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override {
     ops_.rope(heads, table, pairing);
   }
@@ -53,6 +54,7 @@ class RecordingOps final : public Ops {
     ops_.route(routing, scores, rule);
   }
   void paged_attention(const Attention& call) override { ops_.paged_attention(call); }
+  void segment_attention(const SegmentAttention& call) override { ops_.segment_attention(call); }
   void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override {
     ops_.add_rms_norm(out, stream, delta, gain, eps);
     streams.push_back(host(stream));

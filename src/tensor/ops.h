@@ -56,6 +56,14 @@ struct Attention {
   int64_t window = 0;  // a row sees itself and the window - 1 tokens before it; 0: all before it
 };
 
+// Attention without a cache and in both directions: a row sees every row of its segment.
+struct SegmentAttention {
+  Tensor out;      // [rows, heads, dim]
+  Tensor q, k, v;  // [rows, heads, dim]
+  Tensor offsets;  // i32 [segments + 1]: segment i is rows offsets[i] to offsets[i + 1]
+  float scale;     // on q . k
+};
+
 // Rows of each expert with its matrix: out[i, :] = x[source, :] weights[e]^T for offsets[first + e]
 // <= i < offsets[first + e + 1], source = rows[i], or i where `rows` is empty. Other rows of out
 // keep what they had. Experts without rows cost nothing: their weights are not read.
@@ -92,6 +100,9 @@ class Ops {
   // out[:, j] = silu(gate_up[:, j]) * gate_up[:, ffn + j].  gate_up [tokens, 2 ffn], out [tokens,
   // ffn].
   virtual void silu_mul(Tensor out, Tensor gate_up) = 0;
+  // inout = inout * Phi(inout), Phi the cumulative distribution of the normal distribution, by erf
+  // (arXiv:1606.08415, section 2).
+  virtual void gelu(Tensor inout) = 0;
   // inout[i, :] *= sigmoid(gates[i]).  inout [rows, n], gates f32 [rows].
   virtual void gate_rows(Tensor inout, Tensor gates) = 0;
   // In place on the first rotary_dim numbers of each head. heads [tokens, n, head_dim].
@@ -110,6 +121,8 @@ class Ops {
   virtual void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) = 0;
   // Softmax over visible keys, scores and sums in f32.
   virtual void paged_attention(const Attention& call) = 0;
+  // The same over rows that are all here.
+  virtual void segment_attention(const SegmentAttention& call) = 0;
 
   virtual void matmul_experts(const ExpertProduct& call) = 0;
   // out[t, :] = sum of weights[t, c] * y[places[t, c], :] over the choices c of token t, in their

@@ -18,18 +18,30 @@ constexpr int64_t kTilesPerThread = 4;
 // Beyond that the results of single splits would not stay in the cache: fold at once instead.
 constexpr int64_t kMostPartialBytes = int64_t{64} << 20;
 
+// Of segment_attention: rows of a block, and what keys and values may take together.
+constexpr int64_t kSegmentBlock = kKeyGroup;
+constexpr int64_t kSegmentBytes = int64_t{32} << 20;
+
+int64_t blocks_for(int64_t rows) {
+  return (rows + kSegmentBlock - 1) / kSegmentBlock;
+}
+
 // Neighboring tokens of one sequence, for one KV head.
 struct Tile {
   int64_t sequence, kv_head;
   int64_t first_row, tokens;  // rows of q
   int64_t first_position;     // in its sequence
+  int64_t length;             // of its sequence
   int64_t first_split, splits;
   int64_t first_partial;  // where the results of its splits are, in rows of (value_dim + 2) floats
 };
 
+enum class Sight : bool { kBefore, kAll };  // what a row sees of its sequence
+
 // Everything that is the same for all tiles.
 struct Job {
-  explicit Job(const Attention& a, const Kernels& k);
+  // The cache's KV heads serve the query heads [first_head, first_head + query_heads).
+  Job(const Attention& a, const Kernels& k, Sight sight, int64_t first_head, int64_t query_heads);
 
   const Attention& call;
   const Kernels& kernels;
@@ -37,7 +49,8 @@ struct Job {
   const NumberKernels& kv_kernels;
   const KvBlockLayout layout;
   const int64_t value_dim, padded_value_dim;  // padded to kValueAlignment
-  const int64_t heads, group, tile_tokens;
+  const Sight sight;
+  const int64_t heads, first_head, group, tile_tokens;
 
   int64_t rows(const Tile& tile) const { return tile.tokens * group; }
   int64_t most_rows() const { return tile_tokens * group; }
@@ -45,12 +58,12 @@ struct Job {
   // Row `row` of a tile: token first_row + row / group, query head row % group of the group.
   std::byte* row_of(const Tensor& t, const Tile& tile, int64_t row) const {
     const int64_t index =
-        (tile.first_row + row / group) * heads + tile.kv_head * group + row % group;
+        (tile.first_row + row / group) * heads + first_head + tile.kv_head * group + row % group;
     return t.as<std::byte>() + index * t.dim(2) * bytes_of(t.dtype);
   }
 };
 
-Job::Job(const Attention& a, const Kernels& k)
+Job::Job(const Attention& a, const Kernels& k, Sight s, int64_t first, int64_t query_heads)
     : call(a),
       kernels(k),
       q_kernels(k.of[static_cast<size_t>(a.q.dtype)]),
@@ -58,13 +71,20 @@ Job::Job(const Attention& a, const Kernels& k)
       layout(a.cache.shape, a.cache.block_size),
       value_dim(a.out.dim(2)),
       padded_value_dim((value_dim + kValueAlignment - 1) / kValueAlignment * kValueAlignment),
+      sight(s),
       heads(a.q.dim(1)),
-      group(heads / a.cache.shape.kv_heads),
+      first_head(first),
+      group(query_heads / a.cache.shape.kv_heads),
       tile_tokens(std::max<int64_t>(1, kTileRows / group)) {}
 
 // First key that the query at `position` sees.
 int64_t first_visible(const Job& job, int64_t position) {
   return job.call.window > 0 ? std::max<int64_t>(0, position - job.call.window + 1) : 0;
+}
+
+// Behind the last key that the query at `position` sees.
+int64_t behind_visible(const Job& job, const Tile& tile, int64_t position) {
+  return job.sight == Sight::kAll ? tile.length : position + 1;
 }
 
 // Tiles of one sequence, appended. `partials` counts on.
@@ -76,9 +96,10 @@ void cut_sequence(const Job& job, int64_t sequence, int64_t& partials, std::vect
     const int64_t tokens = std::min(job.tile_tokens, behind - row);
     const int64_t position = length - (behind - row);
     const int64_t first = first_visible(job, position) / kSplitKeys;
-    const int64_t splits = (position + tokens - 1) / kSplitKeys + 1 - first;
+    const int64_t last = job.sight == Sight::kAll ? length - 1 : position + tokens - 1;
+    const int64_t splits = last / kSplitKeys + 1 - first;
     for (int64_t h = 0; h < job.call.cache.shape.kv_heads; ++h) {
-      tiles.push_back({sequence, h, row, tokens, position, first, splits, partials});
+      tiles.push_back({sequence, h, row, tokens, position, length, first, splits, partials});
       partials += splits * tokens * job.group;
     }
   }
@@ -161,7 +182,8 @@ void find_visible(const Job& job, const Tile& tile, int64_t split, WorkerScratch
     const int64_t position = tile.first_position + r / job.group;
     const int64_t first = split * kSplitKeys;
     const int64_t begin = std::clamp<int64_t>(first_visible(job, position) - first, 0, kSplitKeys);
-    const int64_t end = std::clamp<int64_t>(position + 1 - first, begin, kSplitKeys);
+    const int64_t end =
+        std::clamp<int64_t>(behind_visible(job, tile, position) - first, begin, kSplitKeys);
     w.begin[r] = static_cast<int32_t>(begin);
     w.end[r] = static_cast<int32_t>(end);
   }
@@ -179,7 +201,7 @@ void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerScratch
                   .kv_head = tile.kv_head,
                   .first = first,
                   .begin = std::max(first, first_visible(job, tile.first_position)),
-                  .end = std::min(first + kSplitKeys, last_position + 1),
+                  .end = std::min(first + kSplitKeys, behind_visible(job, tile, last_position)),
                   .scratch = w.keys});
   job.kv_kernels.attention.attend({.queries = w.queries,
                                    .rows = job.rows(tile),
@@ -297,11 +319,7 @@ void attend_in_splits(const Job& job, const std::vector<Tile>& tiles, ThreadTeam
   });
 }
 
-}  // namespace
-
-void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
-                     AttentionScratch& scratch) {
-  const Job job(call, kernels);
+void attend(const Job& job, ThreadTeam& team, AttentionScratch& scratch) {
   const std::vector<Tile> tiles = cut_into_tiles(job);
   if (tiles.empty()) return;
   scratch.of_worker.resize(static_cast<size_t>(team.size()));
@@ -324,6 +342,95 @@ void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& 
       attend_whole_tile(job, tiles[static_cast<size_t>(count - 1 - i)], w);
     }
   });
+}
+
+// Each segment as a sequence with blocks of its own, in order.
+struct SegmentBlocks {
+  int64_t segments = 0, blocks = 0, table_width = 0;
+};
+
+SegmentBlocks deal_blocks(const SegmentAttention& call, AttentionScratch& scratch) {
+  const auto* offsets = call.offsets.as<int32_t>();
+  SegmentBlocks out = {.segments = call.offsets.count() - 1};
+  scratch.lengths.clear();
+  for (int64_t s = 0; s < out.segments; ++s) {
+    scratch.lengths.push_back(offsets[s + 1] - offsets[s]);
+    out.table_width = std::max(out.table_width, blocks_for(scratch.lengths.back()));
+  }
+  scratch.table.assign(static_cast<size_t>(out.segments * out.table_width), 0);
+  scratch.slots.clear();
+  for (int64_t s = 0; s < out.segments; ++s) {
+    const int64_t length = scratch.lengths[static_cast<size_t>(s)];
+    for (int64_t b = 0; b < blocks_for(length); ++b) {
+      scratch.table[static_cast<size_t>(s * out.table_width + b)] =
+          static_cast<int32_t>(out.blocks + b);
+    }
+    for (int64_t i = 0; i < length; ++i) {
+      scratch.slots.push_back(static_cast<int32_t>(out.blocks * kSegmentBlock + i));
+    }
+    out.blocks += blocks_for(length);
+  }
+  return out;
+}
+
+// Keys and values of as many heads as the cache has, from first_head on.
+void fill_segments(const SegmentAttention& call, const KvLayer& cache, int64_t first_head,
+                   ThreadTeam& team, const AttentionScratch& scratch) {
+  const KvBlockLayout layout(cache.shape, cache.block_size);
+  const int64_t heads = call.k.dim(1), head_bytes = call.k.dim(2) * bytes_of(call.k.dtype);
+  const auto write_row = [&](int64_t row) {
+    const int64_t slot = scratch.slots[static_cast<size_t>(row)];
+    auto* block = rows_of(cache.blocks, slot / kSegmentBlock, 1).as<std::byte>();
+    for (int64_t h = 0; h < cache.shape.kv_heads; ++h) {
+      const int64_t at = (row * heads + first_head + h) * head_bytes;
+      write_token(block + h * layout.head_bytes, layout, slot % kSegmentBlock,
+                  call.k.as<std::byte>() + at, call.v.as<std::byte>() + at);
+    }
+  };
+  team.for_chunks(call.k.dim(0), kSegmentBlock, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) write_row(row);
+  });
+}
+
+}  // namespace
+
+void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
+                     AttentionScratch& scratch) {
+  attend(Job(call, kernels, Sight::kBefore, 0, call.q.dim(1)), team, scratch);
+}
+
+void segment_attention(const SegmentAttention& call, const Kernels& kernels, ThreadTeam& team,
+                       AttentionScratch& scratch) {
+  if (call.q.empty()) return;
+  const SegmentBlocks dealt = deal_blocks(call, scratch);
+  const int64_t heads = call.q.dim(1), dim = call.q.dim(2);
+  const auto shape_of = [&](int64_t n) {
+    return KvShape{.kv_heads = n, .key_dim = dim, .value_dim = dim, .dtype = call.q.dtype};
+  };
+  const auto bytes_of_heads = [&](int64_t n) {
+    return dealt.blocks * KvBlockLayout(shape_of(n), kSegmentBlock).block_bytes;
+  };
+  const int64_t together = std::clamp<int64_t>(kSegmentBytes / bytes_of_heads(1), 1, heads);
+  if (scratch.segments.bytes() < bytes_of_heads(together)) {
+    scratch.segments = reserve_host_memory(bytes_of_heads(together));
+  }
+  const AttentionIndex index = {
+      .block_table =
+          make_view(scratch.table.data(), {dealt.segments, dealt.table_width}, DType::kI32),
+      .query_offsets = call.offsets,
+      .kv_lengths = make_view(scratch.lengths.data(), {dealt.segments}, DType::kI32)};
+  for (int64_t first = 0; first < heads; first += together) {
+    const int64_t n = std::min(together, heads - first);
+    const KvLayer cache = {
+        .blocks = make_view(scratch.segments.data(),
+                            {dealt.blocks, bytes_of_heads(n) / dealt.blocks}, DType::kU8),
+        .shape = shape_of(n),
+        .block_size = kSegmentBlock};
+    fill_segments(call, cache, first, team, scratch);
+    const Attention paged = {
+        .out = call.out, .q = call.q, .cache = cache, .index = index, .scale = call.scale};
+    attend(Job(paged, kernels, Sight::kAll, first, n), team, scratch);
+  }
 }
 
 }  // namespace pagoda::cpu

@@ -12,6 +12,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "base/thread_team.h"
+#include "tensor/buffer.h"
 #include "tensor/ops.h"
 
 namespace pagoda::cpu {
@@ -20,9 +21,16 @@ namespace pagoda::cpu {
 struct AttentionScratch {
   std::vector<std::vector<std::byte>> of_worker;
   std::vector<float> partials;
+  Buffer segments;                             // keys and values of segment_attention
+  std::vector<int32_t> table, slots, lengths;  // likewise
 };
 
 void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
                      AttentionScratch& scratch);
+
+// Puts keys and values of some heads at a time into blocks, as a cache has them, so that a large
+// picture needs kSegmentBytes and not all of its heads; each segment is a sequence.
+void segment_attention(const SegmentAttention& call, const Kernels& kernels, ThreadTeam& team,
+                       AttentionScratch& scratch);
 
 }  // namespace pagoda::cpu

@@ -1,6 +1,8 @@
 #include "backends/cpu/cpu_ops.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
 
 #include "backends/cpu/kv_blocks.h"
@@ -11,6 +13,8 @@ namespace {
 
 // Numbers below which a second thread costs more than it saves (a wake-up is about 1 us).
 constexpr int64_t kNumbersPerChunk = 16 << 10;
+// An erf costs as much as so many of the numbers above.
+constexpr int64_t kGeluCost = 16;
 // Columns of an embedding row that one thread collects from the packed panels.
 constexpr int64_t kGatherColumns = 512;
 
@@ -166,6 +170,24 @@ void CpuOps::silu_mul(Tensor out, Tensor gate_up) {
   });
 }
 
+void CpuOps::gelu(Tensor inout) {
+  const NumberKernels& kernels = kernels_of(inout.dtype);
+  const int64_t size = bytes_of(inout.dtype);
+  for_rows(inout.count(), kGeluCost, [&](int64_t begin, int64_t end) {
+    std::array<float, 256> numbers;
+    for (int64_t i = begin; i < end; i += std::ssize(numbers)) {
+      const int64_t n = std::min<int64_t>(std::ssize(numbers), end - i);
+      std::byte* at = inout.as<std::byte>() + i * size;
+      kernels.widen(numbers.data(), at, n);
+      for (int64_t j = 0; j < n; ++j) {
+        float& x = numbers[static_cast<size_t>(j)];
+        x *= 0.5f * (1.0f + std::erf(x * 0.70710678f));  // 1 / sqrt(2)
+      }
+      kernels.narrow(at, numbers.data(), n);
+    }
+  });
+}
+
 void CpuOps::rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) {
   if (heads.empty()) return;
   const int64_t half = table.cos.dim(1), row = heads.dim(1) * heads.dim(2);
@@ -235,6 +257,13 @@ void CpuOps::paged_attention(const Attention& call) {
                             : call.out.dim(2) == shape.value_dim);
   MUST(call.out.dtype == call.q.dtype && call.out.dim(1) == call.q.dim(1));
   cpu::paged_attention(call, kernels_, team_, attention_scratch_);
+}
+
+void CpuOps::segment_attention(const SegmentAttention& call) {
+  MUST(call.k.count() == call.q.count() && call.v.count() == call.q.count());
+  MUST(call.out.count() == call.q.count() && call.out.dtype == call.q.dtype);
+  MUST(call.k.dtype == call.q.dtype && call.v.dtype == call.q.dtype);
+  cpu::segment_attention(call, kernels_, team_, attention_scratch_);
 }
 
 }  // namespace pagoda::cpu

@@ -68,6 +68,33 @@ std::vector<float> attend(const Attention& call, const Query& query) {
   return out;
 }
 
+// Row `row` of [rows * heads, dim] over the rows of its head in a segment.
+struct Segment {
+  int64_t first, end;
+};
+std::vector<float> attend(const SegmentAttention& call, int64_t row, Segment segment) {
+  const int64_t heads = call.q.dim(1), head = row % heads;
+  const std::vector<float> q = read_row(call.q, row);
+  std::vector<float> scores;
+  for (int64_t t = segment.first; t < segment.end; ++t) {
+    const std::vector<float> k = read_row(call.k, t * heads + head);
+    float sum = 0.0f;
+    for (size_t j = 0; j < k.size(); ++j) sum += q[j] * k[j];
+    scores.push_back(sum * call.scale);
+  }
+  const float highest = *std::max_element(scores.begin(), scores.end());
+  std::vector<float> out(static_cast<size_t>(call.v.dim(2)));
+  float total = 0.0f;
+  for (int64_t t = segment.first; t < segment.end; ++t) {
+    const float p = std::exp(scores[static_cast<size_t>(t - segment.first)] - highest);
+    const std::vector<float> v = read_row(call.v, t * heads + head);
+    for (size_t j = 0; j < out.size(); ++j) out[j] += p * v[j];
+    total += p;
+  }
+  for (float& x : out) x /= total;
+  return out;
+}
+
 }  // namespace
 
 void RefOps::write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) {
@@ -94,6 +121,17 @@ void RefOps::paged_attention(const Attention& call) {
       const int64_t row = i / heads, end = length - (offsets[s + 1] - 1 - row);
       const int64_t first = call.window > 0 ? std::max<int64_t>(0, end - call.window) : 0;
       write_row(call.out, i, attend(call, {s, row, i % heads, first, end}));
+    }
+  }
+}
+
+void RefOps::segment_attention(const SegmentAttention& call) {
+  const int64_t heads = call.q.dim(1);
+  MUST(call.k.dim(1) == heads && call.v.dim(1) == heads && call.out.dim(1) == heads);
+  const auto* offsets = call.offsets.as<int32_t>();
+  for (int64_t s = 0; s + 1 < call.offsets.count(); ++s) {
+    for (int64_t row = offsets[s] * heads; row < offsets[s + 1] * heads; ++row) {
+      write_row(call.out, row, attend(call, row, {offsets[s], offsets[s + 1]}));
     }
   }
 }

@@ -93,6 +93,14 @@ void RefOps::silu_mul(Tensor out, Tensor gate_up) {
   }
 }
 
+void RefOps::gelu(Tensor inout) {
+  for (int64_t i = 0; i < inout.count(); ++i) {
+    const float x = load(inout.dtype, inout.data, i);
+    const float phi = 0.5f * (1.0f + std::erf(x * 0.70710678f));  // 1 / sqrt(2)
+    store(inout.dtype, inout.data, i, x * phi);
+  }
+}
+
 void RefOps::gate_rows(Tensor inout, Tensor gates) {
   MUST(gates.dtype == DType::kF32 && gates.count() == inout.dim(0));
   for (int64_t i = 0; i < inout.dim(0); ++i) {

@@ -14,6 +14,7 @@ class RefOps final : public Ops {
   void add(Tensor inout, Tensor x) override;
   void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override;
   void silu_mul(Tensor out, Tensor gate_up) override;
+  void gelu(Tensor inout) override;
   void gate_rows(Tensor inout, Tensor gates) override;
   void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override;
   void copy_columns(Tensor out, Tensor x, int64_t first) override;
@@ -21,6 +22,7 @@ class RefOps final : public Ops {
   void join_columns(Tensor out, Tensor parts) override;
   void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) override;
   void paged_attention(const Attention& call) override;
+  void segment_attention(const SegmentAttention& call) override;
   void matmul_experts(const ExpertProduct& call) override;
   void combine_experts(Tensor out, Tensor y, const Routing& routing, int64_t first,
                        int64_t count) override;
