@@ -123,6 +123,8 @@ TEST_CASE("a step must hold a token of every sequence, and whole prompts where t
         }).starts_with("max_num_batched_tokens (2048) is smaller than max_model_len (4096)."));
 }
 
+constexpr int64_t kMergedPatch = int64_t{28} * 28;  // pixels
+
 ModelFacts facts_with_pictures() {
   ModelFacts sees = facts;
   sees.image_token = TokenId(5);
@@ -136,7 +138,7 @@ EngineConfig config_with_pictures(int64_t min_pixels, int64_t max_pixels) {
 }
 
 TEST_CASE("pictures are planned for as large as they may be and the context has room for") {
-  const EngineConfig config = config_with_pictures(3136, 28 * 28 * 5000);
+  const EngineConfig config = config_with_pictures(3136, 5000 * kMergedPatch);
   CHECK(picture_limits(config, facts_with_pictures(), 100'000).max_tokens == 5000);
   CHECK(picture_limits(config, facts_with_pictures(), 100'000).cache_rows == 5000);
   CHECK(picture_limits(config, facts_with_pictures(), 1000).max_tokens == 999);
@@ -158,7 +160,7 @@ TEST_CASE("no picture is resized to more than is planned for") {
         for (int64_t width = 1; width < 9000; width += 1 + width / 9) {
           if (width > 200 * height || height > 200 * width) continue;
           const PixelSize size = resized_size(width, height, patches);
-          most = std::max(most, size.width * size.height / (28 * 28));
+          most = std::max(most, size.width * size.height / kMergedPatch);
         }
       }
       CHECK(most <= picture_limits(config, facts_with_pictures(), 100'000).max_tokens);
@@ -167,7 +169,7 @@ TEST_CASE("no picture is resized to more than is planned for") {
 }
 
 TEST_CASE("a picture that may not be cut must fit into a step") {
-  EngineConfig config = config_with_pictures(3136, 28 * 28 * 3000);
+  EngineConfig config = config_with_pictures(3136, 3000 * kMergedPatch);
   config.scheduler.chunked_pictures = false;
   CHECK(error_of([&] { check_lengths(config, facts_with_pictures()); }) ==
         "Chunked MM input disabled but max_tokens_per_mm_item (3000) is larger than "

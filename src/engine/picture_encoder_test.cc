@@ -124,8 +124,9 @@ struct EncoderFixture {
 // Of a merged patch at (row, column) of `columns` patches: two columns of the stream, three stages.
 float sum_of_group(int64_t row, int64_t column, int64_t columns) {
   const int64_t first = row * 2 * columns + column * 2;
+  constexpr int64_t kAdded = int64_t{4} * 2 * 3;  // one by each stage
   return static_cast<float>(2 * (first + first + 1 + first + columns + first + columns + 1) +
-                            4 * 2 * 3);
+                            kAdded);
 }
 
 TEST_CASE("the rows of a picture lie where the plan says, in the order of its tokens") {
@@ -150,11 +151,12 @@ TEST_CASE("stages may be spread over steps, and an abandoned picture leaves noth
 }
 
 TEST_CASE("a picture as large as was planned for fits, in whatever shape") {
+  constexpr int64_t kStream = int64_t{6} * 4 * 2;
   EncoderFixture f;
   f.run(f.store.keep(make_picture(numbered_patches(2, 12))), {0, 3}, {0, 1, 2, 3, 4, 5});
   f.run(f.store.keep(make_picture(numbered_patches(12, 2))), {0, 3}, {6, 7, 8, 9, 10, 11});
   CHECK(f.row_values({0, 11}) == std::vector<float>{sum_of_group(0, 0, 12), sum_of_group(5, 0, 2)});
-  CHECK(f.memory.kept_bytes == (6 * 4 * 2 + 20 * kHidden) * 4);
+  CHECK(f.memory.kept_bytes == (kStream + 20 * kHidden) * 4);
 }
 
 TEST_CASE("the costs of a picture are those of its stages") {

@@ -13,9 +13,8 @@ PictureNeeds needs_of(std::span<Sequence* const> running) {
   int64_t place = 0;
   for (const Sequence* sequence : running) {
     for (const PromptPicture& picture : sequence->pictures()) {
-      if (picture.end() > sequence->num_computed()) {
-        needs.try_emplace(picture.picture->hash, place++);
-      }
+      if (picture.end() <= sequence->num_computed()) continue;
+      needs.try_emplace(picture.picture->hash, place++);
     }
   }
   return needs;

@@ -136,7 +136,9 @@ TEST_CASE("two requests that show a picture at the same time share its encoding"
 TEST_CASE("several small pictures are encoded in one step") {
   Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 80}};
   Request request = f.request(30, {.max_tokens = 1});
-  for (uint8_t i = 0; i < 3; ++i) Fixture::show(request, f.picture(1, 4, i), 8 * i);
+  Fixture::show(request, f.picture(1, 4, 1), 0);
+  Fixture::show(request, f.picture(1, 4, 2), 8);
+  Fixture::show(request, f.picture(1, 4, 3), 16);
   f.submit(std::move(request));
   const StepPlan plan = f.step();
   CHECK(plan.encodings.size() == 3);
@@ -310,7 +312,9 @@ TEST_CASE("where prompts are computed whole, all pictures are made ready first")
             .max_model_len = 40,
             .picture_rows = 40};
   Request request = f.request(35, {.max_tokens = 1});
-  for (uint8_t i = 0; i < 3; ++i) Fixture::show(request, f.picture(2, 5, i), 11 * i);
+  Fixture::show(request, f.picture(2, 5, 1), 0);
+  Fixture::show(request, f.picture(2, 5, 2), 11);
+  Fixture::show(request, f.picture(2, 5, 3), 22);
   f.submit(std::move(request));
   int64_t stages = 0;
   StepPlan plan = f.step();
