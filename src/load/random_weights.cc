@@ -86,7 +86,9 @@ class RandomWeights final : public WeightSource {
                                             is_gain ? 0.0f : kBiasSize);
     }
     // Uniform in [-a, a] has the variance a^2 / 3.
-    const float size = std::sqrt(3.0f / static_cast<float>(shape.back()));
+    int64_t columns = 1;
+    for (const int64_t dimension : shape.subspan(1)) columns *= dimension;
+    const float size = std::sqrt(3.0f / static_cast<float>(columns));
     return std::make_unique<RandomTensor>(key, encoding_, 0.0f, size);
   }
   std::vector<std::string> names() const override { return {}; }

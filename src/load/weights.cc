@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -39,6 +41,11 @@ MatrixSpec spec_of(const BandReader& reader, DType dtype) {
           .count = reader.count(),
           .encoding = reader.encoding(),
           .dtype = dtype};
+}
+
+// Numbers of a row: all dimensions but the first lie side by side.
+int64_t row_size(std::initializer_list<int64_t> shape) {
+  return std::accumulate(shape.begin() + 1, shape.end(), int64_t{1}, std::multiplies<>());
 }
 
 // How what is read becomes matrices.
@@ -204,9 +211,9 @@ bool Weights::has(std::string_view tensor) const {
 
 const Matrix& Weights::matrix(std::initializer_list<int64_t> shape, const Part& rows,
                               const Part& columns) const {
-  MUST(shape.size() == 2);
+  MUST(shape.size() >= 2);
   const std::string name = str(scope_, ".weight");
-  const int64_t file_rows = *shape.begin(), file_columns = *(shape.begin() + 1);
+  const int64_t file_rows = *shape.begin(), file_columns = row_size(shape);
   Runs row_runs = runs_of(rows, file_rows), column_runs = runs_of(columns, file_columns);
   const std::string key = str(name, " ", row_runs.text(), " x ", column_runs.text());
   WeightStore::State& state = *store_->state_;

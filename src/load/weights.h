@@ -30,7 +30,8 @@ class Weights {
   Weights operator/(std::string_view child) const;
 
   // <scope>.weight [shape], this rank's part of it, as this rank's device keeps it. The same name
-  // and parts give the same Matrix, so a tied embedding is kept once.
+  // and parts give the same Matrix, so a tied embedding is kept once. Of more than two dimensions,
+  // as a convolution has them, all but the first make a row.
   const Matrix& matrix(std::initializer_list<int64_t> shape, const Part& rows,
                        const Part& columns) const;
 

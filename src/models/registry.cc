@@ -14,9 +14,12 @@
 namespace pagoda {
 namespace {
 
+enum class Pictures : bool { kNone, kSeen };
+
 struct Entry {
   std::string_view architecture;
   std::unique_ptr<Model> (*make)(const HfConfig&, const Weights&, int64_t max_positions);
+  Pictures pictures = Pictures::kNone;
 };
 constexpr Entry kModels[] = {
     {"DeepseekV2ForCausalLM", &make_deepseek_v2},
@@ -24,6 +27,7 @@ constexpr Entry kModels[] = {
     {"LlamaForCausalLM", &make_llama},
     {"MistralForCausalLM", &make_mistral},
     {"Qwen2ForCausalLM", &make_qwen2},
+    {"Qwen2_5_VLForConditionalGeneration", &make_qwen2_5_vl, Pictures::kSeen},
     {"Qwen2MoeForCausalLM", &make_qwen2_moe},
     {"Qwen3ForCausalLM", &make_qwen3},
     {"Qwen3MoeForCausalLM", &make_qwen3_moe},
@@ -87,6 +91,13 @@ std::vector<int64_t> sizes_of(const HfConfig& config, std::initializer_list<cons
   return sizes;
 }
 
+std::optional<TokenId> image_token_of(const HfConfig& config) {
+  const int64_t id = config.integer("image_token_id"), vocab = size_of(config, "vocab_size");
+  if (id >= 0 && id < vocab) return TokenId(static_cast<int32_t>(id));
+  throw Error(ErrorKind::kConfig, str(config.origin(), ": image_token_id ", id,
+                                      " is no token of a vocabulary of ", vocab, "; correct it"));
+}
+
 }  // namespace
 
 ModelFacts facts_of(const HfConfig& config) {
@@ -98,7 +109,9 @@ ModelFacts facts_of(const HfConfig& config) {
           .attention_heads = size_of(config, "num_attention_heads"),
           .kv_heads = config.has("kv_lora_rank") ? 0 : kv_heads_of(config),
           .ffn = sizes_of(config, {"intermediate_size", "shared_expert_intermediate_size"}),
-          .expert_ffn = sizes_of(config, {"moe_intermediate_size"})};
+          .expert_ffn = sizes_of(config, {"moe_intermediate_size"}),
+          .position_axes = config.section("rope_scaling").has("mrope_section") ? 3 : 1,
+          .image_token = entry.pictures == Pictures::kSeen ? image_token_of(config) : std::nullopt};
 }
 
 std::unique_ptr<Model> make_model(const HfConfig& config, const Weights& weights,

@@ -70,6 +70,7 @@ TEST_CASE("an architecture that is not known is refused with those that are") {
                        "config.json: architecture \"GPT2LMHeadModel\" is not supported; supported "
                        "are DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, LlamaForCausalLM, "
                        "MistralForCausalLM, Qwen2ForCausalLM, "
+                       "Qwen2_5_VLForConditionalGeneration, "
                        "Qwen2MoeForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM",
                        Error);
 }
@@ -80,6 +81,18 @@ TEST_CASE("a quantized checkpoint is refused before any weight is read") {
       "config.json: quantization_config \"gptq\" is not supported; use a checkpoint in bfloat16, "
       "float16 or float32",
       Error);
+}
+
+TEST_CASE("a model that sees pictures says which token stands for them") {
+  const ModelFacts facts =
+      facts_with(R"(,"image_token_id":262,"rope_scaling":{"type":"mrope","mrope_section":[1,1,2]})",
+                 "Qwen2_5_VLForConditionalGeneration");
+  CHECK(facts.image_token == TokenId(262));
+  CHECK(facts.position_axes == 3);
+  CHECK(!facts_with(R"(,"image_token_id":262)", "LlamaForCausalLM").image_token);
+  CHECK_THROWS_WITH_AS(
+      facts_with(R"(,"image_token_id":288)", "Qwen2_5_VLForConditionalGeneration"),
+      "config.json: image_token_id 288 is no token of a vocabulary of 288; correct it", Error);
 }
 
 }  // namespace pagoda

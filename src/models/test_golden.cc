@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "load/safetensors.h"
+#include "models/preprocessor.h"
+#include "vision/image.h"
 
 namespace pagoda {
 namespace {
@@ -48,6 +50,25 @@ bool is_ours(const std::filesystem::path& folder) {
   }
 }
 
+// The pictures of a prompt, whose tokens stand there already.
+std::vector<GoldenPicture> pictures_of(const json::object& prompt, const Golden& golden,
+                                       const std::filesystem::path& folder) {
+  std::vector<GoldenPicture> pictures;
+  const json::value* names = prompt.if_contains("images");
+  if (names == nullptr) return pictures;
+  const std::vector<int32_t> ids = ids_of(prompt.at("ids"));
+  const int32_t image_token = facts_of(golden.config).image_token.value().value();
+  auto from = ids.begin();
+  for (const json::value& name : names->as_array()) {
+    const MappedFile file(folder / "images" / (std::string(name.as_string()) + ".png"));
+    const Image resized = resized_for_patches(decode_image(file.bytes()), golden.patches);
+    from = std::find(from, ids.end(), image_token);
+    pictures.push_back({resized, from - ids.begin()});
+    from += grid_of(resized, golden.patches).tokens(golden.patches.merge_size);
+  }
+  return pictures;
+}
+
 }  // namespace
 
 Golden read_golden(const std::filesystem::path& folder) {
@@ -56,9 +77,11 @@ Golden read_golden(const std::filesystem::path& folder) {
   Golden golden{.name = folder.filename().string(),
                 .config = HfConfig::load(folder, {}),
                 .prompts = {},
+                .patches = {},
                 .bf16_max = bf16.at("max").to_number<double>(),
                 .bf16_rms = bf16.at("rms").to_number<double>(),
                 .tensors = read_tensors(folder / "expected.tensors")};
+  if (facts_of(golden.config).image_token) golden.patches = load_patch_config(folder);
   for (const json::value& prompt : expected.at("prompts").as_array()) {
     // "static": rotary frequencies that do not depend on the length of the request, where the
     // reference's own do.
@@ -67,6 +90,7 @@ Golden read_golden(const std::filesystem::path& folder) {
     golden.prompts.push_back(
         {.ids = ids_of(prompt.at("ids")),
          .greedy = ids_of(prompt.at(is_static ? "greedy_static" : "greedy")),
+         .pictures = pictures_of(prompt.as_object(), golden, folder),
          .logits = golden.tensors.at(logits + std::to_string(golden.prompts.size())),
          .is_bf16_comparable = prompt.at("bf16_comparable").as_bool(),
          .bf16_safe_steps = is_static ? 0 : prompt.at("bf16_safe_steps").to_number<int64_t>()});
@@ -98,11 +122,35 @@ Difference difference(const std::vector<float>& got, const std::vector<float>& e
 
 namespace {
 
+TestPicture encoded(const GoldenPicture& picture, const Golden& golden, TestRunner& runner) {
+  const PatchGrid grid = grid_of(picture.resized, golden.patches);
+  const int64_t merge = golden.patches.merge_size;
+  return {.first = picture.first,
+          .rows = grid.h / merge,
+          .columns = grid.w / merge,
+          .embeddings = runner.encode(picture.resized, golden.patches, {})};
+}
+
+}  // namespace
+
+TestSequence sequence_of(const Golden& golden, size_t prompt, TestRunner& runner) {
+  TestSequence sequence = {.tokens = golden.prompts[prompt].ids};
+  for (const GoldenPicture& picture : golden.prompts[prompt].pictures) {
+    sequence.pictures.push_back(encoded(picture, golden, runner));
+  }
+  return sequence;
+}
+
+namespace {
+
 // The prompts of a golden folder on their way through the cache.
 class GoldenTraffic {
  public:
-  GoldenTraffic(const Golden& golden, uint64_t seed) : golden_(golden), seed_(seed) {
-    for (const GoldenPrompt& p : golden.prompts) sequences_.push_back({.tokens = p.ids});
+  GoldenTraffic(const Golden& golden, TestRunner& runner, uint64_t seed)
+      : golden_(golden), seed_(seed) {
+    for (size_t i = 0; i < golden.prompts.size(); ++i) {
+      sequences_.push_back(sequence_of(golden, i, runner));
+    }
     run_.logits.resize(golden.prompts.size());
     run_.greedy.resize(golden.prompts.size());
   }
@@ -157,7 +205,7 @@ class GoldenTraffic {
 }  // namespace
 
 GoldenRun run_golden(const Golden& golden, TestRunner& runner, uint64_t seed) {
-  GoldenTraffic traffic(golden, seed);
+  GoldenTraffic traffic(golden, runner, seed);
   while (!traffic.is_done()) {
     std::vector<size_t> which;
     const std::vector<Portion> portions = traffic.draw(which);

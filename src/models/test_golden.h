@@ -14,8 +14,14 @@
 
 namespace pagoda {
 
+struct GoldenPicture {
+  Image resized;
+  int64_t first;  // of its tokens in the prompt
+};
+
 struct GoldenPrompt {
   std::vector<int32_t> ids, greedy;
+  std::vector<GoldenPicture> pictures;
   std::vector<float> logits;  // [ids, vocab]
   bool is_bf16_comparable;    // false: 16 bits send tokens to other experts
   int64_t bf16_safe_steps;    // greedy tokens that 16 bits cannot change
@@ -25,6 +31,7 @@ struct Golden {
   std::string name;
   HfConfig config;
   std::vector<GoldenPrompt> prompts;
+  PatchConfig patches;                                // of models that see pictures
   double bf16_max, bf16_rms;                          // tolerance of 16-bit arithmetic
   std::map<std::string, std::vector<float>> tensors;  // of expected.tensors
 };
@@ -38,6 +45,9 @@ struct Difference {
   double max, rms;
 };
 Difference difference(const std::vector<float>& got, const std::vector<float>& expected);
+
+// A prompt with its pictures, encoded.
+TestSequence sequence_of(const Golden& golden, size_t prompt, TestRunner& runner);
 
 // What one rank makes of the prompts: all go through the cache together, in portions drawn from
 // `seed`, then each continues greedily.

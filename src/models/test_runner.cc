@@ -1,9 +1,11 @@
 #include "models/test_runner.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "base/must.h"
+#include "nn/rotary_positions.h"
 
 namespace pagoda {
 namespace {
@@ -20,6 +22,7 @@ TestRunner::TestRunner(const HfConfig& config, const WeightSource& source, const
       communicator_(*rank.communicator),
       ops_(options.ops != nullptr ? *options.ops : device_.ops()),
       vocab_(facts_of(config).vocab),
+      position_axes_(facts_of(config).position_axes),
       store_(source, device_,
              {.dtype = options.dtype,
               .rank = communicator_.rank(),
@@ -66,14 +69,72 @@ void TestRunner::make_room(TestSequence& sequence, int64_t tokens) {
   }
 }
 
-std::vector<float> TestRunner::step(const std::vector<Portion>& portions) {
-  std::vector<int32_t> tokens, positions, slots, offsets = {0}, lengths;
+Tensor TestRunner::numbers(Workspace& memory, const std::vector<float>& values, int64_t columns) {
+  const DType dtype = memory.activations();
+  const Tensor t = memory.make({static_cast<int64_t>(values.size()) / columns, columns});
+  if (dtype == DType::kF32) {
+    device_.copy_in(t, values.data());
+    return t;
+  }
+  std::vector<uint16_t> rounded;
+  for (const float x : values) {
+    rounded.push_back(dtype == DType::kBF16 ? std::bit_cast<uint16_t>(from_float<BFloat16>(x))
+                                            : std::bit_cast<uint16_t>(from_float<Float16>(x)));
+  }
+  device_.copy_in(t, rounded.data());
+  return t;
+}
+
+std::vector<float> TestRunner::host(Tensor t) {
+  device_.synchronize();
+  std::vector<float> values(static_cast<size_t>(t.count()));
+  if (t.dtype == DType::kF32) {
+    device_.copy_out(values.data(), t);
+    return values;
+  }
+  std::vector<uint16_t> bits(values.size());
+  device_.copy_out(bits.data(), t);
+  for (size_t i = 0; i < bits.size(); ++i) {
+    values[i] = t.dtype == DType::kBF16 ? to_float(std::bit_cast<BFloat16>(bits[i]))
+                                        : to_float(std::bit_cast<Float16>(bits[i]));
+  }
+  return values;
+}
+
+// Rows of pictures for the tokens of a portion, whose first token is row `first_row` of the batch.
+void TestRunner::give_pictures(const Portion& portion, int32_t first_row,
+                               std::vector<float>& values, std::vector<int32_t>& rows) const {
+  const int64_t begin = portion.sequence->computed, end = begin + portion.tokens;
+  for (const TestPicture& picture : portion.sequence->pictures) {
+    const int64_t count = picture.rows * picture.columns;
+    const int64_t hidden = static_cast<int64_t>(picture.embeddings.size()) / count;
+    const int64_t first = std::max(begin, picture.first);
+    const int64_t last = std::min(end, picture.first + count);
+    for (int64_t i = first; i < last; ++i) {
+      const float* row = picture.embeddings.data() + (i - picture.first) * hidden;
+      values.insert(values.end(), row, row + hidden);
+      rows.push_back(first_row + static_cast<int32_t>(i - begin));
+    }
+  }
+}
+
+Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
+  std::vector<int32_t> tokens, slots, offsets = {0}, lengths, given_rows;
+  std::vector<std::vector<int32_t>> positions(static_cast<size_t>(position_axes_));
+  std::vector<float> given;
   for (const Portion& p : portions) {
     make_room(*p.sequence, p.tokens);
+    give_pictures(p, static_cast<int32_t>(tokens.size()), given, given_rows);
+    RotaryPositions places;
+    for (const TestPicture& t : p.sequence->pictures) {
+      places.add_picture(t.first, t.rows, t.columns);
+    }
     for (int64_t i = p.sequence->computed; i < p.sequence->computed + p.tokens; ++i) {
       const int32_t block = p.sequence->blocks[static_cast<size_t>(i / kBlockSize)];
       tokens.push_back(p.sequence->tokens[static_cast<size_t>(i)]);
-      positions.push_back(static_cast<int32_t>(i));
+      for (size_t axis = 0; axis < positions.size(); ++axis) {
+        positions[axis].push_back(places.at(i)[axis]);
+      }
       slots.push_back(static_cast<int32_t>(block * kBlockSize + i % kBlockSize));
     }
     p.sequence->computed += p.tokens;
@@ -86,32 +147,76 @@ std::vector<float> TestRunner::step(const std::vector<Portion>& portions) {
     const std::vector<int32_t>& blocks = portions[i].sequence->blocks;
     std::copy(blocks.begin(), blocks.end(), table.begin() + static_cast<int64_t>(i) * blocks_);
   }
-  std::vector<int32_t> rows(tokens.size());
+  std::vector<int32_t> rows(tokens.size()), all_positions;
   std::iota(rows.begin(), rows.end(), 0);
-
-  inputs_.reset();
-  scratch_.reset();
+  for (const auto& axis : positions) {
+    all_positions.insert(all_positions.end(), axis.begin(), axis.end());
+  }
   const auto count = static_cast<int64_t>(tokens.size());
   const auto sequences = static_cast<int64_t>(portions.size());
-  const Batch batch = {.tokens = input(tokens),
-                       .positions = reshaped(input(positions), {1, count}),
-                       .slots = input(slots),
-                       .output_rows = input(rows),
-                       .given = {},
-                       .given_rows = {},
-                       .attention = {.block_table = reshaped(input(table), {sequences, blocks_}),
-                                     .query_offsets = input(offsets),
-                                     .kv_lengths = input(lengths)}};
+  const int64_t given_count = static_cast<int64_t>(given_rows.size());
+  return {
+      .tokens = input(tokens),
+      .positions = reshaped(input(all_positions), {position_axes_, count}),
+      .slots = input(slots),
+      .output_rows = input(rows),
+      .given = given.empty() ? Tensor{} : numbers(inputs_, given, std::ssize(given) / given_count),
+      .given_rows = given.empty() ? Tensor{} : input(given_rows),
+      .attention = {.block_table = reshaped(input(table), {sequences, blocks_}),
+                    .query_offsets = input(offsets),
+                    .kv_lengths = input(lengths)}};
+}
+
+std::vector<float> TestRunner::step(const std::vector<Portion>& portions) {
+  inputs_.reset();
+  scratch_.reset();
+  const Batch batch = batch_of(portions);
   Step step = {.ops = ops_,
                .tensor_parallel = communicator_,
                .scratch = scratch_,
                .batch = batch,
                .kv = kv_};
-  const Tensor logits = model_->forward(step);
-  device_.synchronize();
-  std::vector<float> host(static_cast<size_t>(logits.count()));
-  device_.copy_out(host.data(), logits);
-  return host;
+  return host(model_->forward(step));
+}
+
+std::vector<float> TestRunner::encode(const Image& resized, const PatchConfig& config,
+                                      const std::vector<int64_t>& cuts, const SeeStream& after) {
+  const ImageEncoder& encoder = *model_->image_encoder();
+  inputs_.reset();
+  scratch_.reset();
+  const PatchGrid grid = grid_of(resized, config);
+  const PatchLayout layout = encoder.layout(grid);
+  std::vector<float> pixels;
+  for (const int32_t group : layout.groups) append_merged_patch(pixels, resized, config, group);
+  std::vector<int32_t> places = layout.rows;
+  places.insert(places.end(), layout.columns.begin(), layout.columns.end());
+  const PatchBatch picture = {.patches = numbers(inputs_, pixels, patch_numbers(config)),
+                              .positions = reshaped(input(places), {2, grid.patches()}),
+                              .windows = input(layout.windows),
+                              .whole = input({0, static_cast<int32_t>(grid.patches())})};
+  const Tensor stream = inputs_.make({grid.patches(), encoder.width()});
+  const Batch batch = {};
+  Step step = {.ops = ops_,
+               .tensor_parallel = communicator_,
+               .scratch = scratch_,
+               .batch = batch,
+               .kv = kv_};
+  int64_t first = 0;
+  for (size_t i = 0; i <= cuts.size(); ++i) {
+    const int64_t last = i < cuts.size() ? cuts[i] : encoder.stages();
+    encoder.run(step, picture, stream, {first, last});
+    if (after) after(host(stream));
+    first = last;
+  }
+  const Tensor rows = encoder.finish(step, stream);
+  const std::vector<float> made = host(rows);
+  std::vector<float> out(made.size());
+  const int64_t hidden = rows.dim(1);
+  for (size_t i = 0; i < layout.groups.size(); ++i) {
+    std::copy_n(made.begin() + static_cast<int64_t>(i) * hidden, hidden,
+                out.begin() + layout.groups[i] * hidden);
+  }
+  return out;
 }
 
 std::vector<std::vector<int32_t>> TestRunner::continue_greedily(

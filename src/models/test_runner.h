@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "models/model.h"
 #include "tensor/communicator.h"
 #include "tensor/device.h"
+#include "vision/patches.h"
 
 namespace pagoda {
 
@@ -22,10 +24,17 @@ struct TestRank {
   std::unique_ptr<Communicator> communicator;
 };
 
+// A picture in a sequence, as the encoder made it: rows * columns tokens from `first` on.
+struct TestPicture {
+  int64_t first, rows, columns;
+  std::vector<float> embeddings;  // [rows * columns, hidden]
+};
+
 struct TestSequence {
   std::vector<int32_t> tokens;
-  int64_t computed = 0;              // tokens whose keys and values are in the cache
-  std::vector<int32_t> blocks = {};  // grown by the runner
+  int64_t computed = 0;                    // tokens whose keys and values are in the cache
+  std::vector<int32_t> blocks = {};        // grown by the runner
+  std::vector<TestPicture> pictures = {};  // in order
 };
 
 struct Portion {
@@ -49,6 +58,14 @@ class TestRunner {
   std::vector<float> step(const std::vector<Portion>& portions);
   int64_t vocab() const { return vocab_; }
 
+  // What the encoder hands to the decoder for a picture, [merged patches, hidden] row by row of the
+  // picture. `cuts`: stages at which it is interrupted. `after` is called with the stream [patches,
+  // width] after every piece.
+  using SeeStream = std::function<void(const std::vector<float>& stream)>;
+  std::vector<float> encode(const Image& resized, const PatchConfig& config,
+                            const std::vector<int64_t>& cuts, const SeeStream& after = {});
+  const ImageEncoder* image_encoder() const { return model_->image_encoder(); }
+
   // What follows each prompt if every token is the most likely one: `counts[i]` tokens of prompt i.
   // Prompts run together, in one step, and so do their continuations.
   std::vector<std::vector<int32_t>> continue_greedily(
@@ -57,12 +74,18 @@ class TestRunner {
  private:
   void make_cache(const KvGeometry& geometry, const TestRunnerOptions& options);
   Tensor input(const std::vector<int32_t>& values);  // i32 on the device
+  // Rounded to the activations' dtype.
+  Tensor numbers(Workspace& memory, const std::vector<float>& values, int64_t columns);
+  std::vector<float> host(Tensor t);  // of the activations' dtype, or f32
+  Batch batch_of(const std::vector<Portion>& portions);
+  void give_pictures(const Portion& portion, int32_t first_row, std::vector<float>& values,
+                     std::vector<int32_t>& rows) const;
   void make_room(TestSequence& sequence, int64_t tokens);
 
   Device& device_;
   Communicator& communicator_;
   Ops& ops_;
-  int64_t vocab_;
+  int64_t vocab_, position_axes_;
   WeightStore store_;
   std::unique_ptr<Model> model_;
   std::vector<Buffer> cache_;  // one a layer

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -117,11 +118,9 @@ struct Scaling {
   std::string_view rope_type;
   RotaryFrequencies (*frequencies)(const RotarySpec&);
 };
-constexpr Scaling kScalings[] = {{"default", &unscaled},
-                                 {"linear", &linear},
-                                 {"dynamic", &dynamic},
-                                 {"llama3", &llama3},
-                                 {"yarn", &yarn}};
+constexpr Scaling kScalings[] = {
+    {"default", &unscaled}, {"mrope", &unscaled},  // as files of Qwen2-VL call it
+    {"linear", &linear},    {"dynamic", &dynamic}, {"llama3", &llama3}, {"yarn", &yarn}};
 
 }  // namespace
 
@@ -147,30 +146,66 @@ double yarn_score_factor(const HfConfig& scaling) {
   return mscale * mscale;
 }
 
+AngleTable angle_table(const RotaryFrequencies& f, int64_t max_positions, int64_t first,
+                       int64_t count) {
+  AngleTable table;
+  table.cos.reserve(static_cast<size_t>(max_positions * count));
+  table.sin.reserve(static_cast<size_t>(max_positions * count));
+  for (int64_t position = 0; position < max_positions; ++position) {
+    for (int64_t i = first; i < first + count; ++i) {
+      const double angle = static_cast<double>(position) * f.radians[static_cast<size_t>(i)];
+      table.cos.push_back(static_cast<float>(std::cos(angle) * f.amplitude));
+      table.sin.push_back(static_cast<float>(std::sin(angle) * f.amplitude));
+    }
+  }
+  return table;
+}
+
 Rotary::Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions) {
   const RotaryFrequencies f = rotary_frequencies(spec);
   const auto half = static_cast<int64_t>(f.radians.size());
-  std::vector<float> cos, sin;
-  cos.reserve(static_cast<size_t>(max_positions * half));
-  sin.reserve(static_cast<size_t>(max_positions * half));
-  for (int64_t position = 0; position < max_positions; ++position) {
-    for (const double radians : f.radians) {
-      const double angle = static_cast<double>(position) * radians;
-      cos.push_back(static_cast<float>(std::cos(angle) * f.amplitude));
-      sin.push_back(static_cast<float>(std::sin(angle) * f.amplitude));
-    }
+  std::vector<int64_t> sections = spec.scaling.integers_or_empty("mrope_section");
+  if (sections.empty()) sections = {half};
+  const int64_t sum = std::accumulate(sections.begin(), sections.end(), int64_t{0});
+  if (sum != half || *std::min_element(sections.begin(), sections.end()) < 1) {
+    throw Error(ErrorKind::kConfig,
+                str(spec.scaling.origin(), ": mrope_section adds up to ", sum,
+                    ", expected parts of the ", half, " frequencies of a head; correct it"));
   }
-  cos_ = w.constant({max_positions, half}, cos.data());
-  sin_ = w.constant({max_positions, half}, sin.data());
+  int64_t first = 0;
+  for (const int64_t count : sections) {
+    const AngleTable table = angle_table(f, max_positions, first, count);
+    axes_.push_back({w.constant({max_positions, count}, table.cos.data()),
+                     w.constant({max_positions, count}, table.sin.data())});
+    first += count;
+  }
 }
 
 RotaryTable Rotary::operator()(Step& step) const {
-  const int64_t tokens = step.batch.tokens.dim(0), half = cos_.dim(1);
-  const Tensor positions = reshaped(step.batch.positions, {tokens});
+  const int64_t tokens = step.batch.tokens.dim(0);
+  int64_t half = 0;
+  for (const Axis& axis : axes_) half += axis.cos.dim(1);
   const RotaryTable table = {.cos = step.scratch.make({tokens, half}, DType::kF32),
                              .sin = step.scratch.make({tokens, half}, DType::kF32)};
-  step.ops.gather_rows(table.cos, cos_, positions);
-  step.ops.gather_rows(table.sin, sin_, positions);
+  const auto positions = [&](size_t axis) {
+    return reshaped(rows_of(step.batch.positions, static_cast<int64_t>(axis), 1), {tokens});
+  };
+  if (axes_.size() == 1) {
+    step.ops.gather_rows(table.cos, axes_[0].cos, positions(0));
+    step.ops.gather_rows(table.sin, axes_[0].sin, positions(0));
+    return table;
+  }
+  const ScratchScope scope(step.scratch);
+  int64_t first = 0;
+  for (size_t i = 0; i < axes_.size(); ++i) {
+    const int64_t count = axes_[i].cos.dim(1);
+    const Tensor angles = step.scratch.make({tokens, count}, DType::kF32);
+    step.ops.gather_rows(angles, axes_[i].cos, positions(i));
+    step.ops.paste_columns(table.cos, angles, first);
+    step.ops.gather_rows(angles, axes_[i].sin, positions(i));
+    step.ops.paste_columns(table.sin, angles, first);
+    first += count;
+  }
   return table;
 }
 

@@ -39,15 +39,30 @@ std::string rope_type_of(const HfConfig& scaling);
 // mscale_all_dim makes of the factor (DeepSeek-V2, modeling_deepseek.py); 1 without that key.
 double yarn_score_factor(const HfConfig& scaling);
 
+// With mrope_section (M-RoPE, arXiv:2409.12191, section 2.1) the frequencies are dealt over the
+// axes of a position, the first ones to time, then to rows, then to columns.
 class Rotary {
  public:
+  // Throws kConfig where the sections are not as many as there are frequencies.
   Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions);
 
   // The rows of this step's positions.
   RotaryTable operator()(Step& step) const;
 
  private:
-  Tensor cos_, sin_;  // f32 [max_positions, dim / 2]
+  // Neighboring frequencies that go by one axis: f32 [max_positions, frequencies of it].
+  struct Axis {
+    Tensor cos, sin;
+  };
+  std::vector<Axis> axes_;
 };
+
+// Cosines and sines of position * frequency for positions below max_positions, times the amplitude,
+// for frequencies [first, first + count).
+struct AngleTable {
+  std::vector<float> cos, sin;  // [max_positions, count]
+};
+AngleTable angle_table(const RotaryFrequencies& f, int64_t max_positions, int64_t first,
+                       int64_t count);
 
 }  // namespace pagoda

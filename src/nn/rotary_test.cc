@@ -65,8 +65,13 @@ TEST_CASE("yarn's amplitude follows its factor, an explicit one, or the two msca
 TEST_CASE("a rotary scaling that is not known is refused with those that are") {
   CHECK_THROWS_WITH_AS(radians_of(R"({"rope_type":"longrope","factor":4.0})"),
                        "config.json: rope_scaling: rope_type \"longrope\" is not supported; "
-                       "supported are default, linear, dynamic, llama3, yarn",
+                       "supported are default, mrope, linear, dynamic, llama3, yarn",
                        Error);
+}
+
+TEST_CASE("frequencies keep their value whatever axis they go by") {
+  CHECK(are_near(radians_of(R"({"type":"mrope","mrope_section":[1,1,2]})"),
+                 {1.0, 0.1, 0.01, 0.001}));
 }
 
 }  // namespace pagoda

@@ -1,0 +1,156 @@
+#include "models/window_encoder.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "models/hf_keys.h"
+
+namespace pagoda {
+namespace {
+
+constexpr double kMergerEps = 1e-6;  // transformers v4.51, Qwen2_5_VLPatchMerger
+
+[[noreturn]] void refuse(const HfConfig& vision, const std::string& what) {
+  throw Error(ErrorKind::kConfig, str(vision.origin(), ": ", what));
+}
+
+// Merged patches [first, first + side) of both axes, those that the picture has.
+struct Window {
+  int64_t row, column, side;
+};
+
+void append_group(PatchLayout& out, int64_t row, int64_t column, int64_t merge) {
+  for (int64_t i = 0; i < merge * merge; ++i) {
+    out.rows.push_back(static_cast<int32_t>(row * merge + i / merge));
+    out.columns.push_back(static_cast<int32_t>(column * merge + i % merge));
+  }
+}
+
+void append_window(PatchLayout& out, const Window& window, const PatchGrid& grid, int64_t merge) {
+  const int64_t rows = grid.h / merge, columns = grid.w / merge;
+  const int64_t last_row = std::min(rows, window.row + window.side);
+  const int64_t last_column = std::min(columns, window.column + window.side);
+  for (int64_t row = window.row; row < last_row; ++row) {
+    for (int64_t column = window.column; column < last_column; ++column) {
+      out.groups.push_back(static_cast<int32_t>(row * columns + column));
+      append_group(out, row, column, merge);
+    }
+  }
+  out.windows.push_back(static_cast<int32_t>(out.rows.size()));
+}
+
+}  // namespace
+
+WindowEncoderConfig window_encoder_config(const HfConfig& vision) {
+  require_silu(vision);
+  const int64_t patch = size_of(vision, "patch_size"),
+                merge = size_of(vision, "spatial_merge_size");
+  const int64_t window_pixels = size_of(vision, "window_size");
+  WindowEncoderConfig c = {
+      .block = {.hidden = size_of(vision, "hidden_size"),
+                .heads = size_of(vision, "num_heads"),
+                .ffn = size_of(vision, "intermediate_size")},
+      .channels = size_or(vision, "in_chans", 3),
+      .frames = size_or(vision, "temporal_patch_size", 2),
+      .patch = patch,
+      .merge_size = merge,
+      .window = window_pixels / merge / patch,
+      .sees_all = std::vector<bool>(static_cast<size_t>(size_of(vision, "depth")), false),
+      .out = size_of(vision, "out_hidden_size"),
+      .multiplies_of_token = 1.0};
+  if (c.block.hidden % c.block.heads != 0 || c.block.head_dim() % 4 != 0) {
+    refuse(vision, str("hidden_size ", c.block.hidden, " over num_heads ", c.block.heads,
+                       " makes no heads whose size is a multiple of 4; correct one of them"));
+  }
+  if (c.window < 1) {
+    refuse(vision, str("window_size ", window_pixels, " is smaller than a merged patch of ",
+                       patch * merge, " pixels; correct it"));
+  }
+  for (const int64_t block : vision.integers_or_empty("fullatt_block_indexes")) {
+    if (block < 0 || block >= std::ssize(c.sees_all)) {
+      refuse(vision, str("fullatt_block_indexes has ", block, ", expected 0 to ",
+                         std::ssize(c.sees_all) - 1, " (depth - 1); correct it"));
+    }
+    c.sees_all[static_cast<size_t>(block)] = true;
+  }
+  return c;
+}
+
+WindowEncoder::WindowEncoder(const Weights& w, const WindowEncoderConfig& config)
+    : config_(config),
+      patch_embedding_((w / "patch_embed" / "proj")
+                           .matrix({config.block.hidden, config.channels, config.frames,
+                                    config.patch, config.patch},
+                                   w.whole(config.block.hidden), w.whole(config.patch_numbers()))),
+      rotary_(w, config.block.head_dim()),
+      merger_norm_(w / "merger" / "ln_q", config.block.hidden, kMergerEps),
+      merger_in_((w / "merger" / "mlp" / "0")
+                     .matrix({merged_numbers(), merged_numbers()}, w.share(merged_numbers()),
+                             w.whole(merged_numbers()))),
+      merger_in_bias_(
+          (w / "merger" / "mlp" / "0").bias(merged_numbers(), w.share(merged_numbers()))),
+      merger_out_(w / "merger" / "mlp" / "2", config.out, merged_numbers(),
+                  w.share(merged_numbers()), Bias::kPresent) {
+  for (size_t i = 0; i < config.sees_all.size(); ++i) {
+    blocks_.emplace_back(w / "blocks" / std::to_string(i), config.block);
+  }
+}
+
+// Windows row by row of the picture; those at its right and lower edge are what is left.
+PatchLayout WindowEncoder::layout(const PatchGrid& grid) const {
+  const int64_t merge = config_.merge_size;
+  PatchLayout out = {.groups = {}, .rows = {}, .columns = {}, .windows = {0}};
+  for (int64_t row = 0; row < grid.h / merge; row += config_.window) {
+    for (int64_t column = 0; column < grid.w / merge; column += config_.window) {
+      append_window(out, {row, column, config_.window}, grid, merge);
+    }
+  }
+  return out;
+}
+
+double WindowEncoder::work(const PatchGrid& grid, int64_t stage) const {
+  const auto patches = static_cast<double>(grid.patches());
+  const auto hidden = static_cast<double>(config_.block.hidden);
+  const auto merged = static_cast<double>(merged_numbers());
+  const auto window_side = static_cast<double>(config_.window * config_.merge_size);
+  const double seen = config_.sees_all[static_cast<size_t>(stage)]
+                          ? patches
+                          : std::min(patches, window_side * window_side);
+  double a_patch =
+      hidden * (4.0 * hidden + 3.0 * static_cast<double>(config_.block.ffn)) + 2.0 * seen * hidden;
+  if (stage == 0) a_patch += hidden * static_cast<double>(config_.patch_numbers());
+  if (stage + 1 == stages()) {
+    a_patch += hidden * (merged + static_cast<double>(config_.out));  // of a merged patch, shared
+  }
+  return patches * a_patch / config_.multiplies_of_token;
+}
+
+void WindowEncoder::run(Step& step, const PatchBatch& picture, Tensor stream,
+                        StageRange stages) const {
+  const ScratchScope scope(step.scratch);
+  if (stages.first == 0) step.ops.matmul(stream, picture.patches, patch_embedding_, {});
+  const RotaryTable rotary = rotary_(step, picture.positions);
+  Residual r{.stream = stream, .pending = {}};
+  for (int64_t i = stages.first; i < stages.last; ++i) {
+    const bool all = config_.sees_all[static_cast<size_t>(i)];
+    blocks_[static_cast<size_t>(i)](step, r, rotary, all ? picture.whole : picture.windows);
+  }
+  if (r.pending.rank != 0) step.ops.add(stream, r.pending);
+}
+
+Tensor WindowEncoder::finish(Step& step, Tensor stream) const {
+  const int64_t groups = stream.dim(0) / (config_.merge_size * config_.merge_size);
+  const Tensor out = step.scratch.make({groups, config_.out});
+  const ScratchScope scope(step.scratch);
+  Residual r{.stream = stream, .pending = {}};
+  const Tensor merged = reshaped(merger_norm_(step, r), {groups, merged_numbers()});
+  const Tensor inner = step.scratch.make({groups, merger_in_.spec().out});
+  step.ops.matmul(inner, merged, merger_in_, merger_in_bias_);
+  step.ops.gelu(inner);
+  merger_out_(step, out, inner);
+  return out;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,60 @@
+// The vision tower of Qwen2.5-VL: blocks whose attention stays within square windows of the
+// picture, a few that see all of it, and a merger that makes one row of 2 x 2 patches. Follows
+// transformers v4.51, models/qwen2_5_vl/modeling_qwen2_5_vl.py.
+//
+// Thread rule: as ImageEncoder.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "load/hf_config.h"
+#include "load/weights.h"
+#include "models/image_encoder.h"
+#include "nn/vision_block.h"
+
+namespace pagoda {
+
+struct WindowEncoderConfig {
+  VisionShape block;
+  int64_t channels, frames, patch;  // of a patch: [channels, frames, patch, patch] numbers
+  int64_t merge_size;               // patches of a merged patch, along each side
+  int64_t window;                   // merged patches of a window, along each side
+  std::vector<bool> sees_all;       // one a block: attention over the whole picture
+  int64_t out;                      // numbers of a finished row
+  double multiplies_of_token;       // of the decoder
+
+  int64_t patch_numbers() const { return channels * frames * patch * patch; }
+};
+
+// vision_config of config.json. Throws kConfig for what this tower is not.
+WindowEncoderConfig window_encoder_config(const HfConfig& vision);
+
+class WindowEncoder final : public ImageEncoder {
+ public:
+  WindowEncoder(const Weights& w, const WindowEncoderConfig& config);
+
+  PatchLayout layout(const PatchGrid& grid) const override;
+  int64_t stages() const override { return static_cast<int64_t>(blocks_.size()); }
+  int64_t width() const override { return config_.block.hidden; }
+  int64_t merge_size() const override { return config_.merge_size; }
+  double work(const PatchGrid& grid, int64_t stage) const override;
+  void run(Step& step, const PatchBatch& picture, Tensor stream, StageRange stages) const override;
+  Tensor finish(Step& step, Tensor stream) const override;
+
+ private:
+  int64_t merged_numbers() const {
+    return config_.block.hidden * config_.merge_size * config_.merge_size;
+  }
+
+  const WindowEncoderConfig config_;
+  const Matrix& patch_embedding_;
+  PatchRotary rotary_;
+  std::vector<VisionBlock> blocks_;
+  RmsNorm merger_norm_;
+  const Matrix& merger_in_;  // rows dealt over the ranks
+  Tensor merger_in_bias_;
+  RowParallelLinear merger_out_;
+};
+
+}  // namespace pagoda

@@ -1,0 +1,104 @@
+#include "nn/vision_block.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/rotary.h"
+
+namespace pagoda {
+namespace {
+
+constexpr double kNormEps = 1e-6;       // transformers v4.51, Qwen2_5_VLVisionBlock
+constexpr double kRotaryTheta = 10000;  // likewise, Qwen2_5_VisionRotaryEmbedding
+
+// Rows of the MLP at a time: its inner numbers would else be most of a large picture's memory.
+constexpr int64_t kMlpRows = 4096;
+
+}  // namespace
+
+VisionAttention::Projection VisionAttention::projection(const Weights& w, const VisionShape& shape,
+                                                        int64_t third) {
+  Part part = w.share(shape.heads, shape.head_dim());
+  for (int64_t& head : part.units) head += third * shape.heads;
+  return {w.matrix({3 * shape.hidden, shape.hidden}, part, w.whole(shape.hidden)),
+          w.bias(3 * shape.hidden, part)};
+}
+
+VisionAttention::VisionAttention(const Weights& w, const VisionShape& shape)
+    : heads_(w.share(shape.heads).size()),
+      head_dim_(shape.head_dim()),
+      q_(projection(w / "qkv", shape, 0)),
+      k_(projection(w / "qkv", shape, 1)),
+      v_(projection(w / "qkv", shape, 2)),
+      output_(w / "proj", shape.hidden, shape.hidden, w.share(shape.heads, shape.head_dim()),
+              Bias::kPresent) {}
+
+Tensor VisionAttention::heads_of(Step& step, const Projection& p, Tensor x) const {
+  const Tensor out = step.scratch.make({x.dim(0), heads_ * head_dim_});
+  step.ops.matmul(out, x, p.weight, p.bias);
+  return reshaped(out, {x.dim(0), heads_, head_dim_});
+}
+
+Tensor VisionAttention::operator()(Step& step, Tensor x, const RotaryTable& rotary,
+                                   Tensor segments) const {
+  const ScratchScope scope(step.scratch);
+  const Tensor q = heads_of(step, q_, x), k = heads_of(step, k_, x), v = heads_of(step, v_, x);
+  step.ops.rope(q, rotary, RotaryPairing::kHalves);
+  step.ops.rope(k, rotary, RotaryPairing::kHalves);
+  const Tensor seen = step.scratch.make({x.dim(0), heads_, head_dim_});
+  step.ops.segment_attention(
+      {.out = seen,
+       .q = q,
+       .k = k,
+       .v = v,
+       .offsets = segments,
+       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim_)))});
+  output_(step, x, reshaped(seen, {x.dim(0), heads_ * head_dim_}));
+  return x;
+}
+
+VisionBlock::VisionBlock(const Weights& w, const VisionShape& shape)
+    : attention_norm_(w / "norm1", shape.hidden, kNormEps),
+      attention_(w / "attn", shape),
+      mlp_norm_(w / "norm2", shape.hidden, kNormEps),
+      mlp_(w / "mlp", shape.hidden, shape.ffn, Bias::kPresent) {}
+
+void VisionBlock::operator()(Step& step, Residual& r, const RotaryTable& rotary,
+                             Tensor segments) const {
+  r.add(attention_(step, attention_norm_(step, r), rotary, segments));
+  const Tensor x = mlp_norm_(step, r);
+  for (int64_t first = 0; first < x.dim(0); first += kMlpRows) {
+    mlp_(step, rows_of(x, first, std::min(kMlpRows, x.dim(0) - first)));
+  }
+  r.add(x);
+}
+
+PatchRotary::PatchRotary(const Weights& w, int64_t head_dim) {
+  RotaryFrequencies f;
+  const int64_t count = head_dim / 4;
+  for (int64_t i = 0; i < count; ++i) {
+    f.radians.push_back(
+        std::pow(kRotaryTheta, -static_cast<double>(i) / static_cast<double>(count)));
+  }
+  const AngleTable table = angle_table(f, kMaxSide, 0, count);
+  cos_ = w.constant({kMaxSide, count}, table.cos.data());
+  sin_ = w.constant({kMaxSide, count}, table.sin.data());
+}
+
+RotaryTable PatchRotary::operator()(Step& step, Tensor positions) const {
+  const int64_t patches = positions.dim(1), count = cos_.dim(1);
+  const RotaryTable table = {.cos = step.scratch.make({patches, 2 * count}, DType::kF32),
+                             .sin = step.scratch.make({patches, 2 * count}, DType::kF32)};
+  const ScratchScope scope(step.scratch);
+  const Tensor angles = step.scratch.make({patches, count}, DType::kF32);
+  for (int64_t axis = 0; axis < 2; ++axis) {
+    const Tensor places = reshaped(rows_of(positions, axis, 1), {patches});
+    step.ops.gather_rows(angles, cos_, places);
+    step.ops.paste_columns(table.cos, angles, axis * count);
+    step.ops.gather_rows(angles, sin_, places);
+    step.ops.paste_columns(table.sin, angles, axis * count);
+  }
+  return table;
+}
+
+}  // namespace pagoda

@@ -1,0 +1,71 @@
+// A layer of a vision tower: attention in both directions within segments of patches, then a gated
+// MLP, each behind an RMS norm (Qwen2.5-VL, arXiv:2502.13923, section 2.1.1). Heads and the ffn
+// dimension are dealt over the ranks.
+//
+// Thread rule: immutable after construction; called on the thread of its rank.
+#pragma once
+
+#include <cstdint>
+
+#include "nn/gated_mlp.h"
+#include "nn/norm.h"
+
+namespace pagoda {
+
+struct VisionShape {
+  int64_t hidden, heads, ffn;
+  int64_t head_dim() const { return hidden / heads; }
+};
+
+class VisionAttention {
+ public:
+  VisionAttention(const Weights& w, const VisionShape& shape);
+
+  // x [patches, hidden] -> [patches, hidden], in the memory of x. segments i32 [segments + 1].
+  Tensor operator()(Step& step, Tensor x, const RotaryTable& rotary, Tensor segments) const;
+
+ private:
+  // Queries, keys or values: a third of the rows of <w>.qkv, of the heads of this rank.
+  struct Projection {
+    const Matrix& weight;
+    Tensor bias;
+  };
+  static Projection projection(const Weights& w, const VisionShape& shape, int64_t third);
+  Tensor heads_of(Step& step, const Projection& projection, Tensor x) const;
+
+  int64_t heads_;  // of this rank, the padding included
+  int64_t head_dim_;
+  Projection q_, k_, v_;
+  RowParallelLinear output_;
+};
+
+class VisionBlock {
+ public:
+  VisionBlock(const Weights& w, const VisionShape& shape);
+
+  void operator()(Step& step, Residual& r, const RotaryTable& rotary, Tensor segments) const;
+
+ private:
+  RmsNorm attention_norm_;
+  VisionAttention attention_;
+  RmsNorm mlp_norm_;
+  GatedMlp mlp_;
+};
+
+// Rotary over two axes: half of the frequencies go by a patch's row, half by its column.
+class PatchRotary {
+ public:
+  PatchRotary(const Weights& w, int64_t head_dim);
+
+  // positions i32 [2, patches]: rows, columns, below kMaxSide.
+  RotaryTable operator()(Step& step, Tensor positions) const;
+
+  // Sides of a picture, in patches: no picture whose tokens fit a context is longer, as one side is
+  // at most 200 times the other.
+  static constexpr int64_t kMaxSide = 16384;
+
+ private:
+  Tensor cos_, sin_;  // f32 [kMaxSide, head_dim / 4]
+};
+
+}  // namespace pagoda
