@@ -2,4 +2,5 @@
 // BOOST_BEAST_SEPARATE_COMPILATION, which keeps the files that include them quick to compile.
 
 #include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/src.hpp>

@@ -10,12 +10,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <functional>
 #include <utility>
 
+#include "api/client_stream.h"
 #include "api/error_body.h"
 #include "api/request_log.h"
 #include "base/log.h"
@@ -36,6 +36,7 @@ constexpr size_t kPieceBytes = 64 << 10;  // written with one deadline
 // instead of a reset.
 constexpr std::chrono::seconds kLinger{2};
 constexpr size_t kMaxDropped = 8 << 20;
+constexpr std::byte kTlsHandshake{0x16};  // the first byte of every TLS connection (RFC 8446, 5.1)
 
 std::string peer_name(const asio::ip::tcp::socket& socket) {
   error_code failed;
@@ -124,7 +125,10 @@ class Connection : public EventListener, public Closable {
     closing_ = parts_.thread.is_closing();
     try {
       bool goes_on = !closing_;
+      if (goes_on && parts_.tls != nullptr) goes_on = co_await begin_tls();
+      is_open_ = goes_on;
       while (goes_on) goes_on = co_await serve_one();
+      if (stream_.is_encrypted()) co_await end_tls();
     } catch (const std::exception& e) {
       LOG_ERROR("{}: the connection failed: {}", peer_, e.what());
     }
@@ -152,7 +156,7 @@ class Connection : public EventListener, public Closable {
   // Closable.
   void close(bool at_once) override {
     closing_ = true;
-    if (at_once || !busy_) hang_up();
+    if (at_once || !is_open_) hang_up();
     wake_.cancel();
   }
 
@@ -161,7 +165,6 @@ class Connection : public EventListener, public Closable {
   asio::awaitable<bool> serve_one() {
     const bool has_bytes = co_await wait_for_bytes();
     if (!has_bytes) co_return false;
-    busy_ = true;
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(config_.limits.max_header_bytes));
     parser.body_limit(config_.limits.max_body_bytes);
@@ -173,8 +176,60 @@ class Connection : public EventListener, public Closable {
     const HttpRequest request = request_of(parser);
     const InFlight in_flight(parts_.service);
     const bool alive = co_await answer(request);
-    busy_ = false;
     co_return alive&& keep_alive_ && !closing_;
+  }
+
+  // --- TLS.
+
+  // Whether requests can come. All of it has one time limit.
+  asio::awaitable<bool> begin_tls() {
+    error_code failed;
+    stream_.expires_after(config_.limits.tls_handshake_timeout);
+    const asio::mutable_buffer first = in_.prepare(kReadBytes);
+    const size_t received =
+        co_await stream_.async_read_some(first, asio::redirect_error(asio::use_awaitable, failed));
+    if (failed) co_return false;
+    in_.commit(received);
+    if (*static_cast<const std::byte*>(in_.cdata().data()) != kTlsHandshake) {
+      co_await refuse_plain();
+      co_return false;
+    }
+    const TlsContextHandle context = parts_.tls->current();
+    const size_t used = co_await stream_.async_handshake(
+        context, in_, asio::redirect_error(asio::use_awaitable, failed));
+    in_.consume(used);
+    if (!failed) co_return true;
+    if (config_.log.access) LOG_INFO("{} - TLS handshake failed: {}", peer_, failed.message());
+    // The client shall read why, if TLS has told it.
+    co_await linger();
+    co_return false;
+  }
+
+  // A client that speaks plain HTTP can read an answer.
+  asio::awaitable<void> refuse_plain() {
+    keep_alive_ = false;
+    const HttpReply reply = text_reply(400, "This port speaks HTTPS: ask for https://");
+    const std::string text = head_of(reply, {.keep_alive = false, .chunked = false}) + reply.body;
+    const bool sent = co_await write(text);
+    if (sent) co_await linger();
+  }
+
+  // A client that does not hear the end from TLS must take an answer for cut off.
+  asio::awaitable<void> end_tls() {
+    if (!is_open_ || has_told_end_ || aborted_ || peer_gone_) co_return;
+    has_told_end_ = true;
+    bool is_done = false;
+    const auto deadline = SteadyClock::now() + kLinger;
+    stream_.expires_never();
+    stream_.async_shutdown([this, &is_done](error_code) {
+      is_done = true;
+      wake_.cancel();
+    });
+    while (!is_done && !aborted_ && SteadyClock::now() < deadline) {
+      co_await wait(deadline - SteadyClock::now());
+    }
+    if (!is_done) hang_up();  // which ends it
+    while (!is_done) co_await wait(SteadyClock::duration::max());
   }
 
   // --- Reading.
@@ -284,6 +339,7 @@ class Connection : public EventListener, public Closable {
   // Reads what still comes and drops it, so that the kernel does not reset the connection before
   // the client has read the answer.
   asio::awaitable<void> linger() {
+    if (stream_.is_encrypted()) co_await end_tls();
     error_code failed;
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, failed);
     stream_.expires_after(kLinger);
@@ -291,8 +347,8 @@ class Connection : public EventListener, public Closable {
     size_t total = 0;
     while (!failed && total < kMaxDropped) {
       const asio::mutable_buffer target = asio::buffer(dropped);
-      total += co_await stream_.async_read_some(target,
-                                                asio::redirect_error(asio::use_awaitable, failed));
+      total += co_await stream_.tcp().async_read_some(
+          target, asio::redirect_error(asio::use_awaitable, failed));
     }
   }
 
@@ -505,15 +561,16 @@ class Connection : public EventListener, public Closable {
   const ConnectionParts parts_;
   const ServerConfig& config_;
   const std::string peer_;
-  beast::tcp_stream stream_;
+  ClientStream stream_;
   beast::flat_buffer in_;    // received, not yet part of a request
   asio::steady_timer wake_;  // cancelled whenever there is something to look at
   Generation* generation_ = nullptr;
   bool reading_ = false;  // the read of watch() runs
   bool peer_gone_ = false;
   bool aborted_ = false;
-  bool closing_ = false;  // after this request, or at once if there is none
-  bool busy_ = false;
+  bool closing_ = false;       // after this request, or at once if there is none
+  bool is_open_ = false;       // requests can come: what TLS needs before them is done
+  bool has_told_end_ = false;  // through TLS
   bool keep_alive_ = false;
   bool http_1_0_ = false;
 };

@@ -1,4 +1,4 @@
-// Serves one HTTP/1.1 connection until it ends.
+// Serves one HTTP/1.1 connection, plain or through TLS, until it ends.
 //
 // Thread rule: created and run on its I/O thread.
 #pragma once
@@ -9,6 +9,7 @@
 
 #include "api/io_thread.h"
 #include "api/service.h"
+#include "api/tls_context.h"
 
 namespace pagoda {
 
@@ -25,6 +26,7 @@ struct ConnectionParts {
   IoThread& thread;
   EventRouter& router;
   boost::asio::thread_pool& workers;  // prepares what would hold up the I/O thread
+  const TlsContext* tls = nullptr;    // none: plain HTTP
 };
 
 boost::asio::awaitable<void> serve_connection(boost::asio::ip::tcp::socket socket,

@@ -14,11 +14,13 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "api/connection.h"
 #include "api/io_thread.h"
 #include "api/service.h"
+#include "api/tls_context.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -128,6 +130,7 @@ struct Server::State {
     for (int i = 0; i < std::max(1, config.listen.io_threads); ++i) {
       threads.push_back(std::make_unique<IoThread>());
     }
+    if (config.tls.is_on()) tls.emplace(config.tls);
     acceptor.emplace(threads[0]->context());
     error_code failed;
     for (const tcp::endpoint& endpoint : endpoints_of(config.listen, threads[0]->context())) {
@@ -146,6 +149,7 @@ struct Server::State {
 
   const ServerConfig config;
   Service service;
+  std::optional<TlsContext> tls;
   asio::thread_pool workers;
   std::vector<std::unique_ptr<IoThread>> threads;
   EventHub hub;
@@ -185,7 +189,7 @@ void Server::State::begin(tcp::socket socket, IoThread& thread) {
 
 asio::awaitable<void> Server::State::serve(tcp::socket socket, IoThread& thread) {
   ++num_connections;
-  const ConnectionParts parts = {service, thread, hub, workers};
+  const ConnectionParts parts = {service, thread, hub, workers, tls ? &*tls : nullptr};
   co_await serve_connection(std::move(socket), parts);
   --num_connections;
 }
@@ -211,6 +215,10 @@ void Server::start() {
   state_->started = true;
   asio::co_spawn(state_->threads[0]->context(), state_->accept_all(), asio::detached);
   for (const auto& thread : state_->threads) thread->start();
+}
+
+void Server::reload_tls() {
+  if (state_->tls) state_->tls->reload();
 }
 
 EventSink& Server::sink() {

@@ -7,8 +7,8 @@
 //   server.attach(parts);               // now requests are served
 //   engine.run();                       // events come through the sink
 //
-// Thread rule: all of these calls on one thread (main), but sink() is for the engine's, and
-// drain() and stop() may be called from any while engine.run() runs.
+// Thread rule: all of these calls on one thread (main), but sink() is for the engine's,
+// reload_tls() for any, and drain() and stop() may be called from any while engine.run() runs.
 // Invariant: nothing a client sends stops the server.
 #pragma once
 
@@ -62,7 +62,7 @@ struct ServiceParts {
 
 class Server {
  public:
-  // Binds. Throws kConfig naming host, port and the reason.
+  // Binds. Throws kConfig naming host, port and the reason, or what is wrong with a file of TLS.
   explicit Server(const ServerConfig& config);
   ~Server();
   Server(const Server&) = delete;
@@ -72,6 +72,9 @@ class Server {
 
   // Starts the I/O threads. /version answers, everything else gets 503 until attach().
   void start();
+  // Reads key and certificate again, for the connections to come. Throws kConfig where they are
+  // wrong, and goes on with those it has. Nothing happens where there is no TLS.
+  void reload_tls();
   // Where the engine reports to.
   EventSink& sink();
   // From now on requests are served. Throws kConfig where the parts do not fit the configuration

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "api/tls_config.h"
+
 namespace pagoda {
 
 // Where to listen, and how much of the machine to use for it.
@@ -21,11 +23,12 @@ struct ListenConfig {
 // What a client may cost.
 struct HttpLimits {
   size_t max_header_bytes = 64 << 10;
-  size_t max_body_bytes = 64 << 20;         // beyond: 413
-  size_t max_held_body_bytes = 1 << 30;     // of all requests together; beyond: 503
-  size_t max_unsent_bytes = 16 << 20;       // a stream whose client does not read is given up here
-  size_t max_connections = 16384;           // beyond: closed at once
-  std::chrono::seconds keep_alive{5};       // VLLM_HTTP_TIMEOUT_KEEP_ALIVE: idle between requests
+  size_t max_body_bytes = 64 << 20;      // beyond: 413
+  size_t max_held_body_bytes = 1 << 30;  // of all requests together; beyond: 503
+  size_t max_unsent_bytes = 16 << 20;    // a stream whose client does not read is given up here
+  size_t max_connections = 16384;        // beyond: closed at once
+  std::chrono::seconds keep_alive{5};    // VLLM_HTTP_TIMEOUT_KEEP_ALIVE: idle between requests
+  std::chrono::seconds tls_handshake_timeout{10};  // from the connection to the end of it
   std::chrono::seconds header_timeout{30};  // from the first byte of a request to its last header
   std::chrono::seconds body_timeout{60};    // without a byte of the body
   std::chrono::seconds write_timeout{60};   // without a byte taken by the client
@@ -78,6 +81,7 @@ struct PictureConfig {
 
 struct ServerConfig {
   ListenConfig listen;
+  TlsConfig tls;
   HttpLimits limits;
   AccessConfig access;
   RequestLogConfig log;
