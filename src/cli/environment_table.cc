@@ -15,7 +15,7 @@ namespace {
 constexpr auto kWorks = Standing::kWorks;
 constexpr auto kNotYet = Standing::kNotYet;
 
-constexpr std::string_view kNoImages = "Images are not possible yet";
+constexpr std::string_view kOnlyImages = "Videos and audio are not possible";
 constexpr std::string_view kNothingSent = "Nothing about its use is ever sent anywhere";
 constexpr std::string_view kNoProcesses = "Ranks are threads of one process";
 constexpr std::string_view kOneHost = "Several hosts are not possible yet";
@@ -28,6 +28,9 @@ constexpr std::string_view kNoLora =
 bool is_true(const std::string& value) {
   return value == "1" || value == "true" || value == "True" || value == "TRUE";
 }
+
+constexpr int64_t kDay = 24 * 60 * 60;
+constexpr int64_t kMostGib = int64_t{1} << 30;
 
 int64_t whole_number(std::string_view name, const std::string& value) {
   int64_t number = 0;
@@ -68,6 +71,22 @@ void apply_log_level(Settings& s, const std::string& value) {
 void apply_kv_space(Settings& s, const std::string& value) {
   const int64_t gib = whole_number("VLLM_CPU_KVCACHE_SPACE", value);
   if (gib > 0) s.engine.cache.space_bytes = gib << 30;
+}
+
+int64_t positive_number(std::string_view name, const std::string& value) {
+  const int64_t number = whole_number(name, value);
+  if (number > 0) return number;
+  throw Error(ErrorKind::kConfig, str(name, ": 0 leaves nothing; write 1 or more"));
+}
+
+void apply_image_timeout(Settings& s, const std::string& value) {
+  s.server.pictures.fetch_timeout =
+      std::chrono::seconds(std::min(positive_number("VLLM_IMAGE_FETCH_TIMEOUT", value), kDay));
+}
+
+void apply_picture_memory(Settings& s, const std::string& value) {
+  const int64_t gib = std::min(positive_number("VLLM_MM_INPUT_CACHE_GIB", value), kMostGib);
+  s.server.pictures.max_kept_bytes = gib << 30;
 }
 
 void apply_omp_threads(Settings& s, const std::string& value) {
@@ -211,17 +230,23 @@ constexpr VariableRow kRows[] = {
      .note = "Tool calls are parsed without regular expressions here"},
     {.name = "VLLM_IMAGE_FETCH_TIMEOUT",
      .default_value = "5",
-     .help = "seconds",
-     .note = kNoImages},
+     .help = "seconds that fetching an image of a request may take",
+     .standing = kWorks,
+     .apply = apply_image_timeout},
     {.name = "VLLM_VIDEO_FETCH_TIMEOUT",
      .default_value = "30",
      .help = "seconds",
-     .note = kNoImages},
+     .note = kOnlyImages},
     {.name = "VLLM_AUDIO_FETCH_TIMEOUT",
      .default_value = "10",
      .help = "seconds",
-     .note = kNoImages},
-    {.name = "VLLM_MM_INPUT_CACHE_GIB", .default_value = "4", .help = "GiB", .note = kNoImages},
+     .note = kOnlyImages},
+    {.name = "VLLM_MM_INPUT_CACHE_GIB",
+     .default_value = "4",
+     .help = "GiB that the images of all requests may take before they are encoded; beyond, "
+             "requests with images get status 429",
+     .standing = kWorks,
+     .apply = apply_picture_memory},
     {.name = "VLLM_XGRAMMAR_CACHE_MB",
      .default_value = "512",
      .help = "cache of compiled grammars",

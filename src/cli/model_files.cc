@@ -10,6 +10,7 @@
 #include "cli/hub_commands.h"
 #include "hub/obtain.h"
 #include "load/choose_dtype.h"
+#include "models/preprocessor.h"
 
 namespace pagoda {
 namespace {
@@ -48,6 +49,45 @@ bool has_weights(const fs::path& folder) {
 
 }  // namespace
 
+namespace {
+
+void require_folder(const std::string& path) {
+  if (path.empty()) return;
+  std::error_code failed;
+  const fs::file_status status = fs::status(path, failed);
+  if (fs::is_directory(status)) return;
+  throw Error(ErrorKind::kConfig,
+              str("Invalid `--allowed-local-media-path`: The path ", path,
+                  fs::exists(status) ? " must be a directory." : " does not exist."));
+}
+
+// How the model's pictures become patches; none where it sees no pictures.
+std::optional<PatchConfig> picture_config(const Settings& settings, const ModelFiles& files) {
+  const ModelSettings& model = settings.model;
+  if (!files.facts.image_token) {
+    for (const auto& [name, given] :
+         {std::pair("limit_mm_per_prompt", &model.media_limits),
+          std::pair("mm_processor_kwargs", &model.processor_arguments)}) {
+      if (given->empty()) continue;
+      throw Error(ErrorKind::kConfig,
+                  str("`", name, "` is only supported for multimodal models. ",
+                      files.facts.architecture, " sees no images; leave the option out"));
+    }
+    return std::nullopt;
+  }
+  require_folder(settings.server.pictures.allowed_local_folder);
+  // Random weights need no files but config.json.
+  const bool is_there = fs::exists(files.folder / "preprocessor_config.json");
+  const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
+  PatchConfig config = is_there || !is_dummy ? load_patch_config(files.folder) : PatchConfig();
+  require_fit(config, files.hf);
+  return with_processor_arguments(config, {.values = model.processor_arguments,
+                                           .origin = "--mm-processor-kwargs",
+                                           .blame = ErrorKind::kConfig});
+}
+
+}  // namespace
+
 ModelFiles find_model_files(const Settings& settings) {
   const ModelSettings& model = settings.model;
   const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
@@ -60,6 +100,7 @@ ModelFiles find_model_files(const Settings& settings) {
           : folder_of(settings, model.tokenizer, settings.tokenizer_revision, ModelNeed::kAny);
   files.hf = HfConfig::load(config_folder_of(settings, files.folder), model.hf_overrides);
   files.facts = facts_of(files.hf);
+  files.pictures = picture_config(settings, files);
   std::unique_ptr<WeightSource> weights;
   if (!is_dummy) weights = open_checkpoint(files.folder);
   files.dtype =

@@ -27,6 +27,7 @@ struct ModelFiles {
   int64_t weight_bytes = 0;  // of the files; 0: there are none
   std::string weights;       // "3 safetensors files, 15.2 GB"
   GenerationDefaults defaults;
+  std::optional<PatchConfig> pictures;  // where the model sees them
 };
 
 // Downloads what is not on this machine. Throws kConfig and kCheckpoint for whatever can be found

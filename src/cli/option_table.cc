@@ -27,7 +27,8 @@ constexpr GroupTitle kGroups[] = {
 
 std::vector<const OptionRow*> all_options() {
   std::vector<const OptionRow*> rows;
-  for (const auto part : {server_options(), model_options(), engine_options(), other_options()}) {
+  for (const auto part :
+       {server_options(), model_options(), engine_options(), media_options(), other_options()}) {
     for (const OptionRow& row : part) rows.push_back(&row);
   }
   std::stable_sort(rows.begin(), rows.end(),

@@ -86,6 +86,7 @@ constexpr bool are_complete(std::span<const OptionRow> rows) {
 std::span<const OptionRow> server_options();
 std::span<const OptionRow> model_options();
 std::span<const OptionRow> engine_options();
+std::span<const OptionRow> media_options();
 std::span<const OptionRow> other_options();
 
 // All rows, in the order of --help.

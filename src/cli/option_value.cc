@@ -47,11 +47,28 @@ bool flag_of(std::string_view shown, std::string_view text) {
   refuse(shown, text, "is not a flag's value; write true or false, or no value at all");
 }
 
+// image=2,video=1: how vLLM wrote counts before it took JSON.
+json::value counts_of(std::string_view shown, std::string_view text) {
+  json::object counts;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(item.size() + 1, rest.size()));
+    const size_t equals = item.find('=');
+    const auto count = equals == std::string_view::npos
+                           ? std::nullopt
+                           : whole_number<int64_t>(item.substr(equals + 1));
+    if (!count) refuse(shown, text, R"(is not understood; write '{"image": 2}', or image=2)");
+    counts[item.substr(0, equals)] = *count;
+  }
+  return counts;
+}
+
 json::value json_of(const OptionRow& row, std::string_view shown, std::string_view text) {
   // -O 3 is short for {"level": 3}.
   if (row.name == "compilation-config") {
     if (const auto level = whole_number<int64_t>(text)) return {{"level", *level}};
   }
+  if (row.name == "limit-mm-per-prompt" && !text.starts_with('{')) return counts_of(shown, text);
   boost::system::error_code fault;
   json::value value = json::parse(text, fault);
   if (fault) {

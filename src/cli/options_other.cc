@@ -1,5 +1,5 @@
-// Options of what is not possible yet, or has no meaning in a program without Python: images,
-// LoRA, speculation, tracing, and the configuration of compilers.
+// Options of what is not possible yet, or has no meaning in a program without Python: LoRA,
+// speculation, tracing, and the configuration of compilers.
 
 #include "cli/option_table.h"
 
@@ -9,41 +9,11 @@ namespace {
 using Group = OptionGroup;
 using Type = ValueType;
 
-constexpr std::string_view kNoImages = "Images are not possible yet";
 constexpr std::string_view kNoLora =
     "LoRA adapters are not possible yet; merge the adapter into the checkpoint";
 constexpr std::string_view kOnlyWithLora = "It acts only with --enable-lora, which is not possible";
 
 constexpr OptionRow kRows[] = {
-    {.name = "limit-mm-per-prompt",
-     .group = Group::kMultiModal,
-     .type = Type::kText,
-     .value_name = "JSON",
-     .default_value = "{}",
-     .help = "most images of a prompt",
-     .standing = Standing::kNotYet,
-     .note = kNoImages},
-    {.name = "media-io-kwargs",
-     .group = Group::kMultiModal,
-     .type = Type::kJson,
-     .value_name = "JSON",
-     .default_value = "{}",
-     .help = "how media are read",
-     .standing = Standing::kNotYet,
-     .note = kNoImages},
-    {.name = "mm-processor-kwargs",
-     .group = Group::kMultiModal,
-     .type = Type::kJson,
-     .value_name = "JSON",
-     .help = "how images are prepared",
-     .standing = Standing::kNotYet,
-     .note = kNoImages},
-    {.name = "disable-mm-preprocessor-cache",
-     .group = Group::kMultiModal,
-     .default_value = "false",
-     .help = "prepare equal images again",
-     .standing = Standing::kNoMeaning,
-     .note = kNoImages},
     {.name = "enable-lora",
      .group = Group::kLora,
      .default_value = "false",

@@ -13,8 +13,6 @@ using Group = OptionGroup;
 using Type = ValueType;
 
 constexpr std::string_view kNoPython = "It names Python code, and there is no Python here";
-constexpr std::string_view kNoTls =
-    "TLS is not possible yet; put a proxy that ends it (nginx, Caddy) in front";
 constexpr std::string_view kNoPromptAdapters =
     "Prompt adapters belong to vLLM's V0 engine and are not possible here";
 
@@ -199,37 +197,38 @@ constexpr OptionRow kRows[] = {
      .group = Group::kFrontend,
      .type = Type::kText,
      .value_name = "FILE",
-     .help = "TLS key",
-     .standing = Standing::kNotYet,
-     .note = kNoTls},
+     .help = "PEM file of the TLS key; else the key is in the file of --ssl-certfile",
+     .apply = [](Settings& s, const json::value& v) { s.server.tls.key_file = text(v); }},
     {.name = "ssl-certfile",
      .group = Group::kFrontend,
      .type = Type::kText,
      .value_name = "FILE",
-     .help = "TLS certificate",
-     .standing = Standing::kNotYet,
-     .note = kNoTls},
+     .help = "PEM file of the TLS certificate, followed by those between it and its root: the "
+             "server speaks HTTPS; SIGHUP loads the files again",
+     .apply = [](Settings& s, const json::value& v) { s.server.tls.certificate_file = text(v); }},
     {.name = "ssl-ca-certs",
      .group = Group::kFrontend,
      .type = Type::kText,
      .value_name = "FILE",
-     .help = "certificates that clients' certificates are checked with",
-     .standing = Standing::kNotYet,
-     .note = kNoTls},
+     .help = "PEM file of the certificates that clients' certificates are checked with",
+     .apply = [](Settings& s, const json::value& v) { s.server.tls.ca_file = text(v); }},
     {.name = "enable-ssl-refresh",
      .group = Group::kFrontend,
      .default_value = "false",
-     .help = "load TLS files again when they change",
-     .standing = Standing::kNotYet,
-     .note = kNoTls},
+     .help = "load the TLS files again when they change, within some seconds",
+     .apply = [](Settings& s, const json::value& v) { s.server.tls.refresh = v.as_bool(); }},
     {.name = "ssl-cert-reqs",
      .group = Group::kFrontend,
      .type = Type::kInteger,
      .value_name = "N",
      .default_value = "0",
-     .help = "whether clients must show a certificate",
-     .standing = Standing::kNotYet,
-     .note = kNoTls},
+     .least = 0,
+     .most = 2,
+     .help = "whether clients must show a certificate: 0 no, 1 it is checked if they do, 2 yes",
+     .apply =
+         [](Settings& s, const json::value& v) {
+           s.server.tls.client = static_cast<ClientCertificate>(v.as_int64());
+         }},
     {.name = "root-path",
      .group = Group::kFrontend,
      .type = Type::kText,

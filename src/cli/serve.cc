@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "cli/model_files.h"
 #include "cli/shutdown.h"
+#include "cli/tls_refresh.h"
 #include "cli/version.h"
 #include "engine/engine.h"
 #include "engine/memory_plan.h"
@@ -49,6 +50,7 @@ EngineConfig engine_config_of(const Settings& settings, const ModelFiles& files,
   config.model.hf = files.hf;
   config.model.dtype = files.dtype;
   config.model.eos_token = tokenizer.eos();
+  config.model.pictures = files.pictures;
   return config;
 }
 
@@ -58,6 +60,23 @@ ServerConfig server_config_of(const Settings& settings) {
     config.openai.served_model_names = {settings.model.model};
   }
   return config;
+}
+
+// None where the model sees no pictures.
+std::optional<PictureParts> picture_parts_of(const ModelFiles& files, const Tokenizer& tokenizer,
+                                             PictureStore& store) {
+  if (!files.pictures) return std::nullopt;
+  const TokenId token = *files.facts.image_token;
+  PictureParts parts = {
+      .patches = *files.pictures, .token = token, .placeholder = {}, .store = &store};
+  // The marks around a picture, where the model has them.
+  const auto mark = [&](std::string_view key) {
+    if (!files.hf.has(key)) return std::string();
+    return tokenizer.token(TokenId(static_cast<int32_t>(files.hf.integer(key))));
+  };
+  parts.placeholder =
+      str(mark("vision_start_token_id"), tokenizer.token(token), mark("vision_end_token_id"));
+  return parts;
 }
 
 // Labels of vllm:cache_config_info, as Python prints the values.
@@ -95,16 +114,21 @@ json::object server_info_of(const Settings& settings, const EngineConfig& config
 }
 
 // Where a client on this host finds the server.
-std::string local_url(const ListenConfig& listen, uint16_t port) {
+std::string local_address(const ListenConfig& listen, uint16_t port) {
   const bool is_any = listen.host.empty() || listen.host == "0.0.0.0" || listen.host == "::";
   const bool is_v6 = !is_any && listen.host.find(':') != std::string::npos;
   const std::string host = is_any ? "localhost" : is_v6 ? str("[", listen.host, "]") : listen.host;
-  return str("http://", host, ":", port);
+  return str(host, ":", port);
+}
+
+std::string_view scheme_of(const ServerConfig& config) {
+  return config.tls.is_on() ? "https://" : "http://";
 }
 
 void log_ready(const ServerConfig& config, uint16_t port, bool chats) {
   const std::string& host = config.listen.host;
-  LOG_INFO("Starting vLLM API server 0 on http://{}:{}", host.empty() ? "0.0.0.0" : host, port);
+  LOG_INFO("Starting vLLM API server 0 on {}{}:{}", scheme_of(config),
+           host.empty() ? "0.0.0.0" : host, port);
   LOG_INFO("Application startup complete.");
   json::object request = {{"model", config.openai.served_model_names.front()}};
   if (chats) {
@@ -112,8 +136,8 @@ void log_ready(const ServerConfig& config, uint16_t port, bool chats) {
   } else {
     request["prompt"] = "The future of AI is";
   }
-  LOG_INFO("Try it: curl {}{}{} -H 'Content-Type: application/json'{} -d '{}'",
-           local_url(config.listen, port), config.root_path,
+  LOG_INFO("Try it: curl {}{}{}{} -H 'Content-Type: application/json'{} -d '{}'", scheme_of(config),
+           local_address(config.listen, port), config.root_path,
            chats ? "/v1/chat/completions" : "/v1/completions",
            config.access.api_keys.empty() ? "" : " -H 'Authorization: Bearer <key>'",
            to_json(request));
@@ -173,7 +197,8 @@ class Service {
                     .sampling_defaults = sampling_defaults_of(files_.defaults, tokenizer_->eos()),
                     .model = settings_.model.model,
                     .server_info = server_info_of(settings_, engine_config_, engine_->facts()),
-                    .cache_config = cache_labels(engine_config_, engine_->facts())});
+                    .cache_config = cache_labels(engine_config_, engine_->facts()),
+                    .pictures = picture_parts_of(files_, *tokenizer_, pictures_)});
     log_ready(server_config_, server_.port(), chat_template_.has_value());
   }
 
@@ -186,6 +211,9 @@ class Service {
     LOG_INFO("Application shutdown complete.");
     if (!reason.empty()) throw Error(ErrorKind::kDevice, str("the engine failed: ", reason));
   }
+
+  // Any thread.
+  void reload_tls() { server_.reload_tls(); }
 
   void end_politely() {
     if (!server_.drain(settings_.shutdown_grace)) {
@@ -210,6 +238,7 @@ class Service {
   }
 
   const Settings& settings_;
+  PictureStore pictures_;  // of the engine's and the server's requests
   const ServerConfig server_config_;
   Server server_;
   WatchedSink sink_;
@@ -223,9 +252,11 @@ class Service {
 }  // namespace
 
 void serve(const SettingsAndRemarks& given, const std::string& arguments) {
+  block_hangup(given.settings.server.tls);
   Shutdown shutdown;
   log_beginning(given, arguments);
   Service service(given.settings);
+  const TlsRefresh refresh(given.settings.server.tls, [&service] { service.reload_tls(); });
   service.load();
   const Shutdown::PoliteEnd end(shutdown, [&service] { service.end_politely(); });
   service.open_to_requests();

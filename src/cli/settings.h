@@ -27,6 +27,9 @@ struct ModelSettings {
   std::string dtype = "auto";
   boost::json::object hf_overrides;  // --hf-overrides, --rope-scaling, --rope-theta
   std::string chat_template;         // --chat-template: a file, or the template itself
+  // Of models that see pictures:
+  boost::json::object media_limits;         // --limit-mm-per-prompt
+  boost::json::object processor_arguments;  // --mm-processor-kwargs
 };
 
 // How worker threads are dealt over the cores.

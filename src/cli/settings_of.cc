@@ -122,6 +122,35 @@ void check_together(const Settings& s) {
   if (!openai.reasoning_parser.empty()) make_reasoning_parser(openai.reasoning_parser);
 }
 
+// Half of what TLS needs would leave a server open that shall not be.
+void check_tls(const TlsConfig& tls, std::vector<std::string>& remarks) {
+  const bool asks_clients = tls.client != ClientCertificate::kIgnored;
+  if (!tls.is_on()) {
+    if (!tls.key_file.empty()) {
+      refuse("--ssl-keyfile needs --ssl-certfile, the certificate that the key belongs to");
+    }
+    if (!tls.ca_file.empty() || asks_clients) {
+      refuse(str(asks_clients ? "--ssl-cert-reqs" : "--ssl-ca-certs",
+                 " needs --ssl-certfile and --ssl-keyfile: without them the server speaks plain "
+                 "HTTP, and clients show no certificates"));
+    }
+    if (tls.refresh) {
+      remarks.emplace_back(
+          "--enable-ssl-refresh has no effect: without --ssl-certfile there is no TLS.");
+    }
+    return;
+  }
+  if (asks_clients && tls.ca_file.empty()) {
+    refuse(
+        "--ssl-cert-reqs needs --ssl-ca-certs, those that clients' certificates are signed with");
+  }
+  if (!asks_clients && !tls.ca_file.empty()) {
+    remarks.emplace_back(
+        "--ssl-ca-certs has no effect: clients are not asked for certificates, unless "
+        "--ssl-cert-reqs is 1 or 2.");
+  }
+}
+
 [[noreturn]] void refuse_list(std::string_view list) {
   refuse(str("VLLM_CPU_OMP_THREADS_BIND: \"", list,
              "\" is not a list of cores such as 0-3,8; choose auto, all, nobind, or one list a "
@@ -164,6 +193,7 @@ SettingsAndRemarks settings_of(const ParsedOptions& options, const Environment& 
     result.settings.model.model = result.settings.model.default_model;
   }
   check_together(result.settings);
+  check_tls(result.settings.server.tls, result.remarks);
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "base/json_writer.h"
 #include "base/str.h"
@@ -142,6 +143,20 @@ PatchConfig load_patch_config(const std::filesystem::path& folder) {
   }
   read_bounds(keys, config);
   return config;
+}
+
+void require_fit(const PatchConfig& config, const HfConfig& hf) {
+  const HfConfig vision = hf.section("vision_config");
+  const std::pair<const char*, int64_t> wanted[] = {
+      {"patch_size", config.patch_size},
+      {"temporal_patch_size", config.temporal_patch_size},
+      {"spatial_merge_size", config.merge_size}};
+  for (const auto& [key, value] : wanted) {
+    if (vision.integer_or(key, value) == value) continue;
+    throw Error(ErrorKind::kConfig,
+                str(vision.origin(), ": ", key, " is ", vision.integer(key), ", but ", value,
+                    " in preprocessor_config.json; take both files from the same model"));
+  }
 }
 
 PatchConfig with_processor_arguments(PatchConfig config, const ProcessorArguments& arguments) {

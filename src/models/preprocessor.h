@@ -10,12 +10,16 @@
 #include <string>
 
 #include "base/error.h"
+#include "load/hf_config.h"
 #include "vision/patches.h"
 
 namespace pagoda {
 
 // <folder>/preprocessor_config.json. Throws kConfig naming file, key, value and what is possible.
 PatchConfig load_patch_config(const std::filesystem::path& folder);
+
+// Throws kConfig where vision_config of config.json means other patches than `config`.
+void require_fit(const PatchConfig& config, const HfConfig& hf);
 
 // Who gave processor arguments, for messages: --mm-processor-kwargs, or a request's
 // mm_processor_kwargs.
