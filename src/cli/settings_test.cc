@@ -114,6 +114,29 @@ TEST_CASE("options go where they belong") {
   CHECK(s.engine.cache.num_blocks_override == 12);
 }
 
+TEST_CASE("TLS needs a certificate, and asking clients for theirs needs who signs them") {
+  const TlsConfig tls =
+      settings({"m", "--ssl-certfile", "c", "--ssl-keyfile", "k", "--ssl-ca-certs", "a",
+                "--ssl-cert-reqs", "2", "--enable-ssl-refresh"})
+          .server.tls;
+  CHECK(tls.is_on());
+  CHECK(tls.file_of_key() == "k");
+  CHECK(tls.ca_file == "a");
+  CHECK(tls.client == ClientCertificate::kRequired);
+  CHECK(tls.refresh);
+  CHECK(settings({"m", "--ssl-certfile", "c"}).server.tls.file_of_key() == "c");
+  CHECK_FALSE(settings({"m"}).server.tls.is_on());
+  CHECK(refusal_of({"m", "--ssl-keyfile", "k"}) ==
+        "--ssl-keyfile needs --ssl-certfile, the certificate that the key belongs to");
+  CHECK(refusal_of({"m", "--ssl-cert-reqs", "2"}) ==
+        "--ssl-cert-reqs needs --ssl-certfile and --ssl-keyfile: without them the server speaks "
+        "plain HTTP, and clients show no certificates");
+  CHECK(refusal_of({"m", "--ssl-certfile", "c", "--ssl-cert-reqs", "1"}) ==
+        "--ssl-cert-reqs needs --ssl-ca-certs, those that clients' certificates are signed with");
+  CHECK(result_of({"m", "--ssl-certfile", "c", "--ssl-ca-certs", "a"}).remarks.size() == 1);
+  CHECK(result_of({"m", "--enable-ssl-refresh"}).remarks.size() == 1);
+}
+
 TEST_CASE("rotary options are laid over config.json together with --hf-overrides") {
   const Settings s = settings({"--rope-scaling", R"({"factor": 4})", "--rope-theta", "1e6",
                                "--hf-overrides.num_layers", "2"});

@@ -10,7 +10,9 @@ import os
 import pathlib
 import re
 import signal
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -71,7 +73,7 @@ class Serving:
             time.sleep(0.02)
 
     def wait_until_ready(self):
-        self.port = int(self.wait_for(r"Starting vLLM API server 0 on http://127.0.0.1:(\d+)")[1])
+        self.port = int(self.wait_for(r"Starting vLLM API server 0 on https?://127.0.0.1:(\d+)")[1])
         return self
 
     def wait_for_end(self):
@@ -273,6 +275,75 @@ class EndingTest(unittest.TestCase):
             self.assertIsNone(s.process.poll())
             s.process.send_signal(signal.SIGTERM)
             self.assertEqual(s.wait_for_end(), 128 + signal.SIGTERM)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "needs the openssl command to make certificates")
+class TlsTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.key, self.certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        self.make_pair("first", self.key, self.certificate)
+
+    def make_pair(self, name, key, certificate):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                       check=True, capture_output=True)
+
+    def serving(self, *flags):
+        return Serving("serve", OPTIONS.model, "--port", "0", "--ssl-keyfile", self.key,
+                       "--ssl-certfile", self.certificate, *flags)
+
+    def shown_pair(self, s, trusted):
+        """The common name that a client which trusts this certificate is shown, and /health."""
+        context = ssl.create_default_context(cafile=trusted)
+        connection = http.client.HTTPSConnection("127.0.0.1", s.port, timeout=10, context=context)
+        try:
+            connection.request("GET", "/health")
+            status = connection.getresponse().status
+            subject = dict(pair for (pair,) in connection.sock.getpeercert()["subject"])
+            return subject["commonName"], status
+        finally:
+            connection.close()
+
+    def test_a_hangup_loads_the_pair_again_or_says_why_not(self):
+        with self.serving() as s:
+            s.wait_until_ready()
+            self.assertIn("Try it: curl https://127.0.0.1:", s.log())
+            old = self.folder / "old.pem"
+            shutil.copy(self.certificate, old)
+            self.assertEqual(self.shown_pair(s, old), ("first", 200))
+            self.make_pair("second", self.key, self.folder / "fitting.pem")  # the key alone
+            s.process.send_signal(signal.SIGHUP)
+            s.wait_for(r'SIGHUP: key and certificate stay as they were: --ssl-keyfile: ".*key.pem" '
+                       r'does not fit the certificate in ".*certificate.pem"')
+            self.assertEqual(self.shown_pair(s, old), ("first", 200))
+            shutil.copy(self.folder / "fitting.pem", self.certificate)
+            s.process.send_signal(signal.SIGHUP)
+            s.wait_for("SIGHUP: new connections get key and certificate")
+            self.assertEqual(self.shown_pair(s, self.certificate), ("second", 200))
+            s.process.send_signal(signal.SIGTERM)
+            self.assertEqual(s.wait_for_end(), 0)
+
+    def test_a_changed_pair_is_loaded_by_itself(self):
+        with self.serving("--enable-ssl-refresh") as s:
+            s.wait_until_ready()
+            self.make_pair("second", self.key, self.certificate)
+            s.wait_for("TLS files have changed: new connections get key and certificate")
+            self.assertEqual(self.shown_pair(s, self.certificate), ("second", 200))
+
+    def test_a_hangup_ends_a_server_without_tls(self):
+        with Serving("serve", OPTIONS.model, "--port", "0") as s:
+            s.wait_until_ready()
+            s.process.send_signal(signal.SIGHUP)
+            self.assertEqual(s.wait_for_end(), -signal.SIGHUP)
+
+    def test_wrong_files_are_named_before_the_model_is_looked_at(self):
+        result = run("serve", "/nowhere", "--port", "0", "--ssl-certfile", self.folder / "missing")
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(last_line(result), r'--ssl-certfile: ".*/missing" cannot be read: No such')
 
 
 def main():
