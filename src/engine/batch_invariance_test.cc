@@ -133,19 +133,6 @@ EngineConfig random_config(Draw& draw, const std::string& backend, int ranks) {
   return config;
 }
 
-bool same(const TokenLogprob& a, const TokenLogprob& b) {
-  return a.token == b.token && a.logprob == b.logprob && a.rank == b.rank;
-}
-
-bool same(const std::vector<TokenLogprobs>& a, const std::vector<TokenLogprobs>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const TokenLogprobs& x, const TokenLogprobs& y) {
-                      return same(x.chosen, y.chosen) &&
-                             std::equal(x.top.begin(), x.top.end(), y.top.begin(), y.top.end(),
-                                        [](const auto& p, const auto& q) { return same(p, q); });
-                    });
-}
-
 struct Sent {
   const Case* what;
   RequestId id;

@@ -1,5 +1,6 @@
 #include "engine/test_engine.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -10,7 +11,20 @@ void append(std::vector<TokenLogprobs>& to, std::vector<TokenLogprobs>& from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+bool same(const TokenLogprob& a, const TokenLogprob& b) {
+  return a.token == b.token && a.logprob == b.logprob && a.rank == b.rank;
+}
+
 }  // namespace
+
+bool same(const std::vector<TokenLogprobs>& a, const std::vector<TokenLogprobs>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const TokenLogprobs& x, const TokenLogprobs& y) {
+                      return same(x.chosen, y.chosen) &&
+                             std::equal(x.top.begin(), x.top.end(), y.top.begin(), y.top.end(),
+                                        [](const auto& p, const auto& q) { return same(p, q); });
+                    });
+}
 
 TestEngine::TestEngine(const EngineConfig& config)
     : engine_(config, *this, nullptr), thread_([this] { engine_.run(); }) {}

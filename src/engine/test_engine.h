@@ -25,6 +25,9 @@ struct Answer {
   std::string error;
 };
 
+// The same bits.
+bool same(const std::vector<TokenLogprobs>& a, const std::vector<TokenLogprobs>& b);
+
 class TestEngine : private EventSink {
  public:
   explicit TestEngine(const EngineConfig& config);
