@@ -101,22 +101,23 @@ struct Rank {
   int alike = 1;  // so many ranks, this one included, are like it
 };
 
+int64_t max_positions(const EngineConfig& config) {
+  return config.model.max_model_len.value_or(facts_of(config.model.hf).max_positions);
+}
+
 RanksNeed measure_rank(EngineConfig config, Rank one, int64_t positions, const WeightSource& shapes,
                        const Device& device) {
+  const int64_t longest = max_positions(config);
   config.model.max_model_len = positions;
   config.parallel.tensor_parallel_size = one.ranks;
   const Runner runner(config, shapes, std::make_unique<CountingDevice>(device),
                       std::make_unique<IdleCommunicator>(one.rank, one.ranks), nullptr);
-  const RankMemory memory = runner.measure();
+  const RankMemory memory = runner.measure_for(longest);
   return {.weight_bytes = runner.weight_bytes(),
           .padding_bytes = runner.padding_bytes(),
           .rank_weight_bytes = runner.weight_bytes(),
           .block_bytes = memory.block_bytes,
           .workspace_bytes = memory.workspace_bytes};
-}
-
-int64_t max_positions(const EngineConfig& config) {
-  return config.model.max_model_len.value_or(facts_of(config.model.hf).max_positions);
 }
 
 // What the tables of all positions take beyond those that measure_rank(kShort) counts.

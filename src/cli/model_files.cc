@@ -47,10 +47,6 @@ bool has_weights(const fs::path& folder) {
   });
 }
 
-}  // namespace
-
-namespace {
-
 void require_folder(const std::string& path) {
   if (path.empty()) return;
   std::error_code failed;
@@ -61,26 +57,33 @@ void require_folder(const std::string& path) {
                   fs::exists(status) ? " must be a directory." : " does not exist."));
 }
 
+// What is known of a model without its weights.
+struct ModelBasics {
+  const fs::path& folder;
+  const HfConfig& hf;
+  const ModelFacts& facts;
+  bool may_lack_files;  // all but config.json
+};
+
 // How the model's pictures become patches; none where it sees no pictures.
-std::optional<PatchConfig> picture_config(const Settings& settings, const ModelFiles& files) {
+std::optional<PatchConfig> picture_config(const Settings& settings, const ModelBasics& basics) {
   const ModelSettings& model = settings.model;
-  if (!files.facts.image_token) {
+  if (!basics.facts.image_token) {
     for (const auto& [name, given] :
          {std::pair("limit_mm_per_prompt", &model.media_limits),
           std::pair("mm_processor_kwargs", &model.processor_arguments)}) {
       if (given->empty()) continue;
       throw Error(ErrorKind::kConfig,
                   str("`", name, "` is only supported for multimodal models. ",
-                      files.facts.architecture, " sees no images; leave the option out"));
+                      basics.facts.architecture, " sees no images; leave the option out"));
     }
     return std::nullopt;
   }
   require_folder(settings.server.pictures.allowed_local_folder);
-  // Random weights need no files but config.json.
-  const bool is_there = fs::exists(files.folder / "preprocessor_config.json");
-  const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
-  PatchConfig config = is_there || !is_dummy ? load_patch_config(files.folder) : PatchConfig();
-  require_fit(config, files.hf);
+  const bool is_there = fs::exists(basics.folder / "preprocessor_config.json");
+  const PatchConfig config =
+      is_there || !basics.may_lack_files ? load_patch_config(basics.folder) : PatchConfig();
+  require_fit(config, basics.hf);
   return with_processor_arguments(config, {.values = model.processor_arguments,
                                            .origin = "--mm-processor-kwargs",
                                            .blame = ErrorKind::kConfig});
@@ -100,7 +103,9 @@ ModelFiles find_model_files(const Settings& settings) {
           : folder_of(settings, model.tokenizer, settings.tokenizer_revision, ModelNeed::kAny);
   files.hf = HfConfig::load(config_folder_of(settings, files.folder), model.hf_overrides);
   files.facts = facts_of(files.hf);
-  files.pictures = picture_config(settings, files);
+  files.pictures = picture_config(
+      settings,
+      {.folder = files.folder, .hf = files.hf, .facts = files.facts, .may_lack_files = is_dummy});
   std::unique_ptr<WeightSource> weights;
   if (!is_dummy) weights = open_checkpoint(files.folder);
   files.dtype =
@@ -121,6 +126,8 @@ ModelShapes find_model_shapes(const Settings& settings) {
   ModelShapes shapes;
   shapes.hf = HfConfig::load(config_folder_of(settings, folder), model.hf_overrides);
   shapes.facts = facts_of(shapes.hf);
+  shapes.pictures = picture_config(
+      settings, {.folder = folder, .hf = shapes.hf, .facts = shapes.facts, .may_lack_files = true});
   const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
   if (!is_dummy && has_weights(folder)) shapes.files = open_checkpoint(folder);
   shapes.dtype = choose_dtype(model.dtype, shapes.hf,

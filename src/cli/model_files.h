@@ -40,6 +40,7 @@ struct ModelShapes {
   ModelFacts facts;
   DType dtype = DType::kBF16;
   std::unique_ptr<WeightSource> files;  // headers of the weights; null: they are not here
+  std::optional<PatchConfig> pictures;  // where the model sees them; defaults for what is not here
 };
 
 // Downloads config.json at most. Throws as find_model_files().

@@ -101,6 +101,7 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
   EngineConfig config = settings.engine;
   config.model.hf = found.hf;
   config.model.dtype = found.dtype;
+  config.model.pictures = found.pictures;
   check_lengths(config, found.facts);
   check_ranks(config.parallel, found.facts);
 

@@ -79,20 +79,20 @@ std::optional<EncoderMemory> Runner::encoder_memory(int64_t max_model_len) const
                          config_.model.dtype, idle);
 }
 
-int64_t Runner::activation_bytes() const {
-  const std::optional<EncoderMemory> encoder = encoder_memory(max_positions(config_));
-  return std::max(decoder_bytes(), encoder ? encoder->workspace_bytes : 0);
+int64_t Runner::activation_bytes(int64_t max_model_len) const {
+  const std::optional<EncoderMemory> encoder = encoder_memory(max_model_len);
+  return std::max(decoder_bytes(max_model_len), encoder ? encoder->workspace_bytes : 0);
 }
 
-int64_t Runner::decoder_bytes() const {
-  const BatchLimits size = limits(max_positions(config_));
+int64_t Runner::decoder_bytes(int64_t max_model_len) const {
+  const BatchLimits size = limits(max_model_len);
   Batch batch = batch_without_memory(size);
   const std::vector<KvLayer> kv = kv_layers_without_memory(
       *device_, model_->kv_geometry(), config_.model.dtype, config_.cache.block_size);
   IdleOps ops;
   IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
   Workspace workspace(config_.model.dtype);
-  if (const auto encoder = encoder_memory(max_positions(config_))) {
+  if (const auto encoder = encoder_memory(max_model_len)) {
     batch.given = workspace.make({size.given, encoder->hidden});
   }
   Step step = {
@@ -101,20 +101,24 @@ int64_t Runner::decoder_bytes() const {
   return workspace.peak_bytes();
 }
 
-int64_t Runner::logits_bytes() const {
+int64_t Runner::logits_bytes(int64_t max_model_len) const {
   const int64_t vocab = facts_of(config_.model.hf).vocab;
-  return limits(max_positions(config_)).outputs * vocab * bytes_of(DType::kF32);
+  return limits(max_model_len).outputs * vocab * bytes_of(DType::kF32);
 }
 
 RankMemory Runner::measure() const {
-  const std::optional<EncoderMemory> encoder = encoder_memory(max_positions(config_));
+  return measure_for(max_positions(config_));
+}
+
+RankMemory Runner::measure_for(int64_t max_model_len) const {
+  const std::optional<EncoderMemory> encoder = encoder_memory(max_model_len);
   const int64_t pictures = encoder ? encoder->kept_bytes : 0;
-  return {
-      .memory = device_->memory(),
-      .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
-                                          config_.cache.block_size),
-      // The logits are there twice: as the model makes them, and as the sampler reads them.
-      .workspace_bytes = activation_bytes() + device_->scratch_bytes() + logits_bytes() + pictures};
+  return {.memory = device_->memory(),
+          .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
+                                              config_.cache.block_size),
+          // The logits are there twice: as the model makes them, and as the sampler reads them.
+          .workspace_bytes = activation_bytes(max_model_len) + device_->scratch_bytes() +
+                             logits_bytes(max_model_len) + pictures};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
@@ -122,14 +126,15 @@ void Runner::allocate(const MemoryPlan& plan) {
                                      config_.cache.block_size, plan.num_blocks);
   builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len),
                                             config_.cache.block_size);
-  workspace_ =
-      std::make_unique<Workspace>(device_->allocate(activation_bytes()), config_.model.dtype);
+  workspace_ = std::make_unique<Workspace>(
+      device_->allocate(activation_bytes(max_positions(config_))), config_.model.dtype);
   if (const auto encoder = encoder_memory(plan.max_model_len)) {
     pictures_ = std::make_unique<PictureEncoder>(
         *device_, *model_->image_encoder(), *config_.model.pictures,
         picture_limits_for(plan.max_model_len), config_.model.dtype, encoder->hidden);
   }
-  if (tensor_parallel_->rank() == 0) host_logits_ = reserve_host_memory(logits_bytes());
+  if (tensor_parallel_->rank() == 0)
+    host_logits_ = reserve_host_memory(logits_bytes(max_positions(config_)));
 }
 
 Tensor Runner::run(const StepPlan& plan) {

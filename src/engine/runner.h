@@ -36,6 +36,8 @@ class Runner {
 
   // Once, after all ranks have loaded.
   RankMemory measure() const;
+  // The same for another longest request than the rotary tables are made for.
+  RankMemory measure_for(int64_t max_model_len) const;
   void allocate(const MemoryPlan& plan);
 
   // Logits f32 [plan.num_outputs(), vocab] in host memory on rank 0, empty elsewhere. Valid until
@@ -54,9 +56,9 @@ class Runner {
   BatchLimits limits(int64_t max_model_len) const;
   std::optional<EncoderMemory> encoder_memory(int64_t max_model_len) const;
   // Of the largest step: pictures are encoded first, then the decoder has the workspace.
-  int64_t activation_bytes() const;
-  int64_t decoder_bytes() const;
-  int64_t logits_bytes() const;
+  int64_t activation_bytes(int64_t max_model_len) const;
+  int64_t decoder_bytes(int64_t max_model_len) const;
+  int64_t logits_bytes(int64_t max_model_len) const;
   Tensor on_host(Tensor logits);
 
   const EngineConfig& config_;
