@@ -12,10 +12,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // Ranks for contexts of 32768 tokens on devices of 32 GiB.
-int ranks_for(const std::string& model) {
+int ranks_for(const std::string& model, const std::string& overrides = "{}") {
   const fs::path folder = fs::path(PAGODA_SHARED_DIR) / "data" / "configs" / model;
-  const ServingPlan plan = plan_of({folder.string(), "--device-memory", "32GiB", "--devices", "8",
-                                    "--dtype", "bfloat16", "--max-model-len", "32768"});
+  const ServingPlan plan =
+      plan_of({folder.string(), "--device-memory", "32GiB", "--devices", "8", "--dtype", "bfloat16",
+               "--max-model-len", "32768", "--hf-overrides", overrides});
   return plan.best ? plan.counts[*plan.best].ranks : 0;
 }
 
@@ -23,6 +24,11 @@ TEST_CASE("the user's models take as many 32 GiB devices as the user gives them"
   CHECK(ranks_for("Qwen3-8B") == 1);
   CHECK(ranks_for("Qwen2.5-32B") == 4);
   CHECK(ranks_for("Qwen3-30B-A3B") == 4);
+  // Its own config is not in the collection: the smaller one in the sizes that it publishes.
+  CHECK(ranks_for("Qwen2.5-VL-7B-Instruct",
+                  R"({"hidden_size":5120,"intermediate_size":27648,"num_hidden_layers":64,
+                      "num_attention_heads":40,"num_key_value_heads":8,
+                      "vision_config":{"out_hidden_size":5120,"intermediate_size":3456}})") == 4);
 }
 
 // Embedding models, say, are not.
