@@ -62,7 +62,10 @@ class Subscription {
       parts_.thread.add(requests[i].id, listener, static_cast<int>(i));
       parts_.router.route(requests[i].id, parts_.thread);
     }
-    for (Request& request : requests) parts_.service.engine()->submit(std::move(request));
+    EngineClient& engine = *parts_.service.engine();
+    for (Request& request : requests) engine.submit(std::move(request));
+    // An engine that died before it took these told only those that were there by then.
+    if (!engine.is_alive()) listener.on_engine_death("the engine has failed; see the server's log");
   }
   ~Subscription() {
     for (const RequestId id : ids_) {

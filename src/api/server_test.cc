@@ -275,4 +275,13 @@ TEST_CASE("an engine that dies ends the streams with its reason") {
   CHECK(client.read_until("0\r\n\r\n").find("\"message\":\"out of memory\"") != std::string::npos);
 }
 
+TEST_CASE("a request that an engine misses because it dies just then is answered all the same") {
+  ServerFixture f;
+  f.engine.die_at_next_submit();
+  Client client(f.server.port());
+  CHECK(client.send(stream_request()));
+  CHECK(client.read_until("0\r\n\r\n").find("the engine has failed; see the server's log") !=
+        std::string::npos);
+}
+
 }  // namespace pagoda

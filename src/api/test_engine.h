@@ -47,6 +47,11 @@ class ScriptedEngine : public EngineClient {
     const std::lock_guard lock(mutex_);
     alive_ = false;
   }
+  // Like an engine that fails after it was asked whether it is alive.
+  void die_at_next_submit() {
+    const std::lock_guard lock(mutex_);
+    dies_at_next_submit_ = true;
+  }
 
   // The events of one step: a token for every request that runs.
   std::vector<Event> step() {
@@ -88,6 +93,8 @@ class ScriptedEngine : public EngineClient {
   }
   void submit(Request request) override {
     const std::lock_guard lock(mutex_);
+    if (dies_at_next_submit_) alive_ = false;
+    if (!alive_) return;
     submitted_.push_back(request);
     const RequestId id = request.id;
     running_.emplace(id.value(), Running{.request = std::move(request), .script = script_});
@@ -164,6 +171,7 @@ class ScriptedEngine : public EngineClient {
   std::vector<Request> submitted_;
   std::vector<std::pair<RequestId, FinishReason>> cancelled_;
   int num_resets_ = 0;
+  bool dies_at_next_submit_ = false;
   bool alive_ = true;
 };
 

@@ -83,8 +83,9 @@ class EngineClient {
   virtual ~EngineClient() = default;
   virtual EngineFacts facts() const = 0;
   virtual RequestId next_id() = 0;
-  // Events follow through the sink. The prompt has at least one token and leaves room for
-  // max_tokens within max_model_len.
+  // Events follow through the sink, unless is_alive() is false after the call: then the engine
+  // failed before it took the request, perhaps, and nothing follows. The prompt has at least one
+  // token and leaves room for max_tokens within max_model_len.
   virtual void submit(Request request) = 0;
   // No event of this request follows after the current step's. `why` is what metrics count: kStop
   // where the API found a stop string, kAbort where the client went away.
