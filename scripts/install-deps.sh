@@ -9,7 +9,7 @@ build=(build-essential cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-json1.81-dev libssl-dev libcurl4-openssl-dev
   libjpeg-dev libpng-dev libwebp-dev libgif-dev
   libfmt-dev libspdlog-dev libyaml-cpp-dev libpcre2-dev libutf8proc-dev
-  libhwloc-dev libxxhash-dev libjpeg-dev libpng-dev libgif-dev libwebp-dev
+  libhwloc-dev libxxhash-dev
   doctest-dev libbenchmark-dev)
 tests=(python3 python3-pip python3-yaml python3-jinja2 curl util-linux)
 checks=(clang-format clang-tidy python3)
