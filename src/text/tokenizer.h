@@ -38,8 +38,7 @@ class Tokenizer {
   // for nothing are skipped; bytes that are not UTF-8 become U+FFFD.
   std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const;
   // tokenizer.decode(ids): special tokens are kept, and blanks before punctuation are dropped where
-  // tokenizer_config.json sets clean_up_tokenization_spaces. Answers /detokenize; of a single id it
-  // is the `decoded_token` of log-probabilities.
+  // tokenizer_config.json sets clean_up_tokenization_spaces. Answers /detokenize.
   std::string decode_for_display(std::span<const TokenId> ids) const;
 
   // The largest id + 1. A model's embedding may have more rows.
