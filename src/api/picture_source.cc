@@ -270,6 +270,7 @@ std::string bytes_of_http(const PictureSource& source, const PictureConfig& conf
                 .total_timeout_ms = bounds.timeout_ms,
                 .addresses = config.allow_private_addresses ? AddressPolicy::kPrivateToo
                                                             : AddressPolicy::kPublic,
+                .ca_file = config.ca_file,
                 .is_cancelled = bounds.is_cancelled},
                receiver);
   if (!has_memory) {

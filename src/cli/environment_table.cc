@@ -93,6 +93,12 @@ void apply_omp_threads(Settings& s, const std::string& value) {
   s.engine.parallel.threads = static_cast<int>(whole_number("OMP_NUM_THREADS", value));
 }
 
+// One trust for all that is fetched: models and pictures.
+void apply_certificates(Settings& s, const std::string& value) {
+  s.hub.ca_file = value;
+  s.server.pictures.ca_file = value;
+}
+
 constexpr VariableRow kRows[] = {
     // Where weights come from.
     {.name = "VLLM_USE_MODELSCOPE",
@@ -153,13 +159,13 @@ constexpr VariableRow kRows[] = {
      .standing = kWorks,
      .apply = [](Settings& s, const std::string& v) { s.hub.modelscope_token = v; }},
     {.name = "REQUESTS_CA_BUNDLE",
-     .help = "file of certificates that downloads trust",
+     .help = "file of certificates that downloads of models and pictures trust",
      .standing = kWorks,
-     .apply = [](Settings& s, const std::string& v) { s.hub.ca_file = v; }},
+     .apply = apply_certificates},
     {.name = "SSL_CERT_FILE",
      .help = "the same, and wins",
      .standing = kWorks,
-     .apply = [](Settings& s, const std::string& v) { s.hub.ca_file = v; }},
+     .apply = apply_certificates},
     {.name = "VLLM_MODEL_REDIRECT_PATH",
      .help = "file that maps model names to folders: a JSON object, or lines of name and folder",
      .standing = kWorks,

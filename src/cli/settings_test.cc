@@ -44,6 +44,13 @@ TEST_CASE("no two options share a name or an alias, and every default is a value
   }
 }
 
+TEST_CASE("certificates that are to be trusted count for models and pictures alike") {
+  const Settings s = settings({}, {{"REQUESTS_CA_BUNDLE", "a"}, {"SSL_CERT_FILE", "b"}});
+  CHECK(s.hub.ca_file == "b");
+  CHECK(s.server.pictures.ca_file == "b");
+  CHECK(settings({}, {{"REQUESTS_CA_BUNDLE", "a"}}).server.pictures.ca_file == "a");
+}
+
 TEST_CASE("no two environment variables share a name") {
   std::set<std::string_view> names;
   for (const VariableRow& row : all_variables()) {
