@@ -7,6 +7,7 @@ large there. Attention and feed-forward layers have random weights that are too 
 this, but big enough to be computed.
 """
 import json
+import math
 import random
 import shutil
 import struct
@@ -32,7 +33,7 @@ class Weights:
         self.tensors.append((name, shape, parts))
 
     def noise(self, name, *shape):
-        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        count = math.prod(shape)
         values = (bf16(self.random.uniform(-NOISE, NOISE)) for _ in range(count))
         self.add(name, shape, {0: b"".join(values)})
 
@@ -42,7 +43,7 @@ class Weights:
     def write(self, path):
         header, begin = {}, 0
         for name, shape, _ in self.tensors:
-            end = begin + 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
+            end = begin + 2 * math.prod(shape)
             header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [begin, end]}
             begin = end
         text = json.dumps(header).encode()
@@ -64,7 +65,7 @@ def add_attention(weights, prefix, config):
     family = config["model_type"]
     for name, rows in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
         weights.noise(f"{prefix}.{name}_proj.weight", rows * dim, hidden)
-        if family == "qwen2":
+        if family in ("qwen2", "qwen2_5_vl"):
             weights.noise(f"{prefix}.{name}_proj.bias", rows * dim)
         if family in ("qwen3", "qwen3_moe") and name != "v":
             weights.ones(f"{prefix}.{name}_norm.weight", dim)
@@ -116,6 +117,31 @@ def add_ffn(weights, prefix, hidden, ffn):
     weights.noise(f"{prefix}.down_proj.weight", hidden, ffn)
 
 
+def add_linear(weights, prefix, rows, columns):
+    weights.noise(f"{prefix}.weight", rows, columns)
+    weights.noise(f"{prefix}.bias", rows)
+
+
+def add_vision_tower(weights, config):
+    hidden, ffn = config["hidden_size"], config["intermediate_size"]
+    merged = hidden * config["spatial_merge_size"] ** 2
+    side = config["patch_size"]
+    weights.noise("visual.patch_embed.proj.weight", hidden, config["in_chans"],
+                  config["temporal_patch_size"], side, side)
+    for block in range(config["depth"]):
+        prefix = f"visual.blocks.{block}"
+        weights.ones(f"{prefix}.norm1.weight", hidden)
+        weights.ones(f"{prefix}.norm2.weight", hidden)
+        add_linear(weights, f"{prefix}.attn.qkv", 3 * hidden, hidden)
+        add_linear(weights, f"{prefix}.attn.proj", hidden, hidden)
+        add_linear(weights, f"{prefix}.mlp.gate_proj", ffn, hidden)
+        add_linear(weights, f"{prefix}.mlp.up_proj", ffn, hidden)
+        add_linear(weights, f"{prefix}.mlp.down_proj", hidden, ffn)
+    weights.ones("visual.merger.ln_q.weight", hidden)
+    add_linear(weights, "visual.merger.mlp.0", merged, merged)
+    add_linear(weights, "visual.merger.mlp.2", config["out_hidden_size"], merged)
+
+
 def links_of(chains):
     """[[a, b, c]] -> [(a, b), (b, c)]; a token that leads on has one follower."""
     links = [pair for chain in chains for pair in zip(chain, chain[1:])]
@@ -128,6 +154,8 @@ def write_weights(path, config, chains, seed):
     links = links_of(chains)
     assert len(links) <= hidden, "a link needs a dimension of its own"
     weights = Weights(seed)
+    if "vision_config" in config:
+        add_vision_tower(weights, config["vision_config"])
     weights.add("model.embed_tokens.weight", (vocab, hidden),
                 {first * hidden + i: bf16(1.0) for i, (first, _) in enumerate(links)})
     for layer in range(config["num_hidden_layers"]):
@@ -151,6 +179,11 @@ def shrunk(config, heads, kv_heads, head_dim=HEAD_DIM):
         small |= {"q_lora_rank": 24, "kv_lora_rank": 32, "qk_nope_head_dim": head_dim,
                   "qk_rope_head_dim": head_dim, "v_head_dim": head_dim,
                   "first_k_dense_replace": 1, "n_routed_experts": 32, "moe_intermediate_size": 32}
+    if "vision_config" in config:
+        tower = dict(config["vision_config"], hidden_size=64, intermediate_size=96, depth=4,
+                     fullatt_block_indexes=[1, 3], out_hidden_size=heads * head_dim)
+        axes = [head_dim // 8, head_dim // 8, head_dim // 4]
+        small |= {"vision_config": tower, "rope_scaling": {"type": "mrope", "mrope_section": axes}}
     return small
 
 
@@ -165,6 +198,12 @@ class Vocabulary:
     def chain(self, *tokens):
         # Byte-level vocabularies write a blank as U+0120 and a line break as U+010A.
         return [self.ids[t.replace(" ", "\u0120").replace("\n", "\u010a")] for t in tokens]
+
+
+def write_vision_files(folder, chat_template, preprocessor):
+    """What the processor of a model that sees pictures adds to its folder."""
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": chat_template}))
+    shutil.copyfile(preprocessor, folder / "preprocessor_config.json")
 
 
 def write_checkpoint(folder, config, tokenizer_folder, chains, seed=1):
