@@ -159,15 +159,19 @@ class Connection : public EventListener, public Closable {
   // Closable.
   void close(bool at_once) override {
     closing_ = true;
-    if (at_once || !is_open_) hang_up();
+    if (at_once) closes_at_once_ = true;
+    // Who waits for a request is told the end first, which takes no time.
+    if (!is_open_ || (at_once && !is_idle_)) hang_up();
     wake_.cancel();
   }
 
  private:
   // Whether the connection can go on.
   asio::awaitable<bool> serve_one() {
+    is_idle_ = true;
     const bool has_bytes = co_await wait_for_bytes();
-    if (!has_bytes) co_return false;
+    is_idle_ = false;
+    if (!has_bytes || closes_at_once_) co_return false;
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(config_.limits.max_header_bytes));
     parser.body_limit(config_.limits.max_body_bytes);
@@ -222,7 +226,10 @@ class Connection : public EventListener, public Closable {
     if (!is_open_ || has_told_end_ || aborted_ || peer_gone_) co_return;
     has_told_end_ = true;
     bool is_done = false;
-    const auto deadline = SteadyClock::now() + kLinger;
+    // What the client is told is on its way when async_shutdown() returns; its answer is waited
+    // for.
+    auto deadline = SteadyClock::now();
+    if (!closes_at_once_) deadline += kLinger;
     stream_.expires_never();
     stream_.async_shutdown([this, &is_done](error_code) {
       is_done = true;
@@ -571,8 +578,10 @@ class Connection : public EventListener, public Closable {
   bool reading_ = false;  // the read of watch() runs
   bool peer_gone_ = false;
   bool aborted_ = false;
-  bool closing_ = false;       // after this request, or at once if there is none
+  bool closing_ = false;  // after this request, or at once if there is none
+  bool closes_at_once_ = false;
   bool is_open_ = false;       // requests can come: what TLS needs before them is done
+  bool is_idle_ = false;       // waits for the first byte of a request
   bool has_told_end_ = false;  // through TLS
   bool keep_alive_ = false;
   bool http_1_0_ = false;

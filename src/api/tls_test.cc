@@ -287,6 +287,22 @@ TEST_CASE("draining lets a TLS client finish and tells an idle one the end") {
   CHECK(idle.was_told_the_end());
 }
 
+TEST_CASE("a server that stops tells idle TLS clients the end, and waits for none") {
+  const TlsFiles files;
+  ServerFixture f(files.config());
+  TlsClient first(f.server.port(), files.ca), second(f.server.port(), files.ca);
+  CHECK(answers(first));
+  CHECK(answers(second));
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(f.server.drain(1s));
+  f.server.stop();
+  CHECK(std::chrono::steady_clock::now() - began < 1s);
+  for (TlsClient* client : {&first, &second}) {
+    CHECK(client->read_to_end().empty());
+    CHECK(client->was_told_the_end());
+  }
+}
+
 TEST_CASE("what is wrong with a file is said with its option and the remedy") {
   const TlsFiles files;
   const TestIdentity other = make_identity("other", &files.ca);
