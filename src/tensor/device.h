@@ -46,6 +46,7 @@ class Device {
   virtual DeviceMemory memory() const = 0;
   // Reserved, touched only when used, where the device can. Throws kDevice.
   virtual Buffer allocate(int64_t bytes) = 0;
+  // When these return, `host` may be used for something else, or holds the numbers.
   virtual void copy_in(Tensor device, const void* host) = 0;
   virtual void copy_out(void* host, Tensor device) = 0;
   // Until everything asked for so far is done.
