@@ -57,11 +57,15 @@ main() {
   mount -t proc proc "$image/proc"
   mkdir -p "$image/models/Qwen"
   cp -r "$root/models/demo" "$image/models/Qwen/Qwen3-8B"
+  cp -r "$root/testdata/models/qwen2.5-vl" "$image/models/Qwen/Qwen2.5-VL-32B-Instruct"
 
   serve_and_ask "$image" 0:0 pagoda serve "$shared/demo" --port "$(free_port)"
   serve_and_ask "$image" 12345:12345 vllm serve "$shared/demo" --port "$(free_port)"
   serve_and_ask "$image" 0:0 vllm serve /models/Qwen/Qwen3-8B --served-model-name Qwen/Qwen3-8B \
     --tensor-parallel-size 4 --enable_expert_parallel --max-model-len 1024 --port "$(free_port)"
+  question=$(question_about "$root/testdata/models/qwen2.5-vl/images/shapes.png") \
+    serve_and_ask "$image" 12345:12345 vllm serve /models/Qwen/Qwen2.5-VL-32B-Instruct \
+    --tensor-parallel-size 4 --max-model-len 256 --port "$(free_port)"
   check_missing_model "$image" vllm
   check_unreachable_hub "$image" vllm
   [ -s "$image/etc/ssl/certs/ca-certificates.crt" ] || fail "no certificates for downloads in the image"

@@ -30,6 +30,10 @@ check_in() {  # check_in ROOT TARBALL
   mount -t proc proc "$1/proc"
   serve_and_ask "$1" 0:0 /opt/pagoda/bin/pagoda serve /opt/pagoda/share/demo --port "$(free_port)"
   serve_and_ask "$1" 12345:12345 vllm serve /opt/pagoda/share/demo --port "$(free_port)"
+  rm -rf "$1/models"
+  cp -r "$root/testdata/models/qwen2.5-vl" "$1/models"
+  question=$(question_about "$root/testdata/models/qwen2.5-vl/images/shapes.png") \
+    serve_and_ask "$1" 12345:12345 vllm serve /models --port "$(free_port)"
   check_missing_model "$1" /opt/pagoda/bin/vllm
   check_unreachable_hub "$1" /opt/pagoda/bin/vllm
   umount "$1/proc"

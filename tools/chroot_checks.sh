@@ -23,7 +23,17 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# Starts the words as the user in the root file system, asks one question, and ends it with SIGTERM. The
+# The body of the question that serve_and_ask asks.
+question='{"messages": [{"role": "user", "content": "Who are you?"}], "temperature": 0}'
+
+# The body of a question about a picture in PNG form.
+question_about() {  # question_about FILE
+  printf '{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url":
+    "data:image/png;base64,%s"}}, {"type": "text", "text": "hi"}]}], "temperature": 0, "max_tokens": 4}' \
+    "$(base64 -w 0 "$1")"
+}
+
+# Starts the words as the user in the root file system, asks $question, and ends it with SIGTERM. The
 # client is the function `client`: it runs its words where curl and the health check are.
 serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
   local where=$1 user=$2 port=${!#} log=$1.serve.log pid answer code=0
@@ -34,7 +44,7 @@ serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
   pid=$!
   wait_healthy "$pid" || { tail -5 "$log" >&2; fail "$*: did not become healthy"; }
   answer=$(client curl -sS "http://localhost:$port/v1/chat/completions" -H 'Content-Type: application/json' \
-    -d '{"messages": [{"role": "user", "content": "Who are you?"}], "temperature": 0}')
+    -d "$question")
   grep -q '"object":"chat.completion"' <<< "$answer" || fail "$*: answered $answer"
   kill -TERM "$pid"
   wait "$pid" || code=$?
