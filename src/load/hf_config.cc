@@ -42,6 +42,18 @@ void merge(json::object& into, const json::object& overrides) {
   }
 }
 
+// transformers since 4.52 writes the decoder of a model that also sees or hears into a section of
+// its own. What stands outside, --hf-overrides for one, goes before it.
+void lift_text_config(json::object& values) {
+  const json::value* section = values.if_contains("text_config");
+  if (section == nullptr || !section->is_object()) return;
+  const json::object text = section->get_object();
+  for (const auto& [key, value] : text) {
+    json::value& outside = values[key];
+    if (outside.is_null()) outside = value;
+  }
+}
+
 }  // namespace
 
 HfConfig::HfConfig(json::object values, std::string origin)
@@ -51,6 +63,7 @@ HfConfig HfConfig::load(const std::filesystem::path& folder, const json::object&
   const std::filesystem::path path = folder / "config.json";
   json::object values = read_json_object(path);
   merge(values, overrides);
+  lift_text_config(values);
   return {std::move(values), path.string()};
 }
 

@@ -19,6 +19,7 @@ class HfConfig {
   // `origin` is what messages call it: a path, or "config.json: rope_scaling" for a section.
   HfConfig(boost::json::object values, std::string origin);
   // <folder>/config.json with `overrides` (--hf-overrides) merged in, nested objects key by key.
+  // Keys of text_config are found as if they stood outside of it, where they do not.
   static HfConfig load(const std::filesystem::path& folder, const boost::json::object& overrides);
 
   // Throw kConfig where the key is absent, null or of another type.

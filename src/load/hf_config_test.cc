@@ -52,6 +52,22 @@ TEST_CASE("numbers may be written either way, defaults stand in for absent and n
   CHECK(of_number.starts_with("config.json: one is 7, expected true or false"));
 }
 
+TEST_CASE("a decoder in a section of its own is read like any other, overrides before it") {
+  TemporaryFolder folder;
+  folder.write("config.json", R"({"model_type": "qwen2_5_vl", "sliding_window": null,
+      "text_config": {"model_type": "qwen2_5_vl_text", "hidden_size": 64, "layers": 28,
+                      "sliding_window": 9}})");
+  const HfConfig config =
+      HfConfig::load(folder.path(), boost::json::parse(R"({"layers": 2})").as_object());
+  CHECK(config.integer("hidden_size") == 64);
+  CHECK(config.integer("sliding_window") == 9);
+  CHECK(config.integer("layers") == 2);
+  CHECK(config.text("model_type") == "qwen2_5_vl");
+  const HfConfig cut = HfConfig::load(
+      folder.path(), boost::json::parse(R"({"text_config": {"layers": 3}})").as_object());
+  CHECK(cut.integer("layers") == 3);
+}
+
 TEST_CASE("a section knows where it stands") {
   const HfConfig config = config_of(R"({"rope_scaling": {"type": "yarn"}, "none": null})");
   CHECK(config.section("none").empty());
