@@ -122,6 +122,20 @@ constexpr Scaling kScalings[] = {
     {"default", &unscaled}, {"mrope", &unscaled},  // as files of Qwen2-VL call it
     {"linear", &linear},    {"dynamic", &dynamic}, {"llama3", &llama3}, {"yarn", &yarn}};
 
+// How many of `half` frequencies go by each axis.
+std::vector<int64_t> sections_of(const HfConfig& scaling, int64_t half) {
+  std::vector<int64_t> sections = scaling.integers_or_empty("mrope_section");
+  if (sections.empty()) return {half};
+  const int64_t sum = std::accumulate(sections.begin(), sections.end(), int64_t{0});
+  const bool fits = sections.size() == 3 && sum == half &&
+                    *std::min_element(sections.begin(), sections.end()) > 0;
+  if (fits) return sections;
+  throw Error(ErrorKind::kConfig,
+              str(scaling.origin(), ": mrope_section has ", sections.size(), " parts of ", sum,
+                  " frequencies, expected those of time, row and column, together the ", half,
+                  " of a head; correct it"));
+}
+
 }  // namespace
 
 std::string rope_type_of(const HfConfig& scaling) {
@@ -164,14 +178,7 @@ AngleTable angle_table(const RotaryFrequencies& f, int64_t max_positions, int64_
 Rotary::Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions) {
   const RotaryFrequencies f = rotary_frequencies(spec);
   const auto half = static_cast<int64_t>(f.radians.size());
-  std::vector<int64_t> sections = spec.scaling.integers_or_empty("mrope_section");
-  if (sections.empty()) sections = {half};
-  const int64_t sum = std::accumulate(sections.begin(), sections.end(), int64_t{0});
-  if (sum != half || *std::min_element(sections.begin(), sections.end()) < 1) {
-    throw Error(ErrorKind::kConfig,
-                str(spec.scaling.origin(), ": mrope_section adds up to ", sum,
-                    ", expected parts of the ", half, " frequencies of a head; correct it"));
-  }
+  const std::vector<int64_t> sections = sections_of(spec.scaling, half);
   int64_t first = 0;
   for (const int64_t count : sections) {
     const AngleTable table = angle_table(f, max_positions, first, count);

@@ -43,7 +43,7 @@ double yarn_score_factor(const HfConfig& scaling);
 // axes of a position, the first ones to time, then to rows, then to columns.
 class Rotary {
  public:
-  // Throws kConfig where the sections are not as many as there are frequencies.
+  // Throws kConfig where the sections are not three that make up all frequencies.
   Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions);
 
   // The rows of this step's positions.

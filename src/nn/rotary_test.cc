@@ -6,6 +6,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "load/random_weights.h"
+#include "load/test_device.h"
+#include "load/weight_store.h"
 
 namespace pagoda {
 namespace {
@@ -69,9 +72,26 @@ TEST_CASE("a rotary scaling that is not known is refused with those that are") {
                        Error);
 }
 
+TEST_CASE("sections of frequencies that do not make up those of a head are refused") {
+  TestDevice device;
+  const auto source = make_random_weights(1, DType::kF32);
+  WeightStore store(*source, device, {});
+  const auto table_of = [&](std::string_view scaling) {
+    return Rotary(store.root(), spec_of(scaling), 64);
+  };
+  table_of(R"({"type":"mrope","mrope_section":[1,1,2]})");
+  CHECK_THROWS_WITH_AS(table_of(R"({"type":"mrope","mrope_section":[16,24,24]})"),
+                       "config.json: rope_scaling: mrope_section has 3 parts of 64 frequencies, "
+                       "expected those of time, row and column, together the 4 of a head; correct "
+                       "it",
+                       Error);
+  CHECK_THROWS_AS(table_of(R"({"type":"mrope","mrope_section":[1,1,1,1]})"), Error);
+  CHECK_THROWS_AS(table_of(R"({"type":"mrope","mrope_section":[-1,3,2]})"), Error);
+}
+
 TEST_CASE("frequencies keep their value whatever axis they go by") {
-  CHECK(are_near(radians_of(R"({"type":"mrope","mrope_section":[1,1,2]})"),
-                 {1.0, 0.1, 0.01, 0.001}));
+  CHECK(
+      are_near(radians_of(R"({"type":"mrope","mrope_section":[1,1,2]})"), {1.0, 0.1, 0.01, 0.001}));
 }
 
 }  // namespace pagoda
