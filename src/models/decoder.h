@@ -19,19 +19,26 @@
 
 namespace pagoda {
 
+// Where the tensors are.
+struct DecoderWeights {
+  Weights body, head;
+};
+
 template <class Block, class Config>
 class Decoder : public Model {
  public:
-  // The rotary table comes first: what config.json says wrong is found before weights are read.
   Decoder(const Weights& w, const Config& c, const KvGeometry& kv, int64_t max_positions)
+      : Decoder(DecoderWeights{w / "model", w / "lm_head"}, c, kv, max_positions) {}
+  // The rotary table comes first: what config.json says wrong is found before weights are read.
+  Decoder(const DecoderWeights& w, const Config& c, const KvGeometry& kv, int64_t max_positions)
       : hidden_(c.hidden),
         kv_(kv),
-        rotary_(w, c.rotary, max_positions),
-        embedding_(w / "model" / "embed_tokens", c.vocab, c.hidden),
-        norm_(w / "model" / "norm", c.hidden, c.norm_eps),
-        head_(c.tied ? w / "model" / "embed_tokens" : w / "lm_head", c.vocab, c.hidden) {
+        rotary_(w.body, c.rotary, max_positions),
+        embedding_(w.body / "embed_tokens", c.vocab, c.hidden),
+        norm_(w.body / "norm", c.hidden, c.norm_eps),
+        head_(c.tied ? w.body / "embed_tokens" : w.head, c.vocab, c.hidden) {
     for (int64_t i = 0; i < c.layers; ++i) {
-      blocks_.emplace_back(w / "model" / "layers" / std::to_string(i), c, i);
+      blocks_.emplace_back(w.body / "layers" / std::to_string(i), c, i);
     }
   }
 

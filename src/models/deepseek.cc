@@ -102,8 +102,8 @@ MlaShape attention_of(const HfConfig& hf) {
           .value_dim = size_of(hf, "v_head_dim"),
           // transformers always takes 1e-6; no published model tells the difference.
           .norm_eps = hf.number("rms_norm_eps"),
-          .scale = yarn_score_factor(hf.section("rope_scaling")) /
-                   std::sqrt(static_cast<double>(nope + rope))};
+          .scale =
+              yarn_score_factor(rope_scaling_of(hf)) / std::sqrt(static_cast<double>(nope + rope))};
 }
 
 Config parse(const HfConfig& hf, const Defaults& defaults) {

@@ -147,14 +147,18 @@ PatchConfig load_patch_config(const std::filesystem::path& folder) {
 
 void require_fit(const PatchConfig& config, const HfConfig& hf) {
   const HfConfig vision = hf.section("vision_config");
-  const std::pair<const char*, int64_t> wanted[] = {
-      {"patch_size", config.patch_size},
-      {"temporal_patch_size", config.temporal_patch_size},
-      {"spatial_merge_size", config.merge_size}};
-  for (const auto& [key, value] : wanted) {
-    if (vision.integer_or(key, value) == value) continue;
+  struct Wanted {
+    const char* key;
+    int64_t value, otherwise;  // where vision_config says nothing
+  };
+  const Wanted wanted[] = {{"patch_size", config.patch_size, 14},
+                           {"temporal_patch_size", config.temporal_patch_size, 2},
+                           {"spatial_merge_size", config.merge_size, 2}};
+  for (const auto& [key, value, otherwise] : wanted) {
+    const int64_t found = vision.integer_or(key, otherwise);
+    if (found == value) continue;
     throw Error(ErrorKind::kConfig,
-                str(vision.origin(), ": ", key, " is ", vision.integer(key), ", but ", value,
+                str(vision.origin(), ": ", key, " is ", found, ", but ", value,
                     " in preprocessor_config.json; take both files from the same model"));
   }
 }

@@ -3,6 +3,7 @@
 // What sets it apart from Qwen2: rows of the tower take the place of image tokens, and rotary goes
 // by time, row and column (rope_scaling.mrope_section).
 
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -86,10 +87,22 @@ struct Block {
   }
 };
 
+// Published files name tensors model.layers and visual.blocks; those that tools saved from the
+// memory of transformers 4.52 or later, model.language_model.layers and model.visual.blocks.
+bool has_new_names(const Weights& w) {
+  constexpr std::string_view kPublished = "model.embed_tokens.weight";  // random weights have all
+  return !w.has(kPublished) && w.has("model.language_model.embed_tokens.weight");
+}
+
+DecoderWeights decoder_weights(const Weights& w) {
+  return {has_new_names(w) ? w / "model" / "language_model" : w / "model", w / "lm_head"};
+}
+
 class SeeingDecoder final : public Decoder<Block, Config> {
  public:
   SeeingDecoder(const Weights& w, const Config& c, const KvGeometry& kv, int64_t max_positions)
-      : Decoder(w, c, kv, max_positions), encoder_(w / "visual", c.encoder) {}
+      : Decoder(decoder_weights(w), c, kv, max_positions),
+        encoder_(has_new_names(w) ? w / "model" / "visual" : w / "visual", c.encoder) {}
 
   const ImageEncoder* image_encoder() const override { return &encoder_; }
 

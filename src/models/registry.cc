@@ -71,7 +71,7 @@ int64_t derived_max_positions(const HfConfig& config) {
     if (config.has(key)) longest = std::min(longest, size_of(config, key));
   }
   if (longest == INT64_MAX) longest = size_of(config, kKeys[0]);  // throws and names it
-  const HfConfig scaling = config.section("rope_scaling");
+  const HfConfig scaling = rope_scaling_of(config);
   const std::string type = rope_type_of(scaling);
   if (type == "llama3") return longest;
   if (type == "yarn") longest = size_or(scaling, "original_max_position_embeddings", longest);
@@ -110,7 +110,7 @@ ModelFacts facts_of(const HfConfig& config) {
           .kv_heads = config.has("kv_lora_rank") ? 0 : kv_heads_of(config),
           .ffn = sizes_of(config, {"intermediate_size", "shared_expert_intermediate_size"}),
           .expert_ffn = sizes_of(config, {"moe_intermediate_size"}),
-          .position_axes = config.section("rope_scaling").has("mrope_section") ? 3 : 1,
+          .position_axes = rope_scaling_of(config).has("mrope_section") ? 3 : 1,
           .image_token = entry.pictures == Pictures::kSeen ? image_token_of(config) : std::nullopt};
 }
 

@@ -25,14 +25,23 @@ std::vector<int32_t> ids_of(const json::value& list) {
   return ids;
 }
 
+template <class Number>
+std::vector<float> numbers_at(const std::byte* data, size_t bytes) {
+  std::vector<Number> numbers(bytes / sizeof(Number));
+  std::memcpy(numbers.data(), data, bytes);
+  std::vector<float> values;
+  values.reserve(numbers.size());
+  for (const Number number : numbers) values.push_back(static_cast<float>(number));
+  return values;
+}
+
 std::map<std::string, std::vector<float>> read_tensors(const std::filesystem::path& path) {
   const MappedFile file(path);
   std::map<std::string, std::vector<float>> tensors;
   for (const SafetensorsEntry& e : parse_safetensors(file.bytes(), path.string())) {
-    if (e.dtype != "F32") continue;
-    std::vector<float>& values = tensors[e.name];
-    values.resize(e.bytes / sizeof(float));
-    std::memcpy(values.data(), file.bytes().data() + e.offset, e.bytes);
+    const std::byte* data = file.bytes().data() + e.offset;
+    if (e.dtype == "F32") tensors[e.name] = numbers_at<float>(data, e.bytes);
+    if (e.dtype == "I64") tensors[e.name] = numbers_at<int64_t>(data, e.bytes);
   }
   return tensors;
 }

@@ -33,7 +33,8 @@ struct Golden {
   std::vector<GoldenPrompt> prompts;
   PatchConfig patches;                                // of models that see pictures
   double bf16_max, bf16_rms;                          // tolerance of 16-bit arithmetic
-  std::map<std::string, std::vector<float>> tensors;  // of expected.tensors
+  std::map<std::string, std::vector<float>> tensors;  // of expected.tensors; whole
+                                                      // numbers, all small, as floats
 };
 
 Golden read_golden(const std::filesystem::path& folder);

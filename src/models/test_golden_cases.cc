@@ -8,6 +8,7 @@
 #include "models/test_golden.h"
 #include "models/test_recording_ops.h"
 #include "models/test_world.h"
+#include "nn/rotary_positions.h"
 
 namespace pagoda {
 namespace {
@@ -140,6 +141,91 @@ TEST_CASE("the residual stream after every layer is that of the reference") {
       CHECK(difference(stream, expected(std::to_string(layer))).max < kFloat32Tolerance);
     }
   }
+}
+
+namespace {
+
+// The checkpoint under the names that newer tools give its tensors.
+class RenamedCheckpoint final : public WeightSource {
+ public:
+  explicit RenamedCheckpoint(const WeightSource& source) : source_(source) {}
+
+  bool has(std::string_view name) const override {
+    const std::vector<std::string> all = names();
+    return std::find(all.begin(), all.end(), name) != all.end();
+  }
+  std::unique_ptr<StoredTensor> open(const std::string& name,
+                                     std::span<const int64_t> shape) const override {
+    REQUIRE(has(name));
+    for (const std::string& old : source_.names()) {
+      if (new_name(old) == name) return source_.open(old, shape);
+    }
+    return nullptr;
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const std::string& old : source_.names()) names.push_back(new_name(old));
+    return names;
+  }
+  int64_t total_bytes() const override { return source_.total_bytes(); }
+  std::optional<Encoding> first_encoding() const override { return source_.first_encoding(); }
+  std::string description() const override { return source_.description(); }
+
+ private:
+  static std::string new_name(const std::string& old) {
+    if (old.starts_with("model.")) return "model.language_model." + old.substr(6);
+    return old.starts_with("visual.") ? "model." + old : old;
+  }
+
+  const WeightSource& source_;
+};
+
+std::filesystem::path golden_with_pictures() {
+  for (const auto& folder : golden_folders(golden_root())) {
+    if (facts_of(HfConfig::load(folder, {})).image_token) return folder;
+  }
+  return {};
+}
+
+// Positions of a prompt's tokens, axis by axis.
+std::vector<float> positions_of(const Golden& golden, const GoldenPrompt& prompt) {
+  RotaryPositions positions;
+  for (const GoldenPicture& picture : prompt.pictures) {
+    const PatchGrid grid = grid_of(picture.resized, golden.patches);
+    const int64_t merge = golden.patches.merge_size;
+    positions.add_picture(picture.first, grid.h / merge, grid.w / merge);
+  }
+  std::vector<float> all;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    for (int64_t i = 0; i < std::ssize(prompt.ids); ++i) {
+      all.push_back(static_cast<float>(positions.at(i)[axis]));
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("tokens of prompts with pictures have the positions of the reference") {
+  const Golden golden = read_golden(golden_with_pictures());
+  for (size_t i = 0; i < golden.prompts.size(); ++i) {
+    CAPTURE(i);
+    const auto& expected = golden.tensors.at("position_ids." + std::to_string(i));
+    CHECK(positions_of(golden, golden.prompts[i]) == expected);
+  }
+}
+
+TEST_CASE("a checkpoint that names its tensors as newer tools do is the same model") {
+  const Golden golden = read_golden(golden_with_pictures());
+  const auto source = open_checkpoint(golden_with_pictures());
+  const RenamedCheckpoint renamed(*source);
+  const TestRank rank = {open_device("ref", {}), std::make_unique<SoloCommunicator>()};
+  const auto logits_from = [&](const WeightSource& weights) {
+    TestRunner runner(golden.config, weights, rank, {});
+    TestSequence sequence = sequence_of(golden, 1, runner);
+    return runner.step({{&sequence, std::ssize(sequence.tokens)}});
+  };
+  CHECK(logits_from(renamed) == logits_from(*source));
 }
 
 namespace {

@@ -43,23 +43,27 @@ void append_window(PatchLayout& out, const Window& window, const PatchGrid& grid
 
 }  // namespace
 
+// Files that transformers wrote may leave out what has the values of its own class (v4.51,
+// Qwen2_5_VLVisionConfig). Indexes behind the last block mean nothing there.
 WindowEncoderConfig window_encoder_config(const HfConfig& vision) {
-  require_silu(vision);
-  const int64_t patch = size_of(vision, "patch_size"),
-                merge = size_of(vision, "spatial_merge_size");
-  const int64_t window_pixels = size_of(vision, "window_size");
+  const int64_t patch = size_or(vision, "patch_size", 14),
+                merge = size_or(vision, "spatial_merge_size", 2);
+  const int64_t window_pixels = size_or(vision, "window_size", 112);
   WindowEncoderConfig c = {
       .block = {.hidden = size_of(vision, "hidden_size"),
-                .heads = size_of(vision, "num_heads"),
-                .ffn = size_of(vision, "intermediate_size")},
+                .heads = size_or(vision, "num_heads", 16),
+                .ffn = size_or(vision, "intermediate_size", 3420)},
       .channels = size_or(vision, "in_chans", 3),
       .frames = size_or(vision, "temporal_patch_size", 2),
       .patch = patch,
       .merge_size = merge,
       .window = window_pixels / merge / patch,
-      .sees_all = std::vector<bool>(static_cast<size_t>(size_of(vision, "depth")), false),
-      .out = size_of(vision, "out_hidden_size"),
+      .sees_all = std::vector<bool>(static_cast<size_t>(size_or(vision, "depth", 32)), false),
+      .out = size_or(vision, "out_hidden_size", 3584),
       .multiplies_of_token = 1.0};
+  if (const std::string act = vision.text_or("hidden_act", "silu"); act != "silu") {
+    refuse(vision, str("hidden_act \"", act, "\" is not supported; supported is silu"));
+  }
   if (c.block.hidden % c.block.heads != 0 || c.block.head_dim() % 4 != 0) {
     refuse(vision, str("hidden_size ", c.block.hidden, " over num_heads ", c.block.heads,
                        " makes no heads whose size is a multiple of 4; correct one of them"));
@@ -68,12 +72,12 @@ WindowEncoderConfig window_encoder_config(const HfConfig& vision) {
     refuse(vision, str("window_size ", window_pixels, " is smaller than a merged patch of ",
                        patch * merge, " pixels; correct it"));
   }
-  for (const int64_t block : vision.integers_or_empty("fullatt_block_indexes")) {
-    if (block < 0 || block >= std::ssize(c.sees_all)) {
-      refuse(vision, str("fullatt_block_indexes has ", block, ", expected 0 to ",
-                         std::ssize(c.sees_all) - 1, " (depth - 1); correct it"));
-    }
-    c.sees_all[static_cast<size_t>(block)] = true;
+  std::vector<int64_t> whole = {7, 15, 23, 31};
+  if (vision.has("fullatt_block_indexes")) {
+    whole = vision.integers_or_empty("fullatt_block_indexes");
+  }
+  for (const int64_t block : whole) {
+    if (block >= 0 && block < std::ssize(c.sees_all)) c.sees_all[static_cast<size_t>(block)] = true;
   }
   return c;
 }

@@ -27,7 +27,8 @@ struct WindowEncoderConfig {
   int64_t patch_numbers() const { return channels * frames * patch * patch; }
 };
 
-// vision_config of config.json. Throws kConfig for what this tower is not.
+// vision_config of config.json; multiplies_of_token is for the caller to set. Throws kConfig for
+// what this tower is not.
 WindowEncoderConfig window_encoder_config(const HfConfig& vision);
 
 class WindowEncoder final : public ImageEncoder {
