@@ -5,8 +5,8 @@
 #include <functional>
 #include <memory>
 #include <numeric>
-#include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -61,14 +61,16 @@ struct WeightStore::State {
   Device& device;
   const WeightStoreOptions options;
   std::unordered_map<std::string, std::unique_ptr<Matrix>> matrices = {};
-  std::set<std::string> used = {};
+  const bool is_stored = source.total_bytes() > 0;
+  std::unordered_set<std::string> used = {};
   std::vector<Buffer> chunks = {};
   int64_t chunk_used = 0;  // bytes of the last chunk
   int64_t bytes = 0, padding_bytes = 0;
 
   std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape) {
     auto tensor = source.open(name, shape);
-    used.insert(name);
+    // Where nothing is stored nothing is left over; a plan opens 100,000 such names many times.
+    if (is_stored) used.insert(name);
     return tensor;
   }
 
@@ -246,15 +248,23 @@ const Matrix& Weights::numbered(std::span<const int64_t> numbers, std::initializ
                                 int64_t columns, const Part& part) const {
   WeightStore::State& state = *store_->state_;
   Runs column_runs = runs_of(part, columns);
+  // There may be hundreds of numbers in each of many layers, all with the same rows.
+  std::vector<Runs> runs;
   std::string key = str("x ", column_runs.text());
+  for (const Band& band : bands) {
+    runs.push_back(runs_of(band.part, band.rows));
+    key += str(";", band.name, " ", runs.back().text());
+  }
+  key += str(";", scope_);
   std::vector<pagoda::Band> opened;
+  opened.reserve(numbers.size() * bands.size());
   for (const int64_t number : numbers) {
-    const Weights child = *this / std::to_string(number);
-    for (const Band& band : bands) {
-      const std::string name = str((child / band.name).scope_, ".weight");
-      Runs runs = runs_of(band.part, band.rows);
-      key += str(";", name, " ", runs.text());
-      opened.push_back({state.open(name, std::array{band.rows, columns}), std::move(runs)});
+    const std::string scope = str(scope_, ".", number, ".");
+    key += str(";", number);
+    for (size_t i = 0; i < bands.size(); ++i) {
+      const Band& band = bands.begin()[i];
+      opened.push_back(
+          {state.open(str(scope, band.name, ".weight"), std::array{band.rows, columns}), runs[i]});
     }
   }
   if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
