@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/error.h"
+#include "base/str.h"
 #include "cli/option_table.h"
 #include "cli/settings.h"
 
@@ -18,6 +20,21 @@ constexpr std::string_view kNoPromptAdapters =
 
 std::string text(const json::value& value) {
   return std::string(value.as_string());
+}
+
+// A variable that a Compose file names and nobody has set must not open what shall be closed.
+std::string protecting_text(std::string_view option, const json::value& value) {
+  if (!value.as_string().empty()) return text(value);
+  throw Error(ErrorKind::kConfig,
+              str(option,
+                  ": is empty, and the server would be open; give a value or leave the "
+                  "option out"));
+}
+
+// "llm" means "/llm": that is how paths begin.
+std::string root_path_of(const json::value& value) {
+  const std::string path = text(value);
+  return path.empty() || path.starts_with('/') ? path : "/" + path;
 }
 
 std::vector<std::string> texts(const json::value& value) {
@@ -133,7 +150,10 @@ constexpr OptionRow kRows[] = {
      .type = Type::kText,
      .value_name = "KEY",
      .help = "the bearer token that /v1 routes ask for (else VLLM_API_KEY)",
-     .apply = [](Settings& s, const json::value& v) { s.server.access.api_keys = {text(v)}; }},
+     .apply =
+         [](Settings& s, const json::value& v) {
+           s.server.access.api_keys = {protecting_text("--api-key", v)};
+         }},
     {.name = "lora-modules",
      .group = Group::kFrontend,
      .type = Type::kTexts,
@@ -198,14 +218,20 @@ constexpr OptionRow kRows[] = {
      .type = Type::kText,
      .value_name = "FILE",
      .help = "PEM file of the TLS key; else the key is in the file of --ssl-certfile",
-     .apply = [](Settings& s, const json::value& v) { s.server.tls.key_file = text(v); }},
+     .apply =
+         [](Settings& s, const json::value& v) {
+           s.server.tls.key_file = protecting_text("--ssl-keyfile", v);
+         }},
     {.name = "ssl-certfile",
      .group = Group::kFrontend,
      .type = Type::kText,
      .value_name = "FILE",
      .help = "PEM file of the TLS certificate, followed by those between it and its root: the "
              "server speaks HTTPS; SIGHUP loads the files again",
-     .apply = [](Settings& s, const json::value& v) { s.server.tls.certificate_file = text(v); }},
+     .apply =
+         [](Settings& s, const json::value& v) {
+           s.server.tls.certificate_file = protecting_text("--ssl-certfile", v);
+         }},
     {.name = "ssl-ca-certs",
      .group = Group::kFrontend,
      .type = Type::kText,
@@ -234,7 +260,7 @@ constexpr OptionRow kRows[] = {
      .type = Type::kText,
      .value_name = "PATH",
      .help = "path prefix under which a proxy shows this server",
-     .apply = [](Settings& s, const json::value& v) { s.server.root_path = text(v); }},
+     .apply = [](Settings& s, const json::value& v) { s.server.root_path = root_path_of(v); }},
     {.name = "middleware",
      .group = Group::kFrontend,
      .type = Type::kText,

@@ -144,6 +144,20 @@ TEST_CASE("TLS needs a certificate, and asking clients for theirs needs who sign
   CHECK(result_of({"m", "--enable-ssl-refresh"}).remarks.size() == 1);
 }
 
+TEST_CASE("an empty value does not open a server that shall be closed") {
+  for (const std::string option : {"--api-key", "--ssl-certfile", "--ssl-keyfile"}) {
+    CHECK(refusal_of({"m", option, ""}) ==
+          option +
+              ": is empty, and the server would be open; give a value or leave the option out");
+  }
+}
+
+TEST_CASE("a root path without a slash in front means the same as with one") {
+  CHECK(settings({"m", "--root-path", "llm"}).server.root_path == "/llm");
+  CHECK(settings({"m", "--root-path", "/llm"}).server.root_path == "/llm");
+  CHECK(settings({"m", "--root-path", ""}).server.root_path.empty());
+}
+
 TEST_CASE("rotary options are laid over config.json together with --hf-overrides") {
   const Settings s = settings({"--rope-scaling", R"({"factor": 4})", "--rope-theta", "1e6",
                                "--hf-overrides.num_layers", "2"});
