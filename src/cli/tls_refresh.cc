@@ -1,5 +1,6 @@
 #include "cli/tls_refresh.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -33,6 +34,18 @@ sigset_t hangup_only() {
 int opened(int descriptor, const char* what) {
   if (descriptor >= 0) return descriptor;
   throw Error(ErrorKind::kDevice, str(what, ": ", std::strerror(errno)));
+}
+
+// Whether there is a terminal that can hang up.
+bool has_terminal() {
+  const int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (terminal < 0) return false;
+  close(terminal);
+  return true;
+}
+
+bool takes_hangup(const TlsConfig& config) {
+  return config.is_on() || !has_terminal();
 }
 
 std::vector<std::string> files_of(const TlsConfig& config) {
@@ -69,14 +82,14 @@ void FileChanges::mark() {
 }
 
 void block_hangup(const TlsConfig& config) {
-  if (!config.is_on()) return;
+  if (!takes_hangup(config)) return;
   const sigset_t hangup = hangup_only();
   pthread_sigmask(SIG_BLOCK, &hangup, nullptr);
 }
 
 TlsRefresh::TlsRefresh(const TlsConfig& config, std::function<void()> reload)
     : config_(config), reload_(std::move(reload)), changes_(files_of(config)) {
-  if (!config.is_on()) return;
+  if (!takes_hangup(config)) return;
   const sigset_t hangup = hangup_only();
   signals_ = opened(signalfd(-1, &hangup, SFD_CLOEXEC), "signalfd");
   over_ = opened(eventfd(0, EFD_CLOEXEC), "eventfd");
@@ -94,8 +107,9 @@ TlsRefresh::~TlsRefresh() {
 
 void TlsRefresh::watch() {
   pollfd wanted[] = {{signals_, POLLIN, 0}, {over_, POLLIN, 0}};
+  const int wait_ms = config_.is_on() && config_.refresh ? kLookMs : -1;
   while (true) {
-    const int ready = poll(wanted, 2, config_.refresh ? kLookMs : -1);
+    const int ready = poll(wanted, 2, wait_ms);
     if (ready < 0) continue;
     if (wanted[1].revents != 0) return;
     if (wanted[0].revents != 0) {
@@ -108,7 +122,12 @@ void TlsRefresh::watch() {
 
 void TlsRefresh::take_hangup() {
   signalfd_siginfo info;
-  if (read(signals_, &info, sizeof info) == sizeof info) reload("SIGHUP");
+  if (read(signals_, &info, sizeof info) != sizeof info) return;
+  if (config_.is_on()) {
+    reload("SIGHUP");
+  } else {
+    LOG_INFO("SIGHUP changes nothing: without --ssl-certfile no file is loaded again.");
+  }
 }
 
 void TlsRefresh::reload(const char* reason) {

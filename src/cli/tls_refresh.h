@@ -42,7 +42,8 @@ class FileChanges {
   std::vector<Stamp> marked_, seen_;
 };
 
-// Where there is no TLS, SIGHUP ends the program as it does any other.
+// Where there is no TLS, SIGHUP ends the program as it does any other if it has a terminal, which
+// may have hung up; a service has none, and must outlive `systemctl reload`.
 void block_hangup(const TlsConfig& config);
 
 class TlsRefresh {

@@ -4,10 +4,12 @@
 Usage: cli_test.py --bin FOLDER_OF_PAGODA --model FOLDER_OF_DEMO_MODEL
 """
 import argparse
+import fcntl
 import http.client
 import json
 import os
 import pathlib
+import pty
 import re
 import signal
 import shutil
@@ -16,6 +18,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -37,14 +40,14 @@ def last_line(run_result):
 class Serving:
     """`pagoda serve` on a free port of the loopback interface."""
 
-    def __init__(self, *arguments, environment=None):
+    def __init__(self, *arguments, environment=None, **how):
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
         self.connections = []
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [OPTIONS.bin / "pagoda", *map(str, arguments), "--host", "127.0.0.1"], stdout=log,
-                stderr=log, env={**os.environ, **(environment or {})})
+                stderr=log, env={**os.environ, **(environment or {})}, **how)
 
     def __enter__(self):
         return self
@@ -334,10 +337,24 @@ class TlsTest(unittest.TestCase):
             s.wait_for("TLS files have changed: new connections get key and certificate")
             self.assertEqual(self.shown_pair(s, self.certificate), ("second", 200))
 
-    def test_a_hangup_ends_a_server_without_tls(self):
-        with Serving("serve", OPTIONS.model, "--port", "0") as s:
+    def test_without_tls_and_terminal_a_hangup_changes_nothing(self):
+        with Serving("serve", OPTIONS.model, "--port", "0", start_new_session=True) as s:
             s.wait_until_ready()
             s.process.send_signal(signal.SIGHUP)
+            s.wait_for("SIGHUP changes nothing: without --ssl-certfile no file is loaded again")
+            self.assertEqual(s.get("/health")[0], 200)
+
+    def test_a_terminal_that_hangs_up_ends_a_server_without_tls(self):
+        terminal, inside = pty.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(inside, termios.TIOCSCTTY, 0)
+
+        with Serving("serve", OPTIONS.model, "--port", "0", preexec_fn=take_terminal) as s:
+            os.close(inside)
+            s.wait_until_ready()
+            os.close(terminal)
             self.assertEqual(s.wait_for_end(), -signal.SIGHUP)
 
     def test_wrong_files_are_named_before_the_model_is_looked_at(self):
