@@ -2,6 +2,8 @@
 # Succeeds when the server of this container answers /health with 200. Host, port and prefix are those of
 # the command line of process 1: the server, or the init that was given the server's command line.
 #
+# Where --ssl-cert-reqs demands a certificate of clients, ~/.curlrc says which one to show (cert, key).
+#
 # Usage: healthcheck.sh [FILE]   FILE has a command line as /proc/PID/cmdline has it.
 set -euo pipefail
 
@@ -14,7 +16,7 @@ for i in "${!words[@]}"; do
     --host=*) host=${words[i]#*=} ;;
     --port) port=$next ;;
     --port=*) port=${words[i]#*=} ;;
-    --ssl-certfile | --ssl-certfile=*) scheme=https ;;
+    --ssl[-_]certfile | --ssl[-_]certfile=*) scheme=https ;;
   esac
 done
 case "$host" in
