@@ -11,6 +11,8 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,16 @@ def run(argv, environment):
              if not name.startswith(("VLLM_", "HF_", "PAGODA_", "MODELSCOPE_"))}
     return subprocess.run([OPTIONS.bin / argv[0], *argv[1:]], capture_output=True, text=True,
                           timeout=SECONDS, env={**clean, **environment})
+
+
+def wait_for(text, process):
+    """Reads what the process says up to a line with this text."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"{text!r} does not come:\n{''.join(lines)}")
 
 
 def document():
@@ -194,6 +206,22 @@ class OtherFilesTest(unittest.TestCase):
         self.assertEqual(2, result.returncode, result.stderr)
         self.assertIn(f'model: "{folder}/missing" is neither a folder nor', result.stderr)
 
+    def test_a_server_without_tls_outlives_the_reload_of_the_systemd_unit(self):
+        unit = (OPTIONS.source / "deploy/systemd/pagoda.service").read_text()
+        reload = re.search(r"^ExecReload=(.*)$", unit, re.M)[1]
+        argv = [OPTIONS.bin / "pagoda", "serve", OPTIONS.source / "models/demo", "--host", "127.0.0.1",
+                "--port", "0"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              start_new_session=True) as server:
+            self.addCleanup(server.kill)
+            wait_for("Application startup complete.", server)
+            subprocess.run(["bash", "-c", reload], check=True,
+                           env={**os.environ, "MAINPID": str(server.pid)})
+            wait_for("SIGHUP changes nothing", server)
+            server.terminate()
+            server.stdout.read()
+        self.assertEqual(0, server.returncode)
+
     def test_the_image_holds_every_library_that_the_program_asks_for(self):
         packages = (OPTIONS.source / "docker/runtime-packages.txt").read_text().split()
         for library in self.libraries_of_program():
@@ -245,13 +273,14 @@ class HealthCheckTest(unittest.TestCase):
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
 
-    def is_healthy(self, status, *command_line):
+    def is_healthy(self, status, *command_line, home="/nowhere"):
         self.server.status = status
         with tempfile.NamedTemporaryFile() as file:
             file.write("\0".join([*command_line, ""]).encode())
             file.flush()
             check = OPTIONS.source / "docker/healthcheck.sh"
-            return subprocess.run(["bash", check, file.name], capture_output=True).returncode == 0
+            return subprocess.run(["bash", check, file.name], capture_output=True,
+                                  env={**os.environ, "HOME": home}).returncode == 0
 
     def test_it_asks_the_port_of_the_command_line(self):
         self.assertTrue(self.is_healthy(200, "vllm", "serve", "/m", "--port", self.port))
@@ -260,6 +289,24 @@ class HealthCheckTest(unittest.TestCase):
     def test_it_finds_the_command_line_behind_dockers_init(self):
         self.assertTrue(self.is_healthy(200, "/sbin/docker-init", "--", "vllm", "serve", "/m", "--host",
                                         "0.0.0.0", "--port", self.port))
+
+    @unittest.skipUnless(shutil.which("openssl"), "needs the openssl command to make certificates")
+    def test_it_speaks_https_and_shows_the_certificate_of_the_users_curlrc(self):
+        with tempfile.TemporaryDirectory() as home:
+            pair = [f"{home}/certificate.pem", f"{home}/key.pem"]
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=health", "-out", pair[0],
+                            "-keyout", pair[1]], check=True, capture_output=True)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*pair)
+            context.load_verify_locations(pair[0])
+            context.verify_mode = ssl.CERT_REQUIRED
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            command = ("vllm", "serve", "/m", "--port", self.port, "--ssl-certfile", "/tls/c.pem")
+            self.assertFalse(self.is_healthy(200, *command, home=home))
+            pathlib.Path(home, ".curlrc").write_text(f'cert = "{pair[0]}"\nkey = "{pair[1]}"\n')
+            self.assertTrue(self.is_healthy(200, *command, home=home))
+            self.assertFalse(self.is_healthy(503, *command, home=home))
 
     def test_a_server_that_is_not_ready_is_not_healthy(self):
         self.assertFalse(self.is_healthy(503, "vllm", "serve", "/m", "--port", self.port))
