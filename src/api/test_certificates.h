@@ -64,7 +64,7 @@ enum class Signs : uint8_t { kNobody, kOthers };
 // For 127.0.0.1 and localhost, signed by `issuer`, or by itself where there is none.
 inline TestIdentity make_identity(const std::string& name, const TestIdentity* issuer = nullptr,
                                   Signs signs = Signs::kNobody) {
-  constexpr long kDay = 24 * 60 * 60;
+  constexpr long kDay = 24L * 60 * 60;
   TestIdentity made;
   made.key.reset(EVP_EC_gen("P-256"));
   made.certificate.reset(X509_new());

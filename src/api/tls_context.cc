@@ -123,6 +123,7 @@ int verify_mode_of(ClientCertificate client) {
 }
 
 // A client that speaks several protocols learns which one is spoken here (RFC 7301).
+// NOLINTNEXTLINE(readability-function-size): OpenSSL says how many parameters
 int choose_protocol(SSL* /*connection*/, const unsigned char** out, unsigned char* out_size,
                     const unsigned char* offered, unsigned int offered_size, void* /*unused*/) {
   static constexpr std::array<unsigned char, 9> kOurs = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
+#include <thread>
 
 #include "api/test_certificates.h"
 #include "api/test_server.h"
@@ -73,7 +75,7 @@ class TlsFiles {
   std::filesystem::path folder_;
 };
 
-const std::string kGet = "GET /version HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kGet = "GET /version HTTP/1.1\r\nHost: x\r\n\r\n";
 
 bool answers(Client& client) {
   return client.send(kGet) && client.read_reply().ends_with(R"({"version":"0.9.2"})");
@@ -88,7 +90,7 @@ TEST_CASE("a client that trusts the issuer gets answers, one after another") {
   REQUIRE(client.is_connected());
   CHECK(client.shown_name() == "first");
   CHECK(answers(client));
-  CHECK(client.send(kGet + kGet));
+  CHECK(client.send(str(kGet, kGet)));
   CHECK(client.read_reply().starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(client.read_reply().starts_with("HTTP/1.1 200 OK\r\n"));
 }
