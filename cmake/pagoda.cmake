@@ -47,7 +47,8 @@ function(pagoda_test name folder)
   target_compile_definitions(${name} PRIVATE PAGODA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                              PAGODA_SHARED_DIR="${PAGODA_SHARED}")
   add_test(NAME ${folder}/${name} COMMAND ${name})
-  set_tests_properties(${folder}/${name} PROPERTIES LABELS ${folder} SKIP_RETURN_CODE 77 TIMEOUT 600)
+  set_tests_properties(${folder}/${name} PROPERTIES LABELS ${folder} SKIP_RETURN_CODE 77
+                       TIMEOUT ${PAGODA_TEST_TIMEOUT})
 endfunction()
 
 # pagoda_backend(cuda SOURCES ...): a backend's target and its row in the list of backends.
