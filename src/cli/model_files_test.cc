@@ -52,6 +52,52 @@ TEST_CASE("random weights need no files but config.json") {
   CHECK(files.facts.max_positions == 99);
 }
 
+std::string refusal_of(const Settings& settings) {
+  try {
+    find_model_files(settings);
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::kConfig);
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST_CASE("a model that sees images says how, and the operator may change the bounds") {
+  const fs::path folder = fs::path(PAGODA_SOURCE_DIR) / "testdata/models/qwen2.5-vl";
+  Settings settings = settings_for(folder.string());
+  CHECK(find_model_files(settings).pictures->max_pixels == 28224);
+  settings.model.processor_arguments = {{"max_pixels", 6272}};
+  settings.model.media_limits = {{"image", 2}};
+  CHECK(find_model_files(settings).pictures->max_pixels == 6272);
+  settings.model.processor_arguments = {{"max_pixels", 0}};
+  CHECK(refusal_of(settings) ==
+        "--mm-processor-kwargs: max_pixels is 0, but has to be a whole number from 1 to 268435456");
+}
+
+TEST_CASE("the folder of local images has to be one, before anything is loaded") {
+  const fs::path folder = fs::path(PAGODA_SOURCE_DIR) / "testdata/models/qwen2.5-vl";
+  Settings settings = settings_for(folder.string());
+  settings.server.pictures.allowed_local_folder = "/no/such/folder";
+  CHECK(refusal_of(settings) ==
+        "Invalid `--allowed-local-media-path`: The path /no/such/folder does not exist.");
+  const std::string file = (folder / "config.json").string();
+  settings.server.pictures.allowed_local_folder = file;
+  CHECK(refusal_of(settings) ==
+        "Invalid `--allowed-local-media-path`: The path " + file + " must be a directory.");
+}
+
+TEST_CASE("options about images are refused for a model that sees none") {
+  Settings settings = settings_for(demo_folder().string());
+  settings.model.media_limits = {{"image", 2}};
+  CHECK(refusal_of(settings) ==
+        "`limit_mm_per_prompt` is only supported for multimodal models. Qwen3ForCausalLM sees no "
+        "images; leave the option out");
+  settings.model.media_limits.clear();
+  settings.model.processor_arguments = {{"max_pixels", 6272}};
+  CHECK(refusal_of(settings).starts_with(
+      "`mm_processor_kwargs` is only supported for multimodal models."));
+}
+
 TEST_CASE("sampling defaults come from the file, and neutral ones keep the model's end tokens") {
   Settings settings = settings_for(demo_folder().string());
   settings.generation.source = "vllm";

@@ -270,6 +270,41 @@ TEST_CASE("the log shows what differs from the defaults, but no keys") {
         R"("tensor_parallel_size": 2})");
 }
 
+TEST_CASE("the number of images has two forms, and a key of its own") {
+  const auto most = [](const Arguments& given) {
+    return settings(given).server.pictures.most_per_prompt;
+  };
+  CHECK(most({"m"}) == 999);
+  CHECK(most({"m", "--limit-mm-per-prompt", R"({"image": 2, "video": 0})"}) == 2);
+  CHECK(most({"m", "--limit-mm-per-prompt", "image=3,video=1"}) == 3);
+  CHECK(most({"m", "--limit-mm-per-prompt.image", "4"}) == 4);
+  CHECK(most({"m", "--limit-mm-per-prompt", "{}"}) == 999);
+  for (const char* bad : {"2", "image", "image=two", "image=-1", R"({"image": -1})",
+                          R"({"image": "2"})", R"({"picture": 2})", R"({"image": 1.5})"}) {
+    CAPTURE(bad);
+    CHECK(refusal_of({"m", "--limit-mm-per-prompt", bad}).starts_with("--limit-mm-per-prompt: "));
+  }
+}
+
+TEST_CASE("what images may cost and where they may come from is a matter of the operator") {
+  const Settings usual = settings({"m"});
+  CHECK(!usual.server.pictures.allow_private_addresses);
+  CHECK(usual.server.pictures.allowed_local_folder.empty());
+  CHECK(usual.server.pictures.fetch_timeout == std::chrono::seconds(5));
+  CHECK(usual.server.pictures.max_kept_bytes == int64_t{4} << 30);
+  const Settings other =
+      settings({"m", "--allow-private-media-addresses", "--allowed-local-media-path", "/data",
+                "--mm-processor-kwargs", R"({"max_pixels": 1003520})"},
+               {{"VLLM_IMAGE_FETCH_TIMEOUT", "20"}, {"VLLM_MM_INPUT_CACHE_GIB", "1"}});
+  CHECK(other.server.pictures.allow_private_addresses);
+  CHECK(other.server.pictures.allowed_local_folder == "/data");
+  CHECK(other.server.pictures.fetch_timeout == std::chrono::seconds(20));
+  CHECK(other.server.pictures.max_kept_bytes == int64_t{1} << 30);
+  CHECK(other.model.processor_arguments.at("max_pixels") == 1003520);
+  CHECK(refusal_of({"m"}, {{"VLLM_IMAGE_FETCH_TIMEOUT", "0"}}) ==
+        "VLLM_IMAGE_FETCH_TIMEOUT: 0 leaves nothing; write 1 or more");
+}
+
 TEST_CASE("ranks are bound as VLLM_CPU_OMP_THREADS_BIND says") {
   const auto request = [](const std::string& bind) {
     return placement_request_of(
