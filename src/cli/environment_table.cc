@@ -29,7 +29,7 @@ bool is_true(const std::string& value) {
   return value == "1" || value == "true" || value == "True" || value == "TRUE";
 }
 
-constexpr int64_t kDay = 24 * 60 * 60;
+constexpr int64_t kDay = int64_t{24} * 60 * 60;
 constexpr int64_t kMostGib = int64_t{1} << 30;
 
 int64_t whole_number(std::string_view name, const std::string& value) {
