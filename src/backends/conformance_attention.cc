@@ -204,34 +204,54 @@ std::vector<int32_t> offsets_of(const RowNumbers& rows) {
   return offsets;
 }
 
-Case segment_case(DType dtype, int64_t heads, int64_t dim) {
-  return {str("segment attention ", name_of(dtype), " ", heads, " heads of ", dim),
-          attention_tolerance(dtype, dim), std::ssize(kSegments),
-          [=](Rig& rig, const RowNumbers& rows) {
-            const std::vector<int32_t> offsets = offsets_of(rows);
-            const auto upload = [&](Input input) {
-              std::vector<float> values;
-              for (const int64_t row : rows) {
-                append(values, tokens_of(input, row, 0, kSegments[row], heads * dim));
-              }
-              return rig.upload({offsets.back(), heads, dim}, dtype, values);
-            };
-            const Tensor out = rig.unwritten({offsets.back(), heads, dim}, dtype);
-            rig.ops().segment_attention({.out = out,
-                                         .q = upload(kQuery),
-                                         .k = upload(kKey),
-                                         .v = upload(kValue),
-                                         .offsets = rig.upload(offsets),
-                                         .scale = 1.0f / std::sqrt(static_cast<float>(dim))});
-            const RowOutputs made = rig.rows(out);
-            RowOutputs result(rows.size());
-            for (size_t i = 0; i < rows.size(); ++i) {
-              for (int32_t r = offsets[i]; r < offsets[i + 1]; ++r) {
-                append(result[i], made[static_cast<size_t>(r)]);
-              }
-            }
-            return result;
-          }};
+struct SegmentShape {
+  DType dtype;
+  int64_t heads, dim;
+};
+
+// q, k or v of segments, one after another.
+Tensor upload_segments(Rig& rig, const SegmentShape& s, const RowNumbers& rows, Input input) {
+  std::vector<float> values;
+  for (const int64_t row : rows) {
+    append(values, tokens_of(input, row, 0, kSegments[row], s.heads * s.dim));
+  }
+  return rig.upload({offsets_of(rows).back(), s.heads, s.dim}, s.dtype, values);
+}
+
+// What an earlier call left in a kernel's memory must not matter, not even NaN.
+void leave_nan(Rig& rig, const SegmentShape& s) {
+  constexpr int32_t kTokens = 320;  // covers each segment alone, its last block included
+  const Tensor nan = rig.unwritten({kTokens, s.heads, s.dim}, s.dtype);
+  rig.ops().segment_attention({.out = rig.unwritten({kTokens, s.heads, s.dim}, s.dtype),
+                               .q = nan,
+                               .k = nan,
+                               .v = nan,
+                               .offsets = rig.upload({0, kTokens}),
+                               .scale = 1.0f});
+}
+
+Case segment_case(const SegmentShape& s) {
+  const auto run = [=](Rig& rig, const RowNumbers& rows) {
+    leave_nan(rig, s);
+    const std::vector<int32_t> offsets = offsets_of(rows);
+    const Tensor out = rig.unwritten({offsets.back(), s.heads, s.dim}, s.dtype);
+    rig.ops().segment_attention({.out = out,
+                                 .q = upload_segments(rig, s, rows, kQuery),
+                                 .k = upload_segments(rig, s, rows, kKey),
+                                 .v = upload_segments(rig, s, rows, kValue),
+                                 .offsets = rig.upload(offsets),
+                                 .scale = 1.0f / std::sqrt(static_cast<float>(s.dim))});
+    const RowOutputs made = rig.rows(out);
+    RowOutputs result(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      for (int32_t r = offsets[i]; r < offsets[i + 1]; ++r) {
+        append(result[i], made[static_cast<size_t>(r)]);
+      }
+    }
+    return result;
+  };
+  return {str("segment attention ", name_of(s.dtype), " ", s.heads, " heads of ", s.dim),
+          attention_tolerance(s.dtype, s.dim), std::ssize(kSegments), run};
 }
 
 }  // namespace
@@ -250,9 +270,9 @@ void add_attention_cases(std::vector<Case>& cases) {
     cases.push_back(attention_case({dtype, 3, 1, 37, 24, 0, true}, 8));
     cases.push_back(attention_case({dtype, 16, 1, 576, 512, 0, true}, 128));
     cases.push_back(attention_case({dtype, 2, 1, 33, 33, 5, true}, 16));
-    cases.push_back(segment_case(dtype, 1, 16));
-    cases.push_back(segment_case(dtype, 3, 80));
-    cases.push_back(segment_case(dtype, 2, 37));
+    cases.push_back(segment_case({dtype, 1, 16}));
+    cases.push_back(segment_case({dtype, 3, 80}));
+    cases.push_back(segment_case({dtype, 2, 37}));
     for (const int64_t window : {1, 5, 16, 100}) {
       cases.push_back(attention_case({dtype, 4, 2, 24, 24, window}, 16));
     }
