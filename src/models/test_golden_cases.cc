@@ -245,6 +245,17 @@ Encoded encode(const Golden& golden, const GoldenPicture& picture, TestRunner& r
   return out;
 }
 
+// What is kept between stages is the stream and a second half; only a finished block changes the
+// stream.
+std::vector<std::vector<float>> streams_of_blocks(const std::vector<std::vector<float>>& kept) {
+  std::vector<std::vector<float>> blocks;
+  for (const std::vector<float>& k : kept) {
+    std::vector<float> stream(k.begin(), k.begin() + std::ssize(k) / 2);
+    if (blocks.empty() || stream != blocks.back()) blocks.push_back(std::move(stream));
+  }
+  return blocks;
+}
+
 }  // namespace
 
 TEST_CASE("a vision tower gives the rows and the streams of the reference, however it is cut") {
@@ -271,10 +282,12 @@ TEST_CASE("a vision tower gives the rows and the streams of the reference, howev
         CHECK(difference(rows, expected).max < kFloat32Tolerance);
       }
       const Encoded first = encode(golden, golden.prompts[1].pictures[0], runner, 1);
-      for (size_t block = 0; block < first.streams.size(); ++block) {
+      const auto blocks = streams_of_blocks(first.streams);
+      CHECK(blocks.size() == 4);
+      for (size_t block = 0; block < blocks.size(); ++block) {
         CAPTURE(block);
         const auto& expected = golden.tensors.at("vision.1." + std::to_string(block));
-        CHECK(difference(first.streams[block], expected).max < kFloat32Tolerance);
+        CHECK(difference(blocks[block], expected).max < kFloat32Tolerance);
       }
     }
   }

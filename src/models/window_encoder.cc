@@ -10,6 +10,10 @@
 namespace pagoda {
 namespace {
 
+// Of a multiplication of the attention beside one of a matrix product: it runs in float32, with the
+// softmax between (bench/image_encoder, bench/matmul).
+constexpr double kAttentionCost = 2.5;
+
 constexpr double kMergerEps = 1e-6;  // transformers v4.51, Qwen2_5_VLPatchMerger
 
 [[noreturn]] void refuse(const HfConfig& vision, const std::string& what) {
@@ -99,6 +103,8 @@ WindowEncoder::WindowEncoder(const Weights& w, const WindowEncoderConfig& config
                   w.share(merged_numbers()), Bias::kPresent) {
   for (size_t i = 0; i < config.sees_all.size(); ++i) {
     blocks_.emplace_back(w / "blocks" / std::to_string(i), config.block);
+    const int64_t parts = config.sees_all[i] ? kParts : 1;
+    for (int64_t part = 0; part < parts; ++part) stages_.push_back({i, part, parts});
   }
 }
 
@@ -115,15 +121,16 @@ PatchLayout WindowEncoder::layout(const PatchGrid& grid) const {
 }
 
 double WindowEncoder::work(const PatchGrid& grid, int64_t stage) const {
+  const Stage& s = stages_[static_cast<size_t>(stage)];
   const auto patches = static_cast<double>(grid.patches());
   const auto hidden = static_cast<double>(config_.block.hidden);
   const auto merged = static_cast<double>(merged_numbers());
   const auto window_side = static_cast<double>(config_.window * config_.merge_size);
-  const double seen = config_.sees_all[static_cast<size_t>(stage)]
-                          ? patches
-                          : std::min(patches, window_side * window_side);
-  double a_patch =
-      hidden * (4.0 * hidden + 3.0 * static_cast<double>(config_.block.ffn)) + 2.0 * seen * hidden;
+  const double seen = s.parts > 1 ? patches : std::min(patches, window_side * window_side);
+  // Keys and values once; cut up, a large picture computes them again, which is little beside this.
+  double a_patch = kAttentionCost * 2.0 * seen * hidden / static_cast<double>(s.parts);
+  if (s.part == 0) a_patch += hidden * 4.0 * hidden;
+  if (s.part + 1 == s.parts) a_patch += hidden * 3.0 * static_cast<double>(config_.block.ffn);
   if (stage == 0) a_patch += hidden * static_cast<double>(config_.patch_numbers());
   if (stage + 1 == stages()) {
     a_patch += hidden * (merged + static_cast<double>(config_.out));  // of a merged patch, shared
@@ -131,24 +138,46 @@ double WindowEncoder::work(const PatchGrid& grid, int64_t stage) const {
   return patches * a_patch / config_.multiplies_of_token;
 }
 
+WindowEncoder::Kept WindowEncoder::kept(Tensor state) const {
+  const int64_t patches = state.dim(0), hidden = config_.block.hidden;
+  const Tensor halves = reshaped(state, {2, patches, hidden});
+  return {reshaped(rows_of(halves, 0, 1), {patches, hidden}),
+          reshaped(rows_of(halves, 1, 1), {patches, hidden})};
+}
+
 void WindowEncoder::run(Step& step, const PatchBatch& picture, Tensor stream,
                         StageRange stages) const {
   const ScratchScope scope(step.scratch);
-  if (stages.first == 0) step.ops.matmul(stream, picture.patches, patch_embedding_, {});
+  const Kept state = kept(stream);
+  if (stages.first == 0) step.ops.matmul(state.stream, picture.patches, patch_embedding_, {});
   const RotaryTable rotary = rotary_(step, picture.positions);
-  Residual r{.stream = stream, .pending = {}};
-  for (int64_t i = stages.first; i < stages.last; ++i) {
-    const bool all = config_.sees_all[static_cast<size_t>(i)];
-    blocks_[static_cast<size_t>(i)](step, r, rotary, all ? picture.whole : picture.windows);
+  for (int64_t i = stages.first; i < stages.last;) {
+    const Stage& s = stages_[static_cast<size_t>(i)];
+    const VisionBlock& block = blocks_[s.block];
+    if (s.parts == 1) {
+      block(step, state.stream, rotary, picture.windows);
+      ++i;
+      continue;
+    }
+    // Neighboring parts of a block at once.
+    const int64_t parts = std::min(s.parts - s.part, stages.last - i);
+    const int64_t patches = stream.dim(0);
+    const int64_t first = patches * s.part / s.parts;
+    const int64_t end = patches * (s.part + parts) / s.parts;
+    if (end > first) {
+      block.attend_rows(step, rows_of(state.added, first, end - first), state.stream, rotary,
+                        {picture.whole, first});
+    }
+    if (s.part + parts == s.parts) block.complete(step, state.stream, state.added);
+    i += parts;
   }
-  if (r.pending.rank != 0) step.ops.add(stream, r.pending);
 }
 
 Tensor WindowEncoder::finish(Step& step, Tensor stream) const {
   const int64_t groups = stream.dim(0) / (config_.merge_size * config_.merge_size);
   const Tensor out = step.scratch.make({groups, config_.out});
   const ScratchScope scope(step.scratch);
-  Residual r{.stream = stream, .pending = {}};
+  Residual r{.stream = kept(stream).stream, .pending = {}};
   const Tensor merged = reshaped(merger_norm_(step, r), {groups, merged_numbers()});
   const Tensor inner = step.scratch.make({groups, merger_in_.spec().out});
   step.ops.matmul(inner, merged, merger_in_, merger_in_bias_);

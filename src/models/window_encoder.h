@@ -36,14 +36,27 @@ class WindowEncoder final : public ImageEncoder {
   WindowEncoder(const Weights& w, const WindowEncoderConfig& config);
 
   PatchLayout layout(const PatchGrid& grid) const override;
-  int64_t stages() const override { return static_cast<int64_t>(blocks_.size()); }
-  int64_t width() const override { return config_.block.hidden; }
+  int64_t stages() const override { return static_cast<int64_t>(stages_.size()); }
+  // The stream, and beside it what attention over the whole picture adds, as far as it is known.
+  int64_t width() const override { return 2 * config_.block.hidden; }
   int64_t merge_size() const override { return config_.merge_size; }
   double work(const PatchGrid& grid, int64_t stage) const override;
   void run(Step& step, const PatchBatch& picture, Tensor stream, StageRange stages) const override;
   Tensor finish(Step& step, Tensor stream) const override;
 
  private:
+  // A block, or one of kParts parts of the attention of one that sees the whole picture: for a
+  // large picture that costs as the square of its patches. The last part completes the block.
+  static constexpr int64_t kParts = 8;
+  struct Stage {
+    size_t block;
+    int64_t part = 0, parts = 1;
+  };
+  struct Kept {  // what is between stages
+    Tensor stream, added;
+  };
+  Kept kept(Tensor state) const;
+
   int64_t merged_numbers() const {
     return config_.block.hidden * config_.merge_size * config_.merge_size;
   }
@@ -52,6 +65,7 @@ class WindowEncoder final : public ImageEncoder {
   const Matrix& patch_embedding_;
   PatchRotary rotary_;
   std::vector<VisionBlock> blocks_;
+  std::vector<Stage> stages_;
   RmsNorm merger_norm_;
   const Matrix& merger_in_;  // rows dealt over the ranks
   Tensor merger_in_bias_;

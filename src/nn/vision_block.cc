@@ -57,20 +57,54 @@ Tensor VisionAttention::operator()(Step& step, Tensor x, const RotaryTable& rota
   return x;
 }
 
+void VisionAttention::attend_rows(Step& step, Tensor out, Tensor x, const RotaryTable& rotary,
+                                  RowRange range) const {
+  const ScratchScope scope(step.scratch);
+  const auto [whole, first] = range;
+  const int64_t rows = out.dim(0);
+  const Tensor q = heads_of(step, q_, rows_of(x, first, rows));
+  const Tensor k = heads_of(step, k_, x), v = heads_of(step, v_, x);
+  step.ops.rope(q, {rows_of(rotary.cos, first, rows), rows_of(rotary.sin, first, rows)},
+                RotaryPairing::kHalves);
+  step.ops.rope(k, rotary, RotaryPairing::kHalves);
+  const Tensor seen = step.scratch.make({rows, heads_, head_dim_});
+  step.ops.segment_attention(
+      {.out = seen,
+       .q = q,
+       .k = k,
+       .v = v,
+       .offsets = whole,
+       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim_)))});
+  output_(step, out, reshaped(seen, {rows, heads_ * head_dim_}));
+}
+
 VisionBlock::VisionBlock(const Weights& w, const VisionShape& shape)
     : attention_norm_(w / "norm1", shape.hidden, kNormEps),
       attention_(w / "attn", shape),
       mlp_norm_(w / "norm2", shape.hidden, kNormEps),
       mlp_(w / "mlp", shape.hidden, shape.ffn, Bias::kPresent) {}
 
-void VisionBlock::operator()(Step& step, Residual& r, const RotaryTable& rotary,
+void VisionBlock::operator()(Step& step, Tensor stream, const RotaryTable& rotary,
                              Tensor segments) const {
-  r.add(attention_(step, attention_norm_(step, r), rotary, segments));
+  const ScratchScope scope(step.scratch);
+  Residual r{.stream = stream, .pending = {}};
+  complete(step, stream, attention_(step, attention_norm_(step, r), rotary, segments));
+}
+
+void VisionBlock::attend_rows(Step& step, Tensor added, Tensor stream, const RotaryTable& rotary,
+                              RowRange range) const {
+  const ScratchScope scope(step.scratch);
+  Residual r{.stream = stream, .pending = {}};
+  attention_.attend_rows(step, added, attention_norm_(step, r), rotary, range);
+}
+
+void VisionBlock::complete(Step& step, Tensor stream, Tensor added) const {
+  Residual r{.stream = stream, .pending = added};
   const Tensor x = mlp_norm_(step, r);
   for (int64_t first = 0; first < x.dim(0); first += kMlpRows) {
     mlp_(step, rows_of(x, first, std::min(kMlpRows, x.dim(0) - first)));
   }
-  r.add(x);
+  step.ops.add(stream, x);
 }
 
 PatchRotary::PatchRotary(const Weights& w, int64_t head_dim) {

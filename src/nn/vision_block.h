@@ -17,12 +17,21 @@ struct VisionShape {
   int64_t head_dim() const { return hidden / heads; }
 };
 
+// Rows from `first` on, of patches that are all one segment.
+struct RowRange {
+  Tensor whole;  // i32 [2]: 0 and the number of patches
+  int64_t first;
+};
+
 class VisionAttention {
  public:
   VisionAttention(const Weights& w, const VisionShape& shape);
 
   // x [patches, hidden] -> [patches, hidden], in the memory of x. segments i32 [segments + 1].
   Tensor operator()(Step& step, Tensor x, const RotaryTable& rotary, Tensor segments) const;
+  // Some rows of that into `out`, as many as it has.
+  void attend_rows(Step& step, Tensor out, Tensor x, const RotaryTable& rotary,
+                   RowRange range) const;
 
  private:
   // Queries, keys or values: a third of the rows of <w>.qkv, of the heads of this rank.
@@ -43,7 +52,15 @@ class VisionBlock {
  public:
   VisionBlock(const Weights& w, const VisionShape& shape);
 
-  void operator()(Step& step, Residual& r, const RotaryTable& rotary, Tensor segments) const;
+  // stream [patches, hidden] in place.
+  void operator()(Step& step, Tensor stream, const RotaryTable& rotary, Tensor segments) const;
+
+  // The same in pieces, where all patches are one segment: rows of what attention adds, and, when
+  // all of them are there, the rest. The bits do not depend on the pieces; keys and values are
+  // computed again for each.
+  void attend_rows(Step& step, Tensor added, Tensor stream, const RotaryTable& rotary,
+                   RowRange range) const;
+  void complete(Step& step, Tensor stream, Tensor added) const;
 
  private:
   RmsNorm attention_norm_;

@@ -58,8 +58,8 @@ struct Attention {
 
 // Attention without a cache and in both directions: a row sees every row of its segment.
 struct SegmentAttention {
-  Tensor out;      // [rows, heads, dim]
-  Tensor q, k, v;  // [rows, heads, dim]
+  Tensor out, q;   // [rows, heads, dim]; of a single segment perhaps some of its rows only
+  Tensor k, v;     // [rows, heads, dim]
   Tensor offsets;  // i32 [segments + 1]: segment i is rows offsets[i] to offsets[i + 1]
   float scale;     // on q . k
 };

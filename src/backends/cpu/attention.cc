@@ -352,6 +352,8 @@ struct SegmentBlocks {
 SegmentBlocks deal_blocks(const SegmentAttention& call, AttentionScratch& scratch) {
   const auto* offsets = call.offsets.as<int32_t>();
   SegmentBlocks out = {.segments = call.offsets.count() - 1};
+  scratch.queries.assign(offsets, offsets + out.segments + 1);
+  if (out.segments == 1) scratch.queries.back() = static_cast<int32_t>(call.q.dim(0));
   scratch.lengths.clear();
   for (int64_t s = 0; s < out.segments; ++s) {
     scratch.lengths.push_back(offsets[s + 1] - offsets[s]);
@@ -417,7 +419,7 @@ void segment_attention(const SegmentAttention& call, const Kernels& kernels, Thr
   const AttentionIndex index = {
       .block_table =
           make_view(scratch.table.data(), {dealt.segments, dealt.table_width}, DType::kI32),
-      .query_offsets = call.offsets,
+      .query_offsets = make_view(scratch.queries.data(), {dealt.segments + 1}, DType::kI32),
       .kv_lengths = make_view(scratch.lengths.data(), {dealt.segments}, DType::kI32)};
   for (int64_t first = 0; first < heads; first += together) {
     const int64_t n = std::min(together, heads - first);

@@ -21,8 +21,8 @@ namespace pagoda::cpu {
 struct AttentionScratch {
   std::vector<std::vector<std::byte>> of_worker;
   std::vector<float> partials;
-  Buffer segments;                             // keys and values of segment_attention
-  std::vector<int32_t> table, slots, lengths;  // likewise
+  Buffer segments;                                      // keys and values of segment_attention
+  std::vector<int32_t> table, slots, lengths, queries;  // likewise
 };
 
 void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,

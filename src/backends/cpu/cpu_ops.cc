@@ -260,7 +260,8 @@ void CpuOps::paged_attention(const Attention& call) {
 }
 
 void CpuOps::segment_attention(const SegmentAttention& call) {
-  MUST(call.k.count() == call.q.count() && call.v.count() == call.q.count());
+  MUST(call.v.count() == call.k.count() && call.k.dim(1) == call.q.dim(1));
+  MUST(call.k.count() == call.q.count() || call.offsets.count() == 2);
   MUST(call.out.count() == call.q.count() && call.out.dtype == call.q.dtype);
   MUST(call.k.dtype == call.q.dtype && call.v.dtype == call.q.dtype);
   cpu::segment_attention(call, kernels_, team_, attention_scratch_);

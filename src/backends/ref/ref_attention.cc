@@ -129,8 +129,10 @@ void RefOps::segment_attention(const SegmentAttention& call) {
   const int64_t heads = call.q.dim(1);
   MUST(call.k.dim(1) == heads && call.v.dim(1) == heads && call.out.dim(1) == heads);
   const auto* offsets = call.offsets.as<int32_t>();
-  for (int64_t s = 0; s + 1 < call.offsets.count(); ++s) {
-    for (int64_t row = offsets[s] * heads; row < offsets[s + 1] * heads; ++row) {
+  const int64_t segments = call.offsets.count() - 1;
+  for (int64_t s = 0; s < segments; ++s) {
+    const int64_t end = segments == 1 ? call.q.dim(0) : offsets[s + 1];
+    for (int64_t row = offsets[s] * heads; row < end * heads; ++row) {
       write_row(call.out, row, attend(call, row, {offsets[s], offsets[s + 1]}));
     }
   }
