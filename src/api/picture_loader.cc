@@ -20,6 +20,7 @@ constexpr int kParallel = 8;
 std::vector<SourceKind> kinds_of(const std::vector<PictureSource>& sources,
                                  const PictureConfig& config) {
   std::vector<SourceKind> kinds;
+  kinds.reserve(sources.size());
   for (const PictureSource& source : sources) kinds.push_back(kind_of(source, config));
   return kinds;
 }
@@ -57,13 +58,16 @@ void PictureLoad::start(std::function<void()> done) {
 
 void PictureLoad::begin_more() {
   while (running_ < kParallel && next_ < sources_.size() && !stopped_) {
-    const size_t i = next_++;
     ++running_;
-    if (kinds_[i] == SourceKind::kHttp) {
-      loader_.fetching_.post([this, i, now = Clock::now()] { fetch(i, now); });
-    } else {
-      loader_.decoding_.post([this, i] { decode(i, {}); });
-    }
+    begin(next_++);
+  }
+}
+
+void PictureLoad::begin(size_t i) {
+  if (kinds_[i] == SourceKind::kHttp) {
+    loader_.fetching_.post([this, i, now = Clock::now()] { fetch(i, now); });
+  } else {
+    loader_.decoding_.post([this, i] { decode(i, {}); });
   }
 }
 

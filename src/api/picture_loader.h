@@ -64,6 +64,7 @@ class PictureLoad {
   using Clock = std::chrono::steady_clock;
 
   void begin_more();  // under mutex_
+  void begin(size_t i);
   void fetch(size_t i, Clock::time_point queued);
   std::string fetched(size_t i, Clock::time_point queued);
   void decode(size_t i, const std::string& fetched_bytes);

@@ -270,7 +270,7 @@ TEST_CASE("pictures go with the last request that shows them") {
 
 TEST_CASE("a server that holds as many pictures as it can says so") {
   ServerConfig config = VisionFixture::default_config();
-  config.pictures.max_kept_bytes = 56 * 56 * 3;
+  config.pictures.max_kept_bytes = int64_t{56} * 56 * 3;
   VisionFixture f(config);
   CHECK(f.chat_of({picture(kRed)}).status == 200);
   const HttpReply reply = f.chat_of({picture(kRed)});

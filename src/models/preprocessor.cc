@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 // What transformers 4.53 takes where the file says nothing; PatchConfig's own default of max_pixels
 // is Qwen2.5-VL's.
-constexpr int64_t kDefaultMaxPixels = 28 * 28 * 1280;
+constexpr int64_t kDefaultMaxPixels = int64_t{28} * 28 * 1280;
 constexpr int64_t kBicubic = 3;             // PIL.Image.Resampling
 constexpr int64_t kMostPixels = 1 << 28;    // a picture of 3 * 256 MiB
 constexpr int64_t kMostPatchSize = 256;     // far above every model's
