@@ -119,36 +119,44 @@ double multiplies(const WindowEncoderConfig& c, int64_t patches, Sight sight) {
          static_cast<double>(hidden * (4 * hidden + 3 * c.block.ffn + 2 * seen) + merger);
 }
 
+double operations_a_second(Tower& tower, const WindowEncoderConfig& config,
+                           const PictureCase& picture, Sight sight) {
+  const StageRange stages =
+      sight == Sight::kWhole ? StageRange{2, tower.encoder().stages()} : StageRange{1, 2};
+  return 2 * multiplies(config, picture.side * picture.side, sight) /
+         bench::fastest([&] { tower.run(stages); });
+}
+
 void run(const bench::Options& options) {
   const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
   const cpu::Family& family = bench::family_of(options.backend);
   cpu::CpuDevice device(family, threads, {});
   ThreadTeam team(threads);  // for the limit
+  const auto saturate = family.kernels().of[static_cast<size_t>(kDType)].matmul.saturate;
   const WindowEncoderConfig config = config_of(options.smoke);
   Tower tower(device, config);
-  const auto saturate = family.kernels().of[static_cast<size_t>(kDType)].matmul.saturate;
+  const auto measure = [&](const PictureCase& picture, Sight sight) {
+    bench::Result result = {
+        .bench = "image_encoder",
+        .subject = str(device.description(), ", bfloat16, ", picture.name,
+                       sight == Sight::kWhole ? ", whole picture, and merger" : ", windows"),
+        .unit = "GFLOPS",
+        .baseline = "multiply-add peak",
+        .baseline_runs = {},
+        .runs = {}};
+    for (int i = 0; i < options.runs; ++i) {
+      const double peak = 2 * bench::multiply_add_peak(team, saturate, options.smoke);
+      result.baseline_runs.push_back(peak / 1e9);
+      result.runs.push_back(operations_a_second(tower, config, picture, sight) / 1e9);
+    }
+    return result;
+  };
   const auto pictures =
       options.smoke ? std::span<const PictureCase>(kSmokePictures) : std::span(kPictures);
   for (const PictureCase& picture : pictures) {
     tower.load(picture.side);
     for (const Sight sight : {Sight::kWindows, Sight::kWhole}) {
-      const bool whole = sight == Sight::kWhole;
-      const StageRange stages = whole ? StageRange{2, tower.encoder().stages()} : StageRange{1, 2};
-      bench::Result result = {.bench = "image_encoder",
-                              .subject = str(device.description(), ", bfloat16, ", picture.name,
-                                             whole ? ", whole picture, and merger" : ", windows"),
-                              .unit = "GFLOPS",
-                              .baseline = "multiply-add peak",
-                              .baseline_runs = {},
-                              .runs = {}};
-      const double work = 2 * multiplies(config, picture.side * picture.side, sight);
-      tower.run(stages);
-      for (int i = 0; i < options.runs; ++i) {
-        result.baseline_runs.push_back(2 * bench::multiply_add_peak(team, saturate, options.smoke) /
-                                       1e9);
-        result.runs.push_back(work / bench::fastest([&] { tower.run(stages); }) / 1e9);
-      }
-      bench::print(result);
+      bench::print(measure(picture, sight));
     }
   }
 }

@@ -254,30 +254,31 @@ RowOutputs in_pieces(Rig& rig, const SegmentShape& s, const RowNumbers& rows) {
   return result;
 }
 
-Case segment_case(const SegmentShape& s) {
-  const auto run = [=](Rig& rig, const RowNumbers& rows) {
-    leave_nan(rig, s);
-    const std::vector<int32_t> offsets = offsets_of(rows);
-    const Tensor out = rig.unwritten({offsets.back(), s.heads, s.dim}, s.dtype);
-    rig.ops().segment_attention({.out = out,
-                                 .q = upload_segments(rig, s, rows, kQuery),
-                                 .k = upload_segments(rig, s, rows, kKey),
-                                 .v = upload_segments(rig, s, rows, kValue),
-                                 .offsets = rig.upload(offsets),
-                                 .scale = 1.0f / std::sqrt(static_cast<float>(s.dim))});
-    const RowOutputs made = rig.rows(out);
-    RowOutputs result(rows.size());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      for (int32_t r = offsets[i]; r < offsets[i + 1]; ++r) {
-        append(result[i], made[static_cast<size_t>(r)]);
-      }
+RowOutputs in_one_call(Rig& rig, const SegmentShape& s, const RowNumbers& rows) {
+  leave_nan(rig, s);
+  const std::vector<int32_t> offsets = offsets_of(rows);
+  const Tensor out = rig.unwritten({offsets.back(), s.heads, s.dim}, s.dtype);
+  rig.ops().segment_attention({.out = out,
+                               .q = upload_segments(rig, s, rows, kQuery),
+                               .k = upload_segments(rig, s, rows, kKey),
+                               .v = upload_segments(rig, s, rows, kValue),
+                               .offsets = rig.upload(offsets),
+                               .scale = 1.0f / std::sqrt(static_cast<float>(s.dim))});
+  const RowOutputs made = rig.rows(out);
+  RowOutputs result(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (int32_t r = offsets[i]; r < offsets[i + 1]; ++r) {
+      append(result[i], made[static_cast<size_t>(r)]);
     }
-    return result;
-  };
+  }
+  return result;
+}
+
+Case segment_case(const SegmentShape& s) {
   return {str("segment attention ", name_of(s.dtype), " ", s.heads, " heads of ", s.dim),
           attention_tolerance(s.dtype, s.dim),
           std::ssize(kSegments),
-          run,
+          [=](Rig& rig, const RowNumbers& rows) { return in_one_call(rig, s, rows); },
           {[=](Rig& rig, const RowNumbers& rows) { return in_pieces(rig, s, rows); }}};
 }
 

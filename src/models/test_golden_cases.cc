@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "models/test_golden.h"
 #include "models/test_recording_ops.h"
@@ -256,41 +257,67 @@ std::vector<std::vector<float>> streams_of_blocks(const std::vector<std::vector<
   return blocks;
 }
 
+void check_near(const Golden& golden, const std::string& name, const std::vector<float>& got) {
+  CAPTURE(name);
+  CHECK(difference(got, golden.tensors.at(name)).max < kFloat32Tolerance);
+}
+
+void check_rows(const Golden& golden, TestRunner& runner) {
+  for (size_t i = 0; i < golden.prompts.size(); ++i) {
+    std::vector<float> rows;
+    for (const GoldenPicture& picture : golden.prompts[i].pictures) {
+      const std::vector<float> of_picture = encode(golden, picture, runner, 1000).rows;
+      rows.insert(rows.end(), of_picture.begin(), of_picture.end());
+    }
+    if (!rows.empty()) check_near(golden, "vision." + std::to_string(i), rows);
+  }
+}
+
+void check_blocks(const Golden& golden, TestRunner& runner) {
+  const Encoded first = encode(golden, golden.prompts[1].pictures[0], runner, 1);
+  const auto blocks = streams_of_blocks(first.streams);
+  CHECK(blocks.size() == 4);
+  for (size_t block = 0; block < blocks.size(); ++block) {
+    check_near(golden, "vision.1." + std::to_string(block), blocks[block]);
+  }
+}
+
+void check_cuts(const Golden& golden, const GoldenPicture& picture, TestRunner& runner) {
+  const std::vector<float> rows = encode(golden, picture, runner, 1000).rows;
+  CHECK(encode(golden, picture, runner, 3).rows == rows);
+  CHECK(encode(golden, picture, runner, 1).rows == rows);
+}
+
+void check_all_cuts(const Golden& golden, TestRunner& runner) {
+  for (const GoldenPrompt& prompt : golden.prompts) {
+    for (const GoldenPicture& picture : prompt.pictures) check_cuts(golden, picture, runner);
+  }
+}
+
+// With the tower of a golden checkpoint on every backend.
+void for_towers(DType dtype, const std::function<void(const Golden&, TestRunner&)>& check) {
+  const Golden golden = read_golden(golden_with_pictures());
+  const auto source = open_checkpoint(golden_with_pictures());
+  for (const std::string& backend : backends_here()) {
+    CAPTURE(backend);
+    const TestRank rank = {open_device(backend, {}), std::make_unique<SoloCommunicator>()};
+    TestRunner runner(golden.config, *source, rank, {.dtype = dtype});
+    check(golden, runner);
+  }
+}
+
 }  // namespace
 
-TEST_CASE("a vision tower gives the rows and the streams of the reference, however it is cut") {
-  for (const auto& folder : golden_folders(golden_root())) {
-    const Golden golden = read_golden(folder);
-    if (!facts_of(golden.config).image_token) continue;
-    CAPTURE(folder.string());
-    const auto source = open_checkpoint(folder);
-    for (const std::string& backend : backends_here()) {
-      CAPTURE(backend);
-      const TestRank rank = {open_device(backend, {}), std::make_unique<SoloCommunicator>()};
-      TestRunner runner(golden.config, *source, rank, {});
-      for (size_t i = 0; i < golden.prompts.size(); ++i) {
-        CAPTURE(i);
-        std::vector<float> rows;
-        for (const GoldenPicture& picture : golden.prompts[i].pictures) {
-          const Encoded whole = encode(golden, picture, runner, 1000);
-          CHECK(encode(golden, picture, runner, 3).rows == whole.rows);
-          CHECK(encode(golden, picture, runner, 1).rows == whole.rows);
-          rows.insert(rows.end(), whole.rows.begin(), whole.rows.end());
-        }
-        if (rows.empty()) continue;
-        const auto& expected = golden.tensors.at("vision." + std::to_string(i));
-        CHECK(difference(rows, expected).max < kFloat32Tolerance);
-      }
-      const Encoded first = encode(golden, golden.prompts[1].pictures[0], runner, 1);
-      const auto blocks = streams_of_blocks(first.streams);
-      CHECK(blocks.size() == 4);
-      for (size_t block = 0; block < blocks.size(); ++block) {
-        CAPTURE(block);
-        const auto& expected = golden.tensors.at("vision.1." + std::to_string(block));
-        CHECK(difference(blocks[block], expected).max < kFloat32Tolerance);
-      }
-    }
-  }
+TEST_CASE("a vision tower gives the rows of the reference, and the stream behind every block") {
+  for_towers(DType::kF32, [](const Golden& golden, TestRunner& runner) {
+    check_rows(golden, runner);
+    check_blocks(golden, runner);
+  });
+}
+
+TEST_CASE("a vision tower gives the same bits wherever it is cut") {
+  for_towers(DType::kF32, check_all_cuts);
+  for_towers(DType::kBF16, check_all_cuts);
 }
 
 }  // namespace pagoda

@@ -77,6 +77,7 @@ Tensor TestRunner::numbers(Workspace& memory, const std::vector<float>& values, 
     return t;
   }
   std::vector<uint16_t> rounded;
+  rounded.reserve(values.size());
   for (const float x : values) {
     rounded.push_back(dtype == DType::kBF16 ? std::bit_cast<uint16_t>(from_float<BFloat16>(x))
                                             : std::bit_cast<uint16_t>(from_float<Float16>(x)));
@@ -118,6 +119,31 @@ void TestRunner::give_pictures(const Portion& portion, int32_t first_row,
   }
 }
 
+// Of the next tokens of a portion, appended to each axis.
+void TestRunner::append_positions(const Portion& portion,
+                                  std::vector<std::vector<int32_t>>& positions) {
+  RotaryPositions places;
+  for (const TestPicture& t : portion.sequence->pictures) {
+    places.add_picture(t.first, t.rows, t.columns);
+  }
+  const int64_t begin = portion.sequence->computed;
+  for (int64_t i = begin; i < begin + portion.tokens; ++i) {
+    for (size_t axis = 0; axis < positions.size(); ++axis) {
+      positions[axis].push_back(places.at(i)[axis]);
+    }
+  }
+}
+
+// Entries beyond a sequence's blocks are not to be read: INT32_MAX would show.
+Tensor TestRunner::block_table(const std::vector<Portion>& portions) {
+  std::vector<int32_t> table(portions.size() * static_cast<size_t>(blocks_), INT32_MAX);
+  for (size_t i = 0; i < portions.size(); ++i) {
+    const std::vector<int32_t>& blocks = portions[i].sequence->blocks;
+    std::copy(blocks.begin(), blocks.end(), table.begin() + static_cast<int64_t>(i) * blocks_);
+  }
+  return reshaped(input(table), {std::ssize(portions), blocks_});
+}
+
 Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
   std::vector<int32_t> tokens, slots, offsets = {0}, lengths, given_rows;
   std::vector<std::vector<int32_t>> positions(static_cast<size_t>(position_axes_));
@@ -125,27 +151,15 @@ Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
   for (const Portion& p : portions) {
     make_room(*p.sequence, p.tokens);
     give_pictures(p, static_cast<int32_t>(tokens.size()), given, given_rows);
-    RotaryPositions places;
-    for (const TestPicture& t : p.sequence->pictures) {
-      places.add_picture(t.first, t.rows, t.columns);
-    }
+    append_positions(p, positions);
     for (int64_t i = p.sequence->computed; i < p.sequence->computed + p.tokens; ++i) {
       const int32_t block = p.sequence->blocks[static_cast<size_t>(i / kBlockSize)];
       tokens.push_back(p.sequence->tokens[static_cast<size_t>(i)]);
-      for (size_t axis = 0; axis < positions.size(); ++axis) {
-        positions[axis].push_back(places.at(i)[axis]);
-      }
       slots.push_back(static_cast<int32_t>(block * kBlockSize + i % kBlockSize));
     }
     p.sequence->computed += p.tokens;
     offsets.push_back(static_cast<int32_t>(tokens.size()));
     lengths.push_back(static_cast<int32_t>(p.sequence->computed));
-  }
-  // Entries beyond a sequence's blocks are not to be read: INT32_MAX would show.
-  std::vector<int32_t> table(portions.size() * static_cast<size_t>(blocks_), INT32_MAX);
-  for (size_t i = 0; i < portions.size(); ++i) {
-    const std::vector<int32_t>& blocks = portions[i].sequence->blocks;
-    std::copy(blocks.begin(), blocks.end(), table.begin() + static_cast<int64_t>(i) * blocks_);
   }
   std::vector<int32_t> rows(tokens.size()), all_positions;
   std::iota(rows.begin(), rows.end(), 0);
@@ -153,7 +167,6 @@ Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
     all_positions.insert(all_positions.end(), axis.begin(), axis.end());
   }
   const auto count = static_cast<int64_t>(tokens.size());
-  const auto sequences = static_cast<int64_t>(portions.size());
   const int64_t given_count = static_cast<int64_t>(given_rows.size());
   return {
       .tokens = input(tokens),
@@ -162,7 +175,7 @@ Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
       .output_rows = input(rows),
       .given = given.empty() ? Tensor{} : numbers(inputs_, given, std::ssize(given) / given_count),
       .given_rows = given.empty() ? Tensor{} : input(given_rows),
-      .attention = {.block_table = reshaped(input(table), {sequences, blocks_}),
+      .attention = {.block_table = block_table(portions),
                     .query_offsets = input(offsets),
                     .kv_lengths = input(lengths)}};
 }

@@ -80,6 +80,9 @@ class TestRunner {
   Batch batch_of(const std::vector<Portion>& portions);
   void give_pictures(const Portion& portion, int32_t first_row, std::vector<float>& values,
                      std::vector<int32_t>& rows) const;
+  static void append_positions(const Portion& portion,
+                               std::vector<std::vector<int32_t>>& positions);
+  Tensor block_table(const std::vector<Portion>& portions);
   void make_room(TestSequence& sequence, int64_t tokens);
 
   Device& device_;
