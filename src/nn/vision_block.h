@@ -77,9 +77,9 @@ class PatchRotary {
   // positions i32 [2, patches]: rows, columns, below kMaxSide.
   RotaryTable operator()(Step& step, Tensor positions) const;
 
-  // Sides of a picture, in patches: no picture whose tokens fit a context is longer, as one side is
-  // at most 200 times the other.
-  static constexpr int64_t kMaxSide = 16384;
+  // Sides of a picture, in patches: of the most pixels that are accepted, 2^28, one side at most
+  // 200 times the other, the longer one has 16551 patches of 14 pixels.
+  static constexpr int64_t kMaxSide = 16640;
 
  private:
   Tensor cos_, sin_;  // f32 [kMaxSide, head_dim / 4]
