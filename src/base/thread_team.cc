@@ -86,14 +86,16 @@ void ThreadTeam::for_shrinking_chunks(
     return;
   }
   next_chunk_.store(0, std::memory_order_relaxed);
+  const auto end_of = [&](int64_t begin) {
+    const int64_t share = (count - begin) / (kSharesPerWorker * size());
+    return std::min(count, begin + std::max(least, share));
+  };
   run([&](int worker) {
-    int64_t begin = next_chunk_.load(std::memory_order_relaxed), end = 0;
-    for (;;) {
-      do {
-        if (begin >= count) return;
-        const int64_t share = (count - begin) / (kSharesPerWorker * size());
-        end = std::min(count, begin + std::max(least, share));
-      } while (!next_chunk_.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    int64_t begin = next_chunk_.load(std::memory_order_relaxed);
+    while (begin < count) {
+      const int64_t end = end_of(begin);
+      // Where another worker was quicker, `begin` is what it left.
+      if (!next_chunk_.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
       chunk(begin, end, worker);
       begin = next_chunk_.load(std::memory_order_relaxed);
     }

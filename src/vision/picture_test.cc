@@ -33,7 +33,6 @@ TEST_CASE("a picture that several requests show is kept once, until the last of 
   CHECK(store.bytes() == 2 * 28 * 28 * 3);
   std::optional<PictureRef> copy = first;
   std::optional<PictureRef> moved = std::move(first);
-  first.reset();
   second.reset();
   moved.reset();
   CHECK((*copy)->image.rgb[0] == 1);

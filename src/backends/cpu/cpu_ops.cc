@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "backends/cpu/kv_blocks.h"
 #include "base/must.h"
@@ -17,6 +18,10 @@ constexpr int64_t kNumbersPerChunk = 16 << 10;
 constexpr int64_t kGeluCost = 16;
 // Columns of an embedding row that one thread collects from the packed panels.
 constexpr int64_t kGatherColumns = 512;
+
+float gelu_of(float x) {
+  return x * (0.5f * (1.0f + std::erf(x * 0.70710678f)));  // 1 / sqrt(2)
+}
 
 std::byte* row_of(Tensor t, int64_t row) {
   return t.as<std::byte>() + row * (t.bytes() / t.dim(0));
@@ -179,10 +184,7 @@ void CpuOps::gelu(Tensor inout) {
       const int64_t n = std::min<int64_t>(std::ssize(numbers), end - i);
       std::byte* at = inout.as<std::byte>() + i * size;
       kernels.widen(numbers.data(), at, n);
-      for (int64_t j = 0; j < n; ++j) {
-        float& x = numbers[static_cast<size_t>(j)];
-        x *= 0.5f * (1.0f + std::erf(x * 0.70710678f));  // 1 / sqrt(2)
-      }
+      for (float& x : std::span(numbers).first(static_cast<size_t>(n))) x = gelu_of(x);
       kernels.narrow(at, numbers.data(), n);
     }
   });
