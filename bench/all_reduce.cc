@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/error.h"
 #include "base/str.h"
 #include "bench.h"
 #include "comm/thread_communicator.h"
@@ -109,11 +108,5 @@ void run(const bench::Options& options) {
 }  // namespace pagoda
 
 int main(int argc, char** argv) {
-  try {
-    pagoda::run(pagoda::bench::parse_options(argc, argv));
-  } catch (const pagoda::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return pagoda::meaning_of(e.kind()).exit_code;
-  }
-  return 0;
+  return pagoda::bench::run_main(argc, argv, pagoda::run);
 }

@@ -2,7 +2,6 @@
 // are read once a step for all of them, so the answer is their number until arithmetic is the
 // limit.
 
-#include "base/error.h"
 #include "base/str.h"
 #include "engine_rig.h"
 
@@ -33,11 +32,5 @@ void run(const bench::Options& options) {
 }  // namespace pagoda
 
 int main(int argc, char** argv) {
-  try {
-    pagoda::run(pagoda::bench::parse_options(argc, argv));
-  } catch (const pagoda::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return pagoda::meaning_of(e.kind()).exit_code;
-  }
-  return 0;
+  return pagoda::bench::run_main(argc, argv, pagoda::run);
 }

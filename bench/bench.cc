@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "base/error.h"
 #include "base/json_writer.h"
 
 namespace pagoda::bench {
@@ -66,6 +67,16 @@ Options parse_options(int argc, char** argv) {
     }
   }
   return options;
+}
+
+int run_main(int argc, char** argv, void (*run)(const Options& options)) {
+  try {
+    run(parse_options(argc, argv));
+  } catch (const Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return meaning_of(e.kind()).exit_code;
+  }
+  return 0;
 }
 
 double seconds(const std::function<void()>& work) {

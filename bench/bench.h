@@ -23,6 +23,9 @@ struct Options {
 // Exits with a message if argv is not understood.
 Options parse_options(int argc, char** argv);
 
+// What main() returns: options parsed, `run` done, an Error printed.
+int run_main(int argc, char** argv, void (*run)(const Options& options));
+
 double seconds(const std::function<void()>& work);
 // The fastest of kAttempts. Limits are taken the same way, so that what other programs take from
 // the machine for a moment counts for neither.

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "backends/cpu/families.h"
+#include "base/error.h"
+#include "base/str.h"
 #include "bench.h"
 #include "tensor/matrix.h"
 
@@ -34,6 +36,11 @@ class RepeatedRow final : public PanelReader {
 // "cpu:avx2" names a family; "cpu" leaves the choice to the machine.
 inline const cpu::Family& family_of(const std::string& backend) {
   const size_t colon = backend.find(':');
+  if (backend.substr(0, colon) != "cpu") {
+    throw Error(ErrorKind::kConfig, str("--backend ", backend,
+                                        ": this measures the kernels of cpu alone; write cpu, "
+                                        "or cpu:avx2"));
+  }
   return cpu::choose_family(colon == std::string::npos ? "" : backend.substr(colon + 1));
 }
 

@@ -1,7 +1,6 @@
 // How near is the decoding of one sequence, end to end through the engine, to the limit that memory
 // sets? Every token reads all weights once, so the limit is read bandwidth / weight bytes.
 
-#include "base/error.h"
 #include "base/str.h"
 #include "engine_rig.h"
 
@@ -34,11 +33,5 @@ void run(const bench::Options& options) {
 }  // namespace pagoda
 
 int main(int argc, char** argv) {
-  try {
-    pagoda::run(pagoda::bench::parse_options(argc, argv));
-  } catch (const pagoda::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return pagoda::meaning_of(e.kind()).exit_code;
-  }
-  return 0;
+  return pagoda::bench::run_main(argc, argv, pagoda::run);
 }

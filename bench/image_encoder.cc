@@ -6,11 +6,9 @@
 // peak of bfloat16.
 
 #include <algorithm>
-#include <cstdio>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/host_limits.h"
-#include "base/error.h"
 #include "base/str.h"
 #include "comm/solo.h"
 #include "cpu_rig.h"
@@ -165,11 +163,5 @@ void run(const bench::Options& options) {
 }  // namespace pagoda
 
 int main(int argc, char** argv) {
-  try {
-    pagoda::run(pagoda::bench::parse_options(argc, argv));
-  } catch (const pagoda::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return pagoda::meaning_of(e.kind()).exit_code;
-  }
-  return 0;
+  return pagoda::bench::run_main(argc, argv, pagoda::run);
 }

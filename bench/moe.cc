@@ -6,12 +6,10 @@
 // chooses other experts, so that no cache has them.
 
 #include <algorithm>
-#include <cstdio>
 #include <span>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/host_limits.h"
-#include "base/error.h"
 #include "base/str.h"
 #include "cpu_rig.h"
 #include "tensor/workspace.h"
@@ -124,11 +122,5 @@ void run_all(const bench::Options& options) {
 }  // namespace pagoda
 
 int main(int argc, char** argv) {
-  try {
-    pagoda::run_all(pagoda::bench::parse_options(argc, argv));
-  } catch (const pagoda::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return pagoda::meaning_of(e.kind()).exit_code;
-  }
-  return 0;
+  return pagoda::bench::run_main(argc, argv, pagoda::run_all);
 }

@@ -2,7 +2,6 @@
 // rank of two threads and sum up twice a layer; eight ranks on two cores sleep and wake up besides,
 // and pad 14 heads to 16.
 
-#include "base/error.h"
 #include "base/str.h"
 #include "engine_rig.h"
 
@@ -39,11 +38,5 @@ void run(const bench::Options& options) {
 }  // namespace pagoda
 
 int main(int argc, char** argv) {
-  try {
-    pagoda::run(pagoda::bench::parse_options(argc, argv));
-  } catch (const pagoda::Error& e) {
-    std::fprintf(stderr, "%s\n", e.what());
-    return pagoda::meaning_of(e.kind()).exit_code;
-  }
-  return 0;
+  return pagoda::bench::run_main(argc, argv, pagoda::run);
 }

@@ -2,9 +2,7 @@
 // its chat template, and the scripted engine. And a server of pictures.
 #pragma once
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +19,7 @@
 #include "api/test_service.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "base/test_listener.h"
 
 namespace pagoda {
 
@@ -151,22 +150,10 @@ struct VisionFixture {
 // an answer is never answered.
 class PictureServer {
  public:
-  PictureServer() {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    REQUIRE(listen(listener_, 256) == 0);
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { accept_all(); });
-  }
+  PictureServer() : listener_(/*backlog=*/256), thread_([this] { accept_all(); }) {}
   ~PictureServer() {
-    shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     thread_.join();
-    close(listener_);
     for (Visit& visit : visits_) {
       shutdown(visit.socket, SHUT_RDWR);
       visit.thread.join();
@@ -182,7 +169,7 @@ class PictureServer {
                          "\r\nConnection: close\r\n\r\n", body);
   }
   std::string url(const std::string& path, const std::string& host = "127.0.0.1") const {
-    return str("http://", host, ":", port_, path);
+    return str("http://", host, ":", listener_.port(), path);
   }
   int num_visits() const { return num_visits_; }
   int num_waiting() const { return num_waiting_; }  // for an answer that never comes
@@ -195,7 +182,7 @@ class PictureServer {
 
   void accept_all() {
     for (;;) {
-      const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int fd = listener_.accept();
       if (fd < 0) return;
       ++num_visits_;
       visits_.push_back({fd, std::thread([this, fd] { serve(fd); })});
@@ -221,7 +208,7 @@ class PictureServer {
     --num_waiting_;
   }
 
-  int listener_ = -1, port_ = 0;
+  LoopbackListener listener_;
   std::map<std::string, std::string> answers_;
   std::atomic<int> num_visits_{0}, num_waiting_{0};
   std::list<Visit> visits_;  // of thread_, until it has ended

@@ -1,9 +1,6 @@
 #include "base/http_client.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
@@ -11,6 +8,7 @@
 #include <vector>
 
 #include "base/str.h"
+#include "base/test_listener.h"
 
 namespace pagoda {
 namespace {
@@ -18,34 +16,23 @@ namespace {
 // Answers connections on a loopback port, one text each, in order, and keeps what was asked.
 class ScriptedServer {
  public:
-  explicit ScriptedServer(std::vector<std::string> answers) : answers_(std::move(answers)) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    REQUIRE(listen(listener_, 8) == 0);
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { answer(); });
-  }
+  explicit ScriptedServer(std::vector<std::string> answers)
+      : answers_(std::move(answers)), thread_([this] { answer(); }) {}
   ~ScriptedServer() {
-    shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     thread_.join();
-    close(listener_);
   }
   std::string url(const std::string& path = "/") const {
-    return str("http://127.0.0.1:", port_, path);
+    return str("http://127.0.0.1:", port(), path);
   }
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
   // Call after the last answer was received.
   const std::vector<std::string>& requests() const { return requests_; }
 
  private:
   void answer() {
     for (const std::string& text : answers_) {
-      const int fd = accept(listener_, nullptr, nullptr);
+      const int fd = listener_.accept();
       if (fd < 0) return;
       std::string request;
       char buffer[4096];
@@ -61,7 +48,7 @@ class ScriptedServer {
   }
 
   std::vector<std::string> answers_, requests_;
-  int listener_ = -1, port_ = 0;
+  LoopbackListener listener_;
   std::thread thread_;
 };
 

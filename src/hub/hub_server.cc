@@ -1,8 +1,5 @@
 #include "hub/hub_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -99,28 +96,16 @@ void send_all(int connection, std::string_view text, size_t write_bytes) {
 
 }  // namespace
 
-HubServer::HubServer() {
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  MUST(bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  MUST(listen(listener_, 64) == 0);
-  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(address.sin_port);
-  thread_ = std::thread([this] { listen_and_answer(); });
-}
+HubServer::HubServer() : thread_([this] { listen_and_answer(); }) {}
 
 HubServer::~HubServer() {
-  shutdown(listener_, SHUT_RDWR);
+  listener_.stop();
   thread_.join();
   for (std::thread& connection : connections_) connection.join();
-  close(listener_);
 }
 
 std::string HubServer::url() const {
-  return str("http://127.0.0.1:", port_);
+  return str("http://127.0.0.1:", port());
 }
 
 void HubServer::fail(std::string part, int times, Fault fault) {
@@ -139,7 +124,7 @@ std::vector<HubServer::Request> HubServer::requests(std::string_view part) const
 
 void HubServer::listen_and_answer() {
   for (;;) {
-    const int connection = accept(listener_, nullptr, nullptr);
+    const int connection = listener_.accept();
     if (connection < 0) return;
     connections_.emplace_back([this, connection] { serve(connection); });
   }

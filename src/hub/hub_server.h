@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/test_listener.h"
+
 namespace pagoda {
 
 // A model as the server offers it.
@@ -47,7 +49,7 @@ class HubServer {
   HubServer& operator=(const HubServer&) = delete;
 
   std::string url() const;
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
 
   std::map<std::string, ServedModel> models;  // by name; fixed once requests come
   std::map<std::string, int64_t> sizes;       // by path, where the listing is to lie
@@ -83,7 +85,7 @@ class HubServer {
   Answer modelscope_api(std::string_view rest, std::string_view query) const;
   Answer file_of(const std::string& model, const std::string& path, const Request& request) const;
 
-  int listener_ = -1, port_ = 0;
+  LoopbackListener listener_;
   mutable std::mutex mutex_;
   std::vector<Plan> plans_;               // guarded by mutex_
   std::vector<Request> requests_;         // guarded by mutex_

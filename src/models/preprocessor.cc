@@ -1,6 +1,7 @@
 #include "models/preprocessor.h"
 
 #include <boost/json.hpp>
+#include <cmath>
 #include <optional>
 #include <utility>
 

@@ -39,28 +39,10 @@ Tensor VisionAttention::heads_of(Step& step, const Projection& p, Tensor x) cons
   return reshaped(out, {x.dim(0), heads_, head_dim_});
 }
 
-Tensor VisionAttention::operator()(Step& step, Tensor x, const RotaryTable& rotary,
-                                   Tensor segments) const {
+void VisionAttention::operator()(Step& step, Tensor out, Tensor x, const RotaryTable& rotary,
+                                 AttendingRows range) const {
   const ScratchScope scope(step.scratch);
-  const Tensor q = heads_of(step, q_, x), k = heads_of(step, k_, x), v = heads_of(step, v_, x);
-  step.ops.rope(q, rotary, RotaryPairing::kHalves);
-  step.ops.rope(k, rotary, RotaryPairing::kHalves);
-  const Tensor seen = step.scratch.make({x.dim(0), heads_, head_dim_});
-  step.ops.segment_attention(
-      {.out = seen,
-       .q = q,
-       .k = k,
-       .v = v,
-       .offsets = segments,
-       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim_)))});
-  output_(step, x, reshaped(seen, {x.dim(0), heads_ * head_dim_}));
-  return x;
-}
-
-void VisionAttention::attend_rows(Step& step, Tensor out, Tensor x, const RotaryTable& rotary,
-                                  RowRange range) const {
-  const ScratchScope scope(step.scratch);
-  const auto [whole, first] = range;
+  const auto [segments, first] = range;
   const int64_t rows = out.dim(0);
   const Tensor q = heads_of(step, q_, rows_of(x, first, rows));
   const Tensor k = heads_of(step, k_, x), v = heads_of(step, v_, x);
@@ -73,7 +55,7 @@ void VisionAttention::attend_rows(Step& step, Tensor out, Tensor x, const Rotary
        .q = q,
        .k = k,
        .v = v,
-       .offsets = whole,
+       .offsets = segments,
        .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim_)))});
   output_(step, out, reshaped(seen, {rows, heads_ * head_dim_}));
 }
@@ -88,14 +70,16 @@ void VisionBlock::operator()(Step& step, Tensor stream, const RotaryTable& rotar
                              Tensor segments) const {
   const ScratchScope scope(step.scratch);
   Residual r{.stream = stream, .pending = {}};
-  complete(step, stream, attention_(step, attention_norm_(step, r), rotary, segments));
+  const Tensor x = attention_norm_(step, r);
+  attention_(step, x, x, rotary, {segments});
+  complete(step, stream, x);
 }
 
 void VisionBlock::attend_rows(Step& step, Tensor added, Tensor stream, const RotaryTable& rotary,
-                              RowRange range) const {
+                              AttendingRows range) const {
   const ScratchScope scope(step.scratch);
   Residual r{.stream = stream, .pending = {}};
-  attention_.attend_rows(step, added, attention_norm_(step, r), rotary, range);
+  attention_(step, added, attention_norm_(step, r), rotary, range);
 }
 
 void VisionBlock::complete(Step& step, Tensor stream, Tensor added) const {

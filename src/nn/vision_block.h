@@ -17,21 +17,20 @@ struct VisionShape {
   int64_t head_dim() const { return hidden / heads; }
 };
 
-// Rows from `first` on, of patches that are all one segment.
-struct RowRange {
-  Tensor whole;  // i32 [2]: 0 and the number of patches
-  int64_t first;
+// Which rows attend to which: those from `first` on, to those of their segment. Where there are
+// several segments, all rows.
+struct AttendingRows {
+  Tensor segments;  // i32 [segments + 1], as SegmentAttention's offsets
+  int64_t first = 0;
 };
 
 class VisionAttention {
  public:
   VisionAttention(const Weights& w, const VisionShape& shape);
 
-  // x [patches, hidden] -> [patches, hidden], in the memory of x. segments i32 [segments + 1].
-  Tensor operator()(Step& step, Tensor x, const RotaryTable& rotary, Tensor segments) const;
-  // Some rows of that into `out`, as many as it has.
-  void attend_rows(Step& step, Tensor out, Tensor x, const RotaryTable& rotary,
-                   RowRange range) const;
+  // x [patches, hidden] -> out [rows that attend, hidden], perhaps in the memory of x.
+  void operator()(Step& step, Tensor out, Tensor x, const RotaryTable& rotary,
+                  AttendingRows range) const;
 
  private:
   // Queries, keys or values: a third of the rows of <w>.qkv, of the heads of this rank.
@@ -59,7 +58,7 @@ class VisionBlock {
   // all of them are there, the rest. The bits do not depend on the pieces; keys and values are
   // computed again for each.
   void attend_rows(Step& step, Tensor added, Tensor stream, const RotaryTable& rotary,
-                   RowRange range) const;
+                   AttendingRows range) const;
   void complete(Step& step, Tensor stream, Tensor added) const;
 
  private:
