@@ -2,9 +2,10 @@
 # Checks the CPU image where no Docker engine runs: makes the same root file system with debootstrap from
 # docker/runtime-packages.txt, puts the installed program in, and runs it there with chroot, as root and as a
 # user that the image does not know. Prints the image's size. What only Docker reads (the Dockerfile's
-# syntax, HEALTHCHECK, the default seccomp profile) is not checked.
+# syntax, HEALTHCHECK, the default seccomp profile) is checked by tools/check_docker.py.
 #
-# Usage: tools/check_image.sh BUILD_DIR FOLDER   As root. FOLDER/bookworm is kept and used again.
+# Usage: tools/check_image.sh BUILD_DIR FOLDER   As root. A program for 64-bit Arm runs under qemu-user.
+# FOLDER/bookworm-ARCHITECTURE is kept and used again, FOLDER/image-ARCHITECTURE is made anew and left there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/tools/chroot_checks.sh"
@@ -48,11 +49,14 @@ main() {
   [ $# -eq 2 ] || fail "usage: tools/check_image.sh BUILD_DIR FOLDER"
   enter_own_namespaces "${BASH_SOURCE[0]}" "$@"
   mkdir -p "$2"
-  local folder
+  local folder architecture base
   folder=$(cd "$2" && pwd)
-  image=$folder/image
-  make_debian bookworm "$folder/bookworm"
-  make_image "$1" "$folder/bookworm" "$image"
+  architecture=$(architecture_of "$1/pagoda")
+  require_emulator "$architecture"
+  base=$folder/bookworm-$architecture
+  image=$folder/image-$architecture
+  make_debian bookworm "$architecture" "$base"
+  make_image "$1" "$base" "$image"
   print_sizes "$image"
   mount -t proc proc "$image/proc"
   mkdir -p "$image/models/Qwen"

@@ -3,8 +3,8 @@
 # file system that holds busybox and nothing else, and in Debian 11, whose glibc 2.31 is older than the
 # program's and than openEuler 22.03's 2.34.
 #
-# Usage: tools/check_tarball.sh TARBALL FOLDER   As root; needs busybox-static, debootstrap, curl.
-# FOLDER/bullseye is kept and used again.
+# Usage: tools/check_tarball.sh TARBALL FOLDER   As root; needs busybox-static, debootstrap, curl. A tarball for
+# 64-bit Arm runs under qemu-user. FOLDER/bullseye-ARCHITECTURE is kept and used again.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/tools/chroot_checks.sh"
@@ -43,12 +43,16 @@ main() {
   [ $# -eq 2 ] || fail "usage: tools/check_tarball.sh TARBALL FOLDER"
   enter_own_namespaces "${BASH_SOURCE[0]}" "$@"
   mkdir -p "$2"
-  local folder
+  local folder architecture
   folder=$(cd "$2" && pwd)
   make_busybox "$folder/busybox"
+  tar -C "$folder" -xzf "$1" --wildcards --strip-components=2 '*/lib/pagoda'
+  architecture=$(architecture_of "$folder/pagoda")
+  rm "$folder/pagoda"
+  require_emulator "$architecture"
   check_in "$folder/busybox" "$1"
-  make_debian bullseye "$folder/bullseye"
-  check_in "$folder/bullseye" "$1"
+  make_debian bullseye "$architecture" "$folder/bullseye-$architecture"
+  check_in "$folder/bullseye-$architecture" "$1"
   echo "check_tarball.sh: all checks passed"
 }
 main "$@"

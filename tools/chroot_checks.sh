@@ -11,12 +11,32 @@ enter_own_namespaces() {  # enter_own_namespaces SCRIPT ARGUMENT...
   mount -t proc proc /proc
 }
 
-make_debian() {  # make_debian SUITE FOLDER: a minimal Debian; what is there is kept
-  [ -e "$2/.complete" ] && return
-  rm -rf "$2"
-  debootstrap --variant=minbase "$1" "$2" http://deb.debian.org/debian > "$2.log" 2>&1 ||
-    fail "debootstrap: see $2.log"
-  touch "$2/.complete"
+# Debian's name for the architecture of a program.
+architecture_of() {  # architecture_of FILE
+  case "$(readelf -h "$1" | sed -n 's/ *Machine: *//p')" in
+    *X86-64) echo amd64 ;;
+    AArch64) echo arm64 ;;
+    *) fail "$1: its architecture is neither x86-64 nor 64-bit Arm" ;;
+  esac
+}
+
+# Programs of another architecture start in any root file system if the kernel hands them to a static emulator
+# that it opened beforehand (flag F).
+require_emulator() {  # require_emulator ARCHITECTURE
+  [ "$1" != "$(dpkg --print-architecture)" ] || return 0
+  [ "$1" = arm64 ] || fail "there is no emulator for $1 here"
+  local handler=/proc/sys/fs/binfmt_misc/qemu-aarch64
+  [ -e "$handler" ] || mount -t binfmt_misc binfmt_misc "${handler%/*}" 2> /dev/null || true
+  grep -q '^flags:.*F' "$handler" 2> /dev/null || fail "the kernel cannot start programs for arm64 ($handler" \
+    "is missing or has no flag F): apt-get install qemu-user-static binfmt-support"
+}
+
+make_debian() {  # make_debian SUITE ARCHITECTURE FOLDER: a minimal Debian; what is there is kept
+  [ -e "$3/.complete" ] && return
+  rm -rf "$3"
+  debootstrap --arch="$2" --variant=minbase "$1" "$3" http://deb.debian.org/debian > "$3.log" 2>&1 ||
+    fail "debootstrap: see $3.log"
+  touch "$3/.complete"
 }
 
 free_port() {
@@ -38,7 +58,8 @@ question_about() {  # question_about FILE
 serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
   local where=$1 user=$2 port=${!#} log=$1.serve.log pid answer code=0
   shift 2
-  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ VLLM_USE_MODELSCOPE=True \
+  # An emulated machine is the user's: a Kunpeng 920 has dot products, but neither SVE nor products of bf16.
+  env -i QEMU_CPU="${QEMU_CPU:-cortex-a76}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ VLLM_USE_MODELSCOPE=True \
     PYTORCH_NPU_ALLOC_CONF=max_split_size_mb:256 VLLM_CPU_KVCACHE_SPACE=1 \
     chroot --userspec="$user" "$where" "$@" > "$log" 2>&1 &
   pid=$!
