@@ -18,17 +18,14 @@ import unittest
 import urllib.error
 import urllib.request
 
+import document_models
 import network
 import picture_host
 import seed_document
-import tiny_checkpoint
+from document_models import ANSWERS, CODER, DEEPSEEK, MOE, QWEN25, QWEN3, VISION
 
 PORTS = (8000, 8001, 8002)
 START_SECONDS, STOP_SECONDS, CALL_SECONDS = 120, 60, 120
-
-MOE = "/models/Qwen/Qwen3-30B-A3B"
-VISION = "/models/Qwen/Qwen2.5-VL-32B-Instruct"
-DEEPSEEK = "/models/vllm-ascend/DeepSeek-V3-Pruning"
 
 # The host of the document's picture, and an address of the internet that it gets in the private
 # network, where nobody else can have it. One that is private would be refused, as it must be.
@@ -41,61 +38,6 @@ CHAT_KEYS = ["id", "object", "created", "model", "choices", "usage", "prompt_log
              "kv_transfer_params"]
 
 OPTIONS = argparse.Namespace(bin=None, shared=None, has_private_network=False)
-
-
-def config_of(name):
-    return json.loads((OPTIONS.shared / "data/configs" / name / "config.json").read_text())
-
-
-def tokenizer_folder(name):
-    return OPTIONS.shared / "data/tokenizers" / name
-
-
-def write_qwen(folder, config, tokenizer, sentences):
-    """Chat prompts end with "assistant\\n"; a plain prompt may end with any token."""
-    vocabulary = tiny_checkpoint.Vocabulary(tokenizer_folder(tokenizer))
-    chains = [vocabulary.chain(*sentence) for sentence in sentences]
-    tiny_checkpoint.write_checkpoint(folder, config, tokenizer_folder(tokenizer), chains)
-
-
-def published_template(name):
-    templates = OPTIONS.shared / "data/templates/jinja-tests/hf_jinja_e2e.json"
-    return next(case["chat_template"] for case in json.loads(templates.read_text())
-                if case["name"] == name)
-
-
-def write_vision(folder, sentence):
-    config = tiny_checkpoint.shrunk(config_of("Qwen2.5-VL-7B-Instruct"), 40, 8, head_dim=8)
-    write_qwen(folder, config, "qwen2.5", [sentence])
-    tiny_checkpoint.write_vision_files(
-        folder, published_template("Qwen/Qwen2.5-VL-7B-Instruct"),
-        OPTIONS.shared / "data/configs/Qwen2.5-VL/preprocessor_config.json")
-
-
-def write_models(root):
-    """Model name in the document -> folder of its tiny checkpoint."""
-    shrunk = tiny_checkpoint.shrunk
-    end = "<|im_end|>"
-    write_qwen(root / "qwen3", shrunk(config_of("Qwen3-8B"), 16, 4), "qwen3",
-               [(" is", " bright", ",", " and", " here", " to", " stay", ".", end),
-                ("\n", "Hello", "!", end)])
-    write_qwen(root / "qwen2.5", shrunk(config_of("Qwen2.5-7B-Instruct"), 28, 4), "qwen2.5",
-               [("\n", "Hello", "!", end)])
-    write_qwen(root / "coder", shrunk(config_of("Qwen2.5-32B"), 40, 8), "qwen2.5",
-               [("\n", "I", " write", " code", ".", end)])
-    write_qwen(root / "moe", shrunk(config_of("Qwen3-30B-A3B"), 16, 4), "qwen3",
-               [("\n", "Hello", " from", " experts", ".", end)])
-    write_vision(root / "vision", ("\n", "The", " text", " is", " seen", ".", end))
-    deepseek = config_of("DeepSeek-V3")
-    del deepseek["quantization_config"]  # the pruned model is in bfloat16
-    write_qwen(root / "deepseek", shrunk(deepseek, 16, 16), "deepseek-v3",
-               [("<｜Assistant｜>", "One", " two", " three", "One")])
-    return {"/models/Qwen/Qwen3-8B": root / "qwen3",
-            "/models/Qwen/Qwen2.5-7B-Instruct": root / "qwen2.5",
-            "/models/Qwen/Qwen2.5-Coder-32B-Instruct": root / "coder",
-            MOE: root / "moe",
-            VISION: root / "vision",
-            DEEPSEEK: root / "deepseek"}
 
 
 def get(url):
@@ -162,7 +104,7 @@ class SeedTest(unittest.TestCase):
         cls.sections = {s.title: s for s in seed_document.read_sections(text)}
         cls.home = root / "home"
         cls.home.mkdir()
-        cls.models = write_models(root / "models")
+        cls.models = document_models.write_models(OPTIONS.shared, root)
         cls.redirect = root / "redirect.json"
         cls.redirect.write_text(json.dumps({k: str(v) for k, v in cls.models.items()}))
 
@@ -206,7 +148,7 @@ class SeedTest(unittest.TestCase):
         self.assertEqual(sum(len(s.services) for s in self.sections.values()), 7)
 
     def test_docker_run_of_qwen2_5_7b_with_four_ranks(self):
-        service = self.service("Docker", "/models/Qwen/Qwen2.5-7B-Instruct")
+        service = self.service("Docker", QWEN25)
         self.assertEqual(service.environment["VLLM_USE_MODELSCOPE"], "True")
         with self.running(service) as [server]:
             status, body = get("http://localhost:8000/v1/models")
@@ -217,7 +159,7 @@ class SeedTest(unittest.TestCase):
             self.assertIn("Application startup complete.", server.log())
 
     def test_compose_of_qwen3_8b(self):
-        service = self.service("Qwen3-8B", "/models/Qwen/Qwen3-8B")
+        service = self.service("Qwen3-8B", QWEN3)
         [curl] = self.sections["Qwen3-8B"].curls
         with self.running(service) as [server]:
             answer = call(curl)
@@ -236,7 +178,7 @@ class SeedTest(unittest.TestCase):
         title = "Qwen3-30B-A3B"
         [curl] = self.sections[title].curls
         with self.running(self.service(title, MOE)):
-            self.check_chat(call(curl), "Qwen/Qwen3-30B-A3B", "Hello from experts.", "stop")
+            self.check_chat(call(curl), "Qwen/Qwen3-30B-A3B", ANSWERS[MOE], "stop")
 
     @contextlib.contextmanager
     def host_of_the_picture(self):
@@ -259,7 +201,7 @@ class SeedTest(unittest.TestCase):
         with self.host_of_the_picture() as (host, authority), \
                 self.running(self.service(title, VISION), SSL_CERT_FILE=str(authority)):
             answer = call(curl)
-            self.check_chat(answer, "Qwen/Qwen2.5-VL-32B-Instruct", "The text is seen.", "stop")
+            self.check_chat(answer, "Qwen/Qwen2.5-VL-32B-Instruct", ANSWERS[VISION], "stop")
             self.assertEqual(host.asked, [(PICTURE_HOST, PICTURE_PATH)])
             # The texts have 6 and 8, the template around them 13, both ends of the picture 2.
             self.assertEqual(answer["usage"]["prompt_tokens"], 6 + 8 + 13 + 2 + PICTURE_TOKENS)
@@ -269,18 +211,18 @@ class SeedTest(unittest.TestCase):
         section = self.sections[title]
         with self.running(*section.services):
             experts, coder = (call(curl) for curl in section.curls)
-            self.check_chat(experts, "Qwen/Qwen3-30B-A3B", "Hello from experts.", "stop")
-            self.check_chat(coder, "Qwen/Qwen2.5-Coder-32B-Instruct", "I write code.", "stop")
+            self.check_chat(experts, "Qwen/Qwen3-30B-A3B", ANSWERS[MOE], "stop")
+            self.check_chat(coder, "Qwen/Qwen2.5-Coder-32B-Instruct", ANSWERS[CODER], "stop")
 
     def test_compose_of_the_coder_beside_another_service(self):
         title = "Qwen3-30B-A3B & Qwen2.5-Coder-32B-Instruct"
-        coder = self.service(title, "/models/Qwen/Qwen2.5-Coder-32B-Instruct")
-        neighbor = self.service("Qwen3-8B", "/models/Qwen/Qwen3-8B")
+        coder = self.service(title, CODER)
+        neighbor = self.service("Qwen3-8B", QWEN3)
         curl = self.sections[title].curls[1]
         self.assertIn("localhost:8002", curl)
         with self.running(coder, neighbor):
             answer = call(curl)
-            self.check_chat(answer, "Qwen/Qwen2.5-Coder-32B-Instruct", "I write code.", "stop")
+            self.check_chat(answer, "Qwen/Qwen2.5-Coder-32B-Instruct", ANSWERS[CODER], "stop")
             self.assertEqual(answer["usage"]["completion_tokens"], 5)
 
     def test_compose_of_deepseek_with_experts_over_eight_ranks(self):
@@ -288,7 +230,7 @@ class SeedTest(unittest.TestCase):
         [curl], [reply] = section.curls, section.replies
         with self.running(self.service(section.title, DEEPSEEK)) as [server]:
             answer = call(curl)
-            self.check_chat(answer, "DeepSeek-V3", "One two three" * 6 + "One two", "length")
+            self.check_chat(answer, "DeepSeek-V3", ANSWERS[DEEPSEEK] * 6 + "One two", "length")
             self.assertEqual(answer["usage"], reply["usage"])
             self.assertEqual(list(answer), list(reply))
             self.assertEqual(list(answer["choices"][0]), list(reply["choices"][0]))
