@@ -2,19 +2,14 @@
 
 #include <algorithm>
 
-#include "backends/backends.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "cli/memory_check.h"
 #include "cli/model_files.h"
 #include "engine/rank_count.h"
 
 namespace pagoda {
 namespace {
-
-// The device of this build whose packing is counted; its memory counts where none is given.
-std::unique_ptr<Device> open_counted_device(const EngineConfig& config) {
-  return open_device(config.backend, {.threads = 1});
-}
 
 DeviceMemory memory_for(const PlanOptions& options, const Device& device) {
   if (!options.device_memory_bytes) return device.memory();
@@ -38,14 +33,6 @@ std::vector<int> counts_to_try(const EngineConfig& config, const ModelFacts& fac
     if (ranks > kCommon && ranks <= most) counts.push_back(static_cast<int>(ranks));
   }
   return counts;
-}
-
-// As the engine finds it once the weights are loaded.
-RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need) {
-  RankMemory rank = {
-      .memory = memory, .block_bytes = need.block_bytes, .workspace_bytes = need.workspace_bytes};
-  rank.memory.free_bytes -= memory.is_shared ? need.weight_bytes : need.rank_weight_bytes;
-  return rank;
 }
 
 // A cache of a given size (VLLM_CPU_KVCACHE_SPACE) is not checked by plan_memory().

@@ -11,6 +11,7 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cli/memory_check.h"
 #include "cli/model_files.h"
 #include "cli/shutdown.h"
 #include "cli/tls_refresh.h"
@@ -52,6 +53,12 @@ EngineConfig engine_config_of(const Settings& settings, const ModelFiles& files,
   config.model.eos_token = tokenizer.eos();
   config.model.pictures = files.pictures;
   return config;
+}
+
+// Of the weights that will be loaded, without their numbers.
+std::unique_ptr<WeightSource> shapes_of(const Settings& settings, const ModelFiles& files) {
+  const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
+  return make_shapes(is_dummy ? nullptr : open_checkpoint(files.folder), files.dtype);
 }
 
 ServerConfig server_config_of(const Settings& settings) {
@@ -179,6 +186,7 @@ class Service {
     chat_template_ = open_chat_template(settings_.model.chat_template, files_.tokenizer_folder);
     engine_config_ = engine_config_of(settings_, files_, *tokenizer_);
     engine_config_.parallel.places = std::move(places);
+    require_memory(engine_config_, *shapes_of(settings_, files_));
     if (settings_.log.progress) {
       ProgressPrinter progress(
           {.total_bytes = files_.weight_bytes, .is_terminal = isatty(STDERR_FILENO) == 1});

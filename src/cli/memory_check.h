@@ -1,0 +1,33 @@
+// Whether a model fits into the memory of its devices, found before a weight is read: what does not
+// fit would load for minutes and then be killed by the kernel, without a word.
+//
+// Thread rule: call from main.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/measure_ranks.h"
+#include "engine/config.h"
+#include "engine/memory_plan.h"
+#include "models/model.h"
+#include "tensor/device.h"
+
+namespace pagoda {
+
+// The device of this build that `config` names, for counting only. `serve` opens its own.
+std::unique_ptr<Device> open_counted_device(const EngineConfig& config);
+
+// What a rank finds when the weights are loaded.
+RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need);
+
+// Throws kConfig where the weights and the largest step need more than there is, kDevice where they
+// need more than is free now, and else what the engine would throw once they are loaded.
+void require_memory(const EngineConfig& config, const ModelFacts& facts, const RanksNeed& need,
+                    const DeviceMemory& memory);
+
+// The same for the model that `pagoda serve` is about to load. `config` has its dtype and
+// config.json; `shapes` is of make_shapes().
+void require_memory(const EngineConfig& config, const WeightSource& shapes);
+
+}  // namespace pagoda
