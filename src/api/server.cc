@@ -37,10 +37,10 @@ constexpr std::chrono::milliseconds kDrainPoll{10};
 // Out of file descriptors: they come back when connections end.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
-[[noreturn]] void cannot_listen(const ListenConfig& listen, const std::string& reason) {
+[[noreturn]] void cannot_listen(const ListenConfig& listen, const std::string& reason,
+                                ErrorKind kind = ErrorKind::kConfig) {
   const std::string host = listen.host.empty() ? "all interfaces" : listen.host;
-  throw Error(ErrorKind::kConfig,
-              str("cannot listen on ", host, ", port ", listen.port, ": ", reason));
+  throw Error(kind, str("cannot listen on ", host, ", port ", listen.port, ": ", reason));
 }
 
 [[noreturn]] void cannot_bind(const ListenConfig& listen, const error_code& failed) {
@@ -51,7 +51,16 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
   if (failed == asio::error::access_denied) {
     cannot_listen(listen, "ports below 1024 need privileges; choose a higher one with --port");
   }
-  cannot_listen(listen, failed.message());
+  if (failed == boost::system::errc::address_not_available) {
+    cannot_listen(listen,
+                  "this machine does not have that address; choose one of its own with --host "
+                  "(`ip address` lists them), or leave --host out for all");
+  }
+  if (failed == asio::error::no_descriptors) {
+    cannot_listen(listen, "too many open files; raise the limit (ulimit -n, LimitNOFILE)",
+                  ErrorKind::kDevice);
+  }
+  cannot_listen(listen, failed.message(), ErrorKind::kDevice);
 }
 
 // The addresses to try, the best first. All interfaces means both families where there are two.
@@ -61,7 +70,11 @@ std::vector<tcp::endpoint> endpoints_of(const ListenConfig& listen, asio::io_con
   tcp::resolver resolver(context);
   const auto found =
       resolver.resolve(listen.host, std::to_string(listen.port), tcp::resolver::passive, failed);
-  if (failed) cannot_listen(listen, str("--host: ", failed.message()));
+  if (failed) {
+    cannot_listen(listen,
+                  str("the name is not known (", failed.message(),
+                      "); give --host an address of this machine, or leave it out for all"));
+  }
   std::vector<tcp::endpoint> out;
   for (const auto& entry : found) out.push_back(entry.endpoint());
   return out;

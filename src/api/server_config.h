@@ -47,6 +47,7 @@ struct AccessConfig {
 struct RequestLogConfig {
   bool requests = true;                   // not --disable-log-requests: prompt and parameters
   bool access = true;                     // not --disable-uvicorn-access-log: one line an answer
+  bool access_json = false;               // --log-format json: that line is a JSON object
   std::optional<int64_t> max_log_length;  // --max-log-len: characters, and ids, of a prompt
 };
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/request_log.h"
 #include "api/test_server.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -282,6 +283,37 @@ TEST_CASE("a request that an engine misses because it dies just then is answered
   CHECK(client.send(stream_request()));
   CHECK(client.read_until("0\r\n\r\n").find("the engine has failed; see the server's log") !=
         std::string::npos);
+}
+
+TEST_CASE("an access line of a JSON log is one object, whatever a client asks for") {
+  HttpRequest request;
+  request.method = "GET";
+  request.target = "/v1/\xff\"\n\x1b[31m\\";
+  request.peer = "127.0.0.1:1234";
+  CHECK(access_json(request, 404, "T") ==
+        "{\"time\":\"T\",\"level\":\"INFO\",\"source\":\"access\",\"message\":\"GET "
+        "/v1/\xEF\xBF\xBD[31m\\\\ 404\",\"client\":\"127.0.0.1:1234\",\"method\":\"GET\","
+        "\"path\":\"/v1/\xEF\xBF\xBD[31m\\\\\",\"status\":404}\n");
+}
+
+TEST_CASE("an address that cannot be listened on is told with the option that changes it") {
+  const auto refusal_of = [](const std::string& host) -> std::string {
+    ServerConfig config;
+    config.listen = {.host = host, .port = 0};
+    try {
+      Server server(config);
+      server.start();
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::kConfig);
+      return e.what();
+    }
+    return "no refusal";
+  };
+  CHECK(
+      refusal_of("192.0.2.1") ==
+      "cannot listen on 192.0.2.1, port 0: this machine does not have that address; choose one of "
+      "its own with --host (`ip address` lists them), or leave --host out for all");
+  CHECK(refusal_of("no:name").find("give --host an address of this machine") != std::string::npos);
 }
 
 }  // namespace pagoda

@@ -57,8 +57,11 @@ YAML::Node parsed_yaml(const std::string& path) {
   }
   try {
     return YAML::Load(read_text_file(path));
+  } catch (const Error& e) {
+    throw Error(e.kind(), str("--config: ", e.what(), "; name a file that this user may read"));
   } catch (const YAML::Exception& e) {
-    throw Error(ErrorKind::kConfig, str("--config: ", path, ": ", e.what()));
+    throw Error(ErrorKind::kConfig, str("--config: ", path, ": is not YAML (", e.what(),
+                                        "); write lines such as `port: 8000`"));
   }
 }
 

@@ -4,8 +4,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
@@ -143,11 +145,21 @@ int reported(int exit_code, const char* what) {
 int main(int argc, char** argv) {
   using namespace pagoda;
   std::signal(SIGPIPE, SIG_IGN);  // a client that went away is the connection's business
-  init_log(LogLevel::kInfo, LogFormat::kText, "");
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  init_log(LogLevel::kInfo, wanted_log_format(arguments), "");
   try {
-    return run(std::vector<std::string>(argv + 1, argv + argc));
+    return run(arguments);
   } catch (const Error& e) {
     return reported(meaning_of(e.kind()).exit_code, e.what());
+  } catch (const std::bad_alloc&) {
+    return reported(meaning_of(ErrorKind::kDevice).exit_code,
+                    "the system refuses memory; see ulimit -v, and what else uses it");
+  } catch (const std::system_error& e) {
+    return reported(meaning_of(ErrorKind::kDevice).exit_code,
+                    str("the system refuses a thread or a file: ", e.what(),
+                        "; raise the limit (ulimit -u and -n, pids_limit of a container, TasksMax "
+                        "of a unit)")
+                        .c_str());
   } catch (const std::exception& e) {
     return reported(kInternalError, e.what());
   } catch (...) {

@@ -272,6 +272,34 @@ FoundOption find_option(std::string_view name, std::string_view shown) {
   return longer.empty() ? FoundOption{} : longer.front();
 }
 
+LogFormat wanted_log_format(std::span<const std::string> arguments) {
+  std::string config;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const size_t equals = arguments[i].find('=');
+    std::string name = arguments[i].substr(0, equals);
+    std::replace(name.begin(), name.end(), '_', '-');
+    std::string value;
+    if (equals != std::string::npos) {
+      value = arguments[i].substr(equals + 1);
+    } else if (i + 1 < arguments.size()) {
+      value = arguments[i + 1];
+    }
+    // "--log-" alone could be another option.
+    const bool is_format = name.size() > 6 && std::string_view("--log-format").starts_with(name);
+    if (is_format) return value == "json" ? LogFormat::kJson : LogFormat::kText;
+    if (name == "--config") config = value;
+  }
+  try {
+    if (config.empty()) return LogFormat::kText;
+    const auto given = read_config_file(config);
+    const auto found = given.find("log-format");
+    const bool is_json = found != given.end() && found->second.value == "json";
+    return is_json ? LogFormat::kJson : LogFormat::kText;
+  } catch (const Error&) {  // told when the options are read
+    return LogFormat::kText;
+  }
+}
+
 ParsedOptions parse_options(std::span<const std::string> arguments, EntryPoint entry) {
   ParsedOptions parsed = ArgumentReader(arguments, entry).read();
   if (parsed.help) return parsed;

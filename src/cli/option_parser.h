@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.h"
 #include "cli/option_table.h"
 
 namespace pagoda {
@@ -36,6 +37,10 @@ struct ParsedOptions {
 
 // Throws kConfig: option as typed, value, remedy.
 ParsedOptions parse_options(std::span<const std::string> arguments, EntryPoint entry);
+
+// What --log-format says, on the command line or in the --config file; so that what is wrong with
+// other options is told in that form too. Does not throw.
+LogFormat wanted_log_format(std::span<const std::string> arguments);
 
 // The values of a YAML file by the long names of their options.
 std::map<std::string_view, GivenOption> read_config_file(const std::string& path);

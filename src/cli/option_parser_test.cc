@@ -228,5 +228,23 @@ TEST_CASE("--help ends parsing and keeps its topic") {
         "ModelConfig");
 }
 
+TEST_CASE("the form of the log is known before the options are, wherever it is given") {
+  const auto is_json = [](const Arguments& arguments) {
+    return wanted_log_format(arguments) == LogFormat::kJson;
+  };
+  CHECK(is_json({"serve", "m", "--log-format", "json", "--port", "x"}));
+  CHECK(is_json({"--model", "m", "--log_format=json"}));
+  CHECK(is_json({"serve", "m", "--log-f", "json"}));
+  CHECK_FALSE(is_json({"serve", "m", "--log-format"}));
+  CHECK_FALSE(is_json({"serve", "json", "--log-config-file", "json"}));
+  CHECK_FALSE(is_json({"serve", "m", "--config", "/nowhere.yaml"}));
+
+  const auto file = std::filesystem::temp_directory_path() / "pagoda_log_format_test.yaml";
+  std::ofstream(file) << "log_format: json\n";
+  CHECK(is_json({"serve", "--config", file.string(), "--port", "x"}));
+  CHECK_FALSE(is_json({"serve", "--config", file.string(), "--log-format", "text"}));
+  std::filesystem::remove(file);
+}
+
 }  // namespace
 }  // namespace pagoda

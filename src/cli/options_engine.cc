@@ -470,6 +470,7 @@ constexpr OptionRow kRows[] = {
      .apply =
          [](Settings& s, const json::value& v) {
            s.log.format = v == "json" ? LogFormat::kJson : LogFormat::kText;
+           s.server.log.access_json = v == "json";
          }},
 };
 static_assert(are_complete(kRows));

@@ -11,6 +11,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import signal
 import shutil
 import socket
@@ -161,9 +162,10 @@ class RefusalsTest(unittest.TestCase):
                    environment={"VLLM_LOGGING_LEVEL": "LOUD"})
 
     def test_of_models(self):
-        self.check(2, "is neither a folder nor a downloaded model", "serve", "/nowhere/model")
+        self.check(2, "is neither a folder nor a downloaded model", "serve", "/nowhere/model",
+                   "--port", "0")
         self.check(2, "is greater than the derived max_model_len", "serve", OPTIONS.model,
-                   "--max-model-len", "100k")
+                   "--max-model-len", "100k", "--port", "0")
 
     def test_of_a_truncated_checkpoint(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +173,24 @@ class RefusalsTest(unittest.TestCase):
                 data = file.read_bytes()
                 cut = len(data) // 2 if file.suffix == ".safetensors" else len(data)
                 (pathlib.Path(folder) / file.name).write_bytes(data[:cut])
-            self.check(3, "model.safetensors", "serve", folder)
+            self.check(3, "model.safetensors", "serve", folder, "--port", "0")
+
+    def test_of_weights_larger_than_the_memory_before_they_are_made(self):
+        with tempfile.TemporaryDirectory() as folder:
+            overrides = json.dumps({"num_hidden_layers": 100000})
+            self.check(2, f"{folder}: does not fit: its weights take ", "serve",
+                       large_model(folder), "--load-format", "dummy", "--hf-overrides", overrides,
+                       "--port", "0")
+
+    def test_of_limits_of_the_system(self):
+        def few_files():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+
+        result = subprocess.run([OPTIONS.bin / "pagoda", "serve", OPTIONS.model, "--port", "0"],
+                                capture_output=True, text=True, timeout=START_SECONDS,
+                                preexec_fn=few_files)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn("ulimit -n", last_line(result))
 
     def test_of_a_port_in_use(self):
         with socket.socket() as other:
@@ -202,6 +221,20 @@ class ServingTest(unittest.TestCase):
         with Serving("serve", OPTIONS.model, "--port", "0", environment={"HOME": "/proc"}) as s:
             s.wait_until_ready()
             self.assertEqual(s.get("/health")[0], 200)
+
+    def test_a_log_for_collectors_is_json_from_the_first_line_to_the_last(self):
+        with Serving("serve", OPTIONS.model, "--port", "0", "--log-format", "json") as s:
+            s.port = int(s.wait_for(r"Starting vLLM API server 0 on http://127.0.0.1:(\d+)")[1])
+            self.assertEqual(s.get("/nothing")[0], 404)
+            s.process.send_signal(signal.SIGTERM)
+            self.assertEqual(s.wait_for_end(), 0)
+            lines = [json.loads(line) for line in s.log().splitlines()]
+        self.assertEqual([(line["path"], line["status"]) for line in lines
+                          if line["source"] == "access"], [("/nothing", 404)])
+        for arguments in (["--port", "x"], ["--max-model-len", "100k"], ["--config", "/none.yaml"]):
+            result = run("serve", OPTIONS.model, *arguments, "--log-format", "json")
+            self.assertEqual(result.returncode, 2)
+            self.assertEqual(json.loads(last_line(result))["level"], "ERROR")
 
     def test_a_quiet_log(self):
         with Serving("serve", OPTIONS.model, "--port", str(port := free_port()),
