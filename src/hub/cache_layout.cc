@@ -38,18 +38,25 @@ std::string first_word(const std::string& text) {
   return word;
 }
 
-fs::path hugging_face_cache(const HubOptions& o) {
-  if (!o.hf_hub_cache.empty()) return o.hf_hub_cache;
-  if (!o.hf_home.empty()) return fs::path(o.hf_home) / "hub";
-  const fs::path user_cache =
-      !o.xdg_cache_home.empty() ? fs::path(o.xdg_cache_home) : fs::path(o.home) / ".cache";
-  return user_cache / "huggingface" / "hub";
+// No shell stands between a Compose file or a unit and us, so "~" is left to be read here.
+fs::path expanded(const std::string& path, const HubOptions& o) {
+  if (path != "~" && !path.starts_with("~/")) return path;
+  return fs::path(o.home) / path.substr(std::min<size_t>(path.size(), 2));
 }
 
-// ModelScope's tools do not ask XDG_CACHE_HOME.
-fs::path modelscope_cache(const HubOptions& o) {
-  if (!o.modelscope_cache.empty()) return o.modelscope_cache;
-  return fs::path(o.home) / ".cache/modelscope/hub";
+fs::path hugging_face_cache(const HubOptions& o) {
+  return o.hf_hub_cache.empty() ? hugging_face_home(o) / "hub" : expanded(o.hf_hub_cache, o);
+}
+
+// ModelScope's tools do not ask XDG_CACHE_HOME. Up to version 1.37 they take "hub" to be the
+// default, since then the folder above it; where MODELSCOPE_CACHE is set, all take that.
+std::vector<fs::path> modelscope_caches(const HubOptions& o) {
+  if (!o.modelscope_cache.empty()) {
+    const fs::path folder = expanded(o.modelscope_cache, o);
+    return {folder, folder / "hub"};
+  }
+  const fs::path folder = fs::path(o.home) / ".cache/modelscope";
+  return {folder / "hub", folder};
 }
 
 // snapshots/<commit> that refs/<revision> names, or a snapshot of that very name. Without a
@@ -89,21 +96,23 @@ std::string modelscope_revision(const fs::path& folder) {
 }
 
 // ModelScope's folders of older and newer versions, below `base`.
-std::optional<fs::path> find_modelscope(const fs::path& base, const std::string& name,
-                                        const std::string& revision) {
+void find_modelscope(std::vector<fs::path>& found, const fs::path& base, const std::string& name,
+                     const std::string& revision) {
   const bool has_owner = name.find('/') != std::string::npos;
   for (const std::string& folder : {replaced(name, ".", "___"), name}) {
     if (!has_owner || !is_file(base / folder / "config.json")) continue;
     // Plain folders hold one revision at a time. Those of older tools do not say which.
     const std::string held = modelscope_revision(base / folder);
-    if (revision.empty() || held.empty() || held == revision) return base / folder;
+    if (revision.empty() || held.empty() || held == revision) found.push_back(base / folder);
   }
-  return snapshot_in(base / flat_name(name), revision);
+  for (const std::string& folder : {flat_name(name), replaced(name, "/", "--")}) {
+    if (const auto snapshot = snapshot_in(base / folder, revision)) found.push_back(*snapshot);
+  }
 }
 
-// "org/name" of models--org--name.
-std::string name_of_flat(std::string_view flat) {
-  const std::string_view name = flat.substr(kFlatPrefix.size());
+// "org/name" of models--org--name or org--name.
+std::string name_of_flat(std::string_view name) {
+  if (name.starts_with(kFlatPrefix)) name.remove_prefix(kFlatPrefix.size());
   const size_t cut = name.find("--");
   if (cut == std::string_view::npos) return std::string(name);
   return str(name.substr(0, cut), "/", name.substr(cut + 2));
@@ -128,9 +137,11 @@ void add_plain(std::vector<CachedFolder>& found, const fs::path& owner) {
 
 void add_below(std::vector<CachedFolder>& found, const fs::path& base, Cache::Form form) {
   for (const std::string& entry : names_in(base)) {
-    if (entry.starts_with(kFlatPrefix)) add_snapshots(found, base / entry);
-    const bool is_owner = form == Cache::Form::kModelScope && entry != "models";
-    if (is_owner) add_plain(found, base / entry);
+    const bool is_modelscope = form == Cache::Form::kModelScope;
+    const bool is_flat =
+        entry.starts_with(kFlatPrefix) || (is_modelscope && entry.find("--") != std::string::npos);
+    if (is_flat) add_snapshots(found, base / entry);
+    if (is_modelscope && entry != "models") add_plain(found, base / entry);
   }
 }
 
@@ -164,33 +175,51 @@ std::set<std::string> files_of_index(const fs::path& index) {
   return files;
 }
 
+// In any form, also those that the tokenizer will refuse: no download would bring a better one.
+bool has_tokenizer(const fs::path& folder) {
+  const std::vector<std::string> names = names_in(folder);
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    const bool is_tokenizer = name == "tokenizer.json" || name == "vocab.json" ||
+                              name == "tokenizer.model" || name.ends_with(".tiktoken");
+    return is_tokenizer && is_file(folder / name);
+  });
+}
+
 }  // namespace
 
 std::vector<Cache> caches_of(const HubOptions& options) {
   using Form = Cache::Form;
   std::vector<Cache> caches;
   if (!options.download_dir.empty()) {
-    caches.push_back({Form::kHuggingFace, options.download_dir});
-    caches.push_back({Form::kModelScope, options.download_dir});
+    const fs::path folder = expanded(options.download_dir, options);
+    caches.push_back({Form::kHuggingFace, folder});
+    caches.push_back({Form::kModelScope, folder});
   }
   const Cache hugging_face = {Form::kHuggingFace, hugging_face_cache(options)};
-  const fs::path modelscope = modelscope_cache(options);
   if (!options.modelscope) caches.push_back(hugging_face);
-  caches.push_back({Form::kModelScope, modelscope});
-  if (!options.modelscope_cache.empty()) caches.push_back({Form::kModelScope, modelscope / "hub"});
+  for (fs::path& folder : modelscope_caches(options)) {
+    caches.push_back({Form::kModelScope, std::move(folder)});
+  }
   if (options.modelscope) caches.push_back(hugging_face);
   return caches;
 }
 
+fs::path hugging_face_home(const HubOptions& o) {
+  if (!o.hf_home.empty()) return expanded(o.hf_home, o);
+  const fs::path user_cache =
+      !o.xdg_cache_home.empty() ? expanded(o.xdg_cache_home, o) : fs::path(o.home) / ".cache";
+  return user_cache / "huggingface";
+}
+
 fs::path hugging_face_folder(const std::string& name, const HubOptions& options) {
-  const fs::path cache =
-      options.download_dir.empty() ? hugging_face_cache(options) : fs::path(options.download_dir);
+  const fs::path cache = options.download_dir.empty() ? hugging_face_cache(options)
+                                                      : expanded(options.download_dir, options);
   return cache / flat_name(name);
 }
 
 fs::path modelscope_root(const HubOptions& options) {
-  if (!options.download_dir.empty()) return options.download_dir;
-  return modelscope_cache(options) / "models";
+  if (!options.download_dir.empty()) return expanded(options.download_dir, options);
+  return modelscope_caches(options).front() / "models";
 }
 
 std::string modelscope_folder_name(const std::string& name) {
@@ -207,13 +236,18 @@ bool is_hub_name(std::string_view name) {
   return path.is_relative() && (parts == 1 || parts == 2);
 }
 
-std::optional<fs::path> find_in(const Cache& cache, const std::string& name,
-                                const std::string& revision) {
+std::vector<fs::path> find_in(const Cache& cache, const std::string& name,
+                              const std::string& revision) {
+  std::vector<fs::path> found;
   if (cache.form == Cache::Form::kHuggingFace) {
-    return snapshot_in(cache.folder / flat_name(name), revision);
+    if (auto folder = snapshot_in(cache.folder / flat_name(name), revision)) {
+      found.push_back(std::move(*folder));
+    }
+    return found;
   }
-  const auto found = find_modelscope(cache.folder / "models", name, revision);
-  return found ? found : find_modelscope(cache.folder, name, revision);
+  find_modelscope(found, cache.folder / "models", name, revision);
+  find_modelscope(found, cache.folder, name, revision);
+  return found;
 }
 
 std::vector<CachedFolder> folders_in(const Cache& cache) {
@@ -246,6 +280,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 
 std::string missing_in(const fs::path& folder, ModelNeed need) {
   if (need == ModelNeed::kAny) return "";
+  if (need == ModelNeed::kTokenizer) return has_tokenizer(folder) ? "" : "tokenizer.json";
   if (!is_file(folder / "config.json")) return "config.json";
   if (need == ModelNeed::kConfig) return "";
   const fs::path index = folder / "model.safetensors.index.json";
@@ -261,7 +296,9 @@ std::string missing_in(const fs::path& folder, ModelNeed need) {
   if (weights.empty()) return "*.safetensors";
   // A part such as model-00002-of-00005.safetensors without an index: a download that was cut.
   const bool is_part = weights.find("-of-") != std::string::npos;
-  return is_part && !is_file(index) ? index.filename().string() : "";
+  if (is_part && !is_file(index)) return index.filename().string();
+  const bool lacks_words = need == ModelNeed::kWeights && !has_tokenizer(folder);
+  return lacks_words ? "tokenizer.json" : "";
 }
 
 std::vector<std::string> names_like(std::string_view name, const std::set<std::string>& names) {

@@ -19,7 +19,9 @@ namespace pagoda {
 struct Cache {
   enum class Form : uint8_t {
     kHuggingFace,  // models--org--name/{blobs/<hash>, refs/<revision>, snapshots/<commit>}
-    kModelScope,  // [models/]org/name with "___" for ".", or models--org--name/snapshots/<revision>
+    // [models/]org/name with "___" for ".", or, since version 1.38 of the package,
+    // models/org--name/snapshots/<revision>; also as kHuggingFace.
+    kModelScope,
   };
   Form form;
   std::filesystem::path folder;
@@ -27,6 +29,8 @@ struct Cache {
 
 // All that are searched, in order.
 std::vector<Cache> caches_of(const HubOptions& options);
+// Where Hugging Face's tools keep what is theirs: the cache of models ("hub") and the token.
+std::filesystem::path hugging_face_home(const HubOptions& options);
 // Where a download from Hugging Face goes: models--org--name of a cache.
 std::filesystem::path hugging_face_folder(const std::string& name, const HubOptions& options);
 // Where a download from ModelScope goes: the folder that holds owners.
@@ -37,9 +41,10 @@ std::string modelscope_folder_name(const std::string& name);
 // "org/name", or "name" alone: what can stand in a cache and on a hub. Parts are not "." or "..",
 // so a name cannot lead out of a cache.
 bool is_hub_name(std::string_view name);
-// The folder of a cached model, whatever it holds; nothing if there is none.
-std::optional<std::filesystem::path> find_in(const Cache& cache, const std::string& name,
-                                             const std::string& revision);
+// The folders of a cached model, whatever they hold, the likeliest first: one model may be there in
+// several layouts.
+std::vector<std::filesystem::path> find_in(const Cache& cache, const std::string& name,
+                                           const std::string& revision);
 
 // A model in a cache.
 struct CachedFolder {

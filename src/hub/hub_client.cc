@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <ctime>
 #include <optional>
 #include <thread>
 
@@ -22,16 +23,28 @@ bool is_later(int status) {
   return status == 408 || status == 429 || status >= 500;
 }
 
-// Retry-After in seconds. Its other form, a date, is left to the doubling waits.
+// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, section 5.6.7), in seconds since 1970.
+std::optional<int64_t> seconds_of_date(const std::string& text) {
+  std::tm parts{};
+  const char* rest = strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  return timegm(&parts);
+}
+
+// Retry-After in seconds, or as a date, which is compared with the server's own clock.
 std::optional<int64_t> told_wait_ms(const FetchResponse& response) {
   const auto header = response.header("retry-after");
   if (!header) return std::nullopt;
   int64_t seconds = 0;
   const char* end = header->data() + header->size();
   const auto [stop, error] = std::from_chars(header->data(), end, seconds);
-  if (error != std::errc() || stop != end || seconds < 0 || seconds > (1 << 30)) {
-    return std::nullopt;
+  if (error != std::errc() || stop != end) {
+    const auto then = seconds_of_date(*header);
+    if (!then) return std::nullopt;
+    const auto now = seconds_of_date(response.header("date").value_or(""));
+    seconds = std::max<int64_t>(*then - now.value_or(std::time(nullptr)), 0);
   }
+  if (seconds < 0 || seconds > (1 << 30)) return std::nullopt;
   return seconds * 1000;
 }
 
@@ -167,10 +180,9 @@ void HubClient::reject(const FetchResponse& response, const std::string& url) co
     throw Error(ErrorKind::kDevice, str(where, ": ", remedy_of(response.failure, remedies_), " (",
                                         response.reason, ")"));
   }
-  const auto told = response.header("retry-after");
-  const std::string when = told ? str("; it asks to come back after ", *told,
-                                      told->find(' ') == std::string::npos ? " s" : "")
-                                : "";
+  const auto told = told_wait_ms(response);
+  const std::string when =
+      told ? str("; it asks to come back after ", duration_text(*told / 1000)) : "";
   const std::string remedy =
       response.status == 429
           ? str("; a token (", remedies_.token, ") may raise the limit, and what is there is kept")

@@ -31,10 +31,7 @@ std::string endpoint(const HubOptions& options) {
 
 // Where Hugging Face's own tools leave the token after a login.
 fs::path token_file(const HubOptions& o) {
-  if (!o.hf_home.empty()) return fs::path(o.hf_home) / "token";
-  const fs::path user_cache =
-      !o.xdg_cache_home.empty() ? fs::path(o.xdg_cache_home) : fs::path(o.home) / ".cache";
-  return user_cache / "huggingface" / "token";
+  return hugging_face_home(o) / "token";
 }
 
 std::string token_of(const HubOptions& options) {

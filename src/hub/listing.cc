@@ -104,8 +104,10 @@ std::vector<HubFile> needed_files(const HubListing& listing, ModelNeed need) {
   }
   const bool has_config = std::any_of(
       files.begin(), files.end(), [](const HubFile& file) { return file.path == "config.json"; });
-  if (!has_config && need != ModelNeed::kAny) reject(listing, "config.json");
-  if (need == ModelNeed::kWeights) {
+  const bool needs_weights = need == ModelNeed::kWeights || need == ModelNeed::kWeightsAlone;
+  const bool needs_config = needs_weights || need == ModelNeed::kConfig;
+  if (!has_config && needs_config) reject(listing, "config.json");
+  if (needs_weights) {
     const std::vector<HubFile> weights = weights_of(listing);
     if (!has_safetensors(weights)) reject(listing, "*.safetensors");
     files.insert(files.end(), weights.begin(), weights.end());

@@ -66,9 +66,8 @@ struct Order {
 
 // A whole copy of the model in one of the caches.
 std::optional<fs::path> find_whole(const Order& order) {
-  for (const Cache& cache : caches_of(order.options)) {
-    auto folder = find_in(cache, order.name, order.options.revision);
-    if (folder && missing_in(*folder, order.need).empty()) return folder;
+  for (fs::path& folder : cached_copies(order.name, order.options)) {
+    if (missing_in(folder, order.need).empty()) return std::move(folder);
   }
   return std::nullopt;
 }
@@ -179,12 +178,20 @@ void check_hub_name(const Order& order) {
 }
 
 void check_online(const Order& order) {
-  if (order.options.offline_variable.empty()) return;
+  const HubOptions& options = order.options;
+  if (options.offline_variable.empty()) return;
   std::vector<std::string> searched;
-  for (const fs::path& folder : cache_folders(order.options)) searched.push_back(folder.string());
+  for (const fs::path& folder : cache_folders(options)) searched.push_back(folder.string());
+  std::string seen = str("searched ", joined(searched, ", "));
+  const std::vector<fs::path> copies = cached_copies(order.name, options);
+  if (!copies.empty()) {
+    seen = str(copies.front().string(), " misses ", missing_in(copies.front(), order.need));
+  }
+  const std::string revision =
+      options.revision.empty() ? "" : str(" (revision ", options.revision, ")");
   throw Error(ErrorKind::kConfig,
-              str("model: \"", order.name, "\" is not on this machine as a whole (searched ",
-                  joined(searched, ", "), "), and ", order.options.offline_variable,
+              str("model: \"", order.name, "\"", revision, " is not on this machine as a whole (",
+                  seen, "), and ", options.offline_variable,
                   " forbids to download it; unset that, or give the folder of the model"));
 }
 
@@ -216,9 +223,10 @@ fs::path download_model(std::string_view name, const HubOptions& options,
   const Order order = {redirected_name(name, options), options, need, locked};
   check_hub_name(order);
   if (!options.offline_variable.empty()) {
-    throw Error(ErrorKind::kConfig, str(options.offline_variable, ": forbids to download \"",
-                                        order.name, "\"; unset it to download"));
+    // As Hugging Face's own tool: what is here already is the answer.
+    if (const auto folder = find_whole(order)) return *folder;
   }
+  check_online(order);
   const FileLock lock = lock_model(order);
   return download(order);
 }

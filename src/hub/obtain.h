@@ -19,6 +19,7 @@ std::filesystem::path obtain_model(std::string_view name, const HubOptions& opti
                                    ModelNeed need = ModelNeed::kWeights);
 
 // Asks the hub for the newest state of a revision and downloads what of it is missing here.
+// Offline, a whole copy in a cache is the answer.
 std::filesystem::path download_model(std::string_view name, const HubOptions& options,
                                      DownloadProgress& progress,
                                      ModelNeed need = ModelNeed::kWeights);

@@ -410,9 +410,23 @@ TEST_CASE("429 waits as long as the server says, within bounds") {
   g.server.fail("/api/models/", 1, {.status = 429, .headers = {"Retry-After: 3600"}});
   CHECK(g.error() == str(g.host(),
                          ": answers 429 (too many requests); it asks to come back after "
-                         "3600 s; a token (HF_TOKEN) may raise the limit, and what is there "
+                         "1 h 0 min; a token (HF_TOKEN) may raise the limit, and what is there "
                          "is kept"));
   CHECK(g.waits.empty());
+}
+
+TEST_CASE("429 may name the moment by the server's clock instead of seconds") {
+  Fixture f;
+  f.server.fail("/config.json", 1,
+                {.status = 429,
+                 .headers = {"Date: Sun, 06 Nov 1994 08:49:30 GMT",
+                             "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"}});
+  CHECK(f.is_whole(f.obtain()));
+  CHECK(f.waits == std::vector<int64_t>{7000});
+  f.server.fail("/config.json", 1, {.status = 429, .headers = {"Retry-After: soon"}});
+  fs::remove(fs::canonical(f.obtain() / "config.json"));
+  CHECK(f.is_whole(f.obtain()));
+  CHECK(f.waits == std::vector<int64_t>{7000, 1000});
 }
 
 TEST_CASE("a hub that fails for a moment is asked again, each time later") {
@@ -448,7 +462,7 @@ TEST_CASE("offline names the variable and the folders, and asks nobody") {
   CHECK(f.error() ==
         str("model: \"", kName, "\" is not on this machine as a whole (searched ",
             f.path(".cache/huggingface/hub").string(), ", ",
-            f.path(".cache/modelscope/hub").string(),
+            f.path(".cache/modelscope/hub").string(), ", ", f.path(".cache/modelscope").string(),
             "), and HF_HUB_OFFLINE forbids to download it; unset that, or give the folder of the "
             "model"));
   CHECK(f.server.requests().empty());
@@ -456,6 +470,13 @@ TEST_CASE("offline names the variable and the folders, and asks nobody") {
   const fs::path folder = f.obtain();
   f.options.offline_variable = "HF_HUB_OFFLINE";
   CHECK(f.obtain() == folder);
+  CHECK(download_model(kName, f.options, f.progress) == folder);
+  fs::remove(folder / "tokenizer.json");
+  CHECK(f.error() == str("model: \"", kName, "\" is not on this machine as a whole (",
+                         folder.string(),
+                         " misses tokenizer.json), and HF_HUB_OFFLINE forbids to download it; "
+                         "unset that, or give the folder of the model"));
+  CHECK(f.obtain(ModelNeed::kWeightsAlone) == folder);
 }
 
 TEST_CASE("a model larger than the disk is refused before a byte is loaded") {
@@ -530,6 +551,20 @@ TEST_CASE("a download of Python's tools that was cut is completed, not taken for
   CHECK(f.is_whole(f.obtain()));
   fs::remove(folder / "model.safetensors.index.json");
   CHECK(f.is_whole(f.obtain()));
+  fs::remove(folder / "tokenizer.json");
+  CHECK(f.is_whole(f.obtain()));
+}
+
+TEST_CASE("a whole copy is used although another cache holds a part of the model") {
+  Fixture f;
+  f.options.modelscope = true;
+  const fs::path whole = f.path(".cache/modelscope/models/Qwen--Qwen2.5-1B/snapshots/master");
+  fs::create_directories(whole.parent_path());
+  fs::rename(f.obtain(), whole);
+  const fs::path part = f.path(".cache/modelscope/hub/models/Qwen/Qwen2___5-1B");
+  fs::create_directories(part);
+  fs::copy_file(whole / "config.json", part / "config.json");
+  CHECK(f.obtain() == whole);
 }
 
 TEST_CASE("what is cached is listed with sizes and with what is missing") {

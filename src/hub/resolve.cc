@@ -55,7 +55,7 @@ std::vector<std::string> other_weights(const std::vector<std::string>& names) {
 }
 
 void check_folder(const fs::path& folder, ModelNeed need) {
-  if (need == ModelNeed::kAny) return;
+  if (need == ModelNeed::kAny || need == ModelNeed::kTokenizer) return;
   const std::vector<std::string> names = names_in(folder);
   const bool has_weights = std::any_of(names.begin(), names.end(), [](const std::string& name) {
     return fs::path(name).extension() == ".safetensors";
@@ -108,15 +108,24 @@ fs::path resolve_model(std::string_view name, const HubOptions& options, ModelNe
                                         "\" is a file, expected the folder of "
                                         "a model with config.json and *.safetensors"));
   }
-  const std::vector<Cache> caches = caches_of(options);
-  for (const Cache& cache : caches) {
-    if (!is_hub_name(target)) break;
-    if (const auto folder = find_in(cache, target, options.revision)) {
-      check_folder(*folder, need);
-      return *folder;
+  const std::vector<fs::path> copies = cached_copies(target, options);
+  for (const fs::path& folder : copies) {
+    if (missing_in(folder, need).empty()) return folder;
+  }
+  if (copies.empty()) reject(target, options, caches_of(options));
+  check_folder(copies.front(), need);
+  return copies.front();
+}
+
+std::vector<fs::path> cached_copies(const std::string& name, const HubOptions& options) {
+  std::vector<fs::path> copies;
+  if (!is_hub_name(name)) return copies;
+  for (const Cache& cache : caches_of(options)) {
+    for (fs::path& folder : find_in(cache, name, options.revision)) {
+      copies.push_back(std::move(folder));
     }
   }
-  reject(target, options, caches);
+  return copies;
 }
 
 std::string redirected_name(std::string_view name, const HubOptions& options) {

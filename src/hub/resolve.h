@@ -29,10 +29,11 @@ struct HubNetwork {
 
 // What the environment and the command line say. Empty: not set.
 struct HubOptions {
-  bool modelscope = false;       // VLLM_USE_MODELSCOPE: its caches are searched first
-  std::string revision;          // --revision: a branch, tag or commit
-  std::string download_dir;      // --download-dir: searched first, in both forms
-  std::string redirect_path;     // VLLM_MODEL_REDIRECT_PATH
+  bool modelscope = false;    // VLLM_USE_MODELSCOPE: its caches are searched first
+  std::string revision;       // --revision: a branch, tag or commit
+  std::string download_dir;   // --download-dir: searched first, in both forms
+  std::string redirect_path;  // VLLM_MODEL_REDIRECT_PATH
+  // Of these, "~" at the beginning is `home`.
   std::string hf_hub_cache;      // HF_HUB_CACHE
   std::string hf_home;           // HF_HOME
   std::string modelscope_cache;  // MODELSCOPE_CACHE
@@ -51,9 +52,11 @@ struct HubOptions {
 
 // What the caller is going to read from the folder.
 enum class ModelNeed : uint8_t {
-  kWeights,  // config.json and *.safetensors
-  kConfig,   // config.json: --load-format dummy
-  kAny,      // --tokenizer, --hf-config-path: whatever is there
+  kWeights,       // config.json, *.safetensors and the tokenizer
+  kWeightsAlone,  // the same without the tokenizer: --tokenizer names another
+  kConfig,        // config.json: --load-format dummy, --hf-config-path
+  kTokenizer,     // --tokenizer
+  kAny,           // --generation-config: whatever is there
 };
 
 // The folder of `name`: where the redirect file sends it, a local folder, or its newest download.
@@ -61,6 +64,10 @@ enum class ModelNeed : uint8_t {
 // like it; or where the folder lacks what is needed.
 std::filesystem::path resolve_model(std::string_view name, const HubOptions& options,
                                     ModelNeed need = ModelNeed::kWeights);
+
+// The folders of a name in all caches, whole or not, the likeliest first.
+std::vector<std::filesystem::path> cached_copies(const std::string& name,
+                                                 const HubOptions& options);
 
 // What the redirect file makes of a name: the name itself where it says nothing of it.
 std::string redirected_name(std::string_view name, const HubOptions& options);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "hub/cached_models.h"
 
 namespace pagoda {
 namespace {
@@ -106,16 +107,45 @@ TEST_CASE("ModelScope's caches of all ages are searched") {
        {".cache/modelscope/hub/models/Qwen/Qwen2___5-7B", ".cache/modelscope/hub/Qwen/Qwen2___5-7B",
         ".cache/modelscope/hub/Qwen/Qwen2.5-7B",
         ".cache/modelscope/hub/models/models--Qwen--Qwen2.5-7B/"
-        "snapshots/master"}) {
+        "snapshots/master",
+        ".cache/modelscope/models/Qwen--Qwen2.5-7B/snapshots/master"}) {
     CAPTURE(folder);
     Fixture f;
     f.make_model(folder);
     CHECK(f.find("Qwen/Qwen2.5-7B") == folder);
+    const std::vector<CachedModel> listed = list_models(f.options);
+    REQUIRE(listed.size() == 1);
+    CHECK(listed[0].name == "Qwen/Qwen2.5-7B");
+    CHECK(listed[0].folder == f.path(folder));
   }
   Fixture f;
   f.make_model("ms/models/Qwen/Qwen3-8B");
   f.options.modelscope_cache = f.path("ms");
   CHECK(f.find("Qwen/Qwen3-8B") == "ms/models/Qwen/Qwen3-8B");
+}
+
+TEST_CASE("the newer layout of ModelScope holds several revisions") {
+  Fixture f;
+  f.make_model(".cache/modelscope/models/o--m/snapshots/master");
+  f.make_model(".cache/modelscope/models/o--m/snapshots/v1");
+  CHECK(f.find("o/m") == ".cache/modelscope/models/o--m/snapshots/master");
+  f.options.revision = "v1";
+  CHECK(f.find("o/m") == ".cache/modelscope/models/o--m/snapshots/v1");
+  f.options.revision = "v2";
+  CHECK(f.error("o/m").starts_with("model: \"o/m\" (revision v2) is neither a folder nor"));
+}
+
+TEST_CASE("~ at the beginning of a cache's folder is the home") {
+  Fixture f;
+  f.make_model("a/hub/models--o--m/snapshots/1");
+  f.make_model("b/models--o--m/snapshots/1");
+  f.make_model("c/models/p/m");
+  f.options.hf_home = "~/a";
+  CHECK(f.find("o/m") == "a/hub/models--o--m/snapshots/1");
+  f.options.hf_hub_cache = "~/b";
+  CHECK(f.find("o/m") == "b/models--o--m/snapshots/1");
+  f.options.modelscope_cache = "~/c";
+  CHECK(f.find("p/m") == "c/models/p/m");
 }
 
 TEST_CASE("a plain folder of ModelScope is not taken for another revision than it says") {
@@ -158,7 +188,8 @@ TEST_CASE("what is nowhere names the folders searched and the names that are lik
   f.make_model(".cache/modelscope/hub/models/Qwen/Qwen2___5-7B");
   CHECK(f.error("Qwen/Qwen3-0.6b") ==
         str("model: \"Qwen/Qwen3-0.6b\" is neither a folder nor a downloaded model; searched ",
-            f.path(".cache/huggingface/hub"), ", ", f.path(".cache/modelscope/hub"),
+            f.path(".cache/huggingface/hub"), ", ", f.path(".cache/modelscope/hub"), ", ",
+            f.path(".cache/modelscope"),
             "; did you mean Qwen/Qwen3-0.6B?; download it (pagoda download, huggingface-cli "
             "download, modelscope download) or give its folder"));
   CHECK(f.error("Qwen2.5-7B").find("did you mean Qwen/Qwen2.5-7B?") != std::string::npos);
