@@ -119,11 +119,26 @@ constexpr VariableRow kRows[] = {
      .help = "folder of Hugging Face's cache (hub/ in it)",
      .standing = kWorks,
      .apply = [](Settings& s, const std::string& v) { s.hub.hf_home = v; }},
+    // Variables are applied in the order of their names: HF_HUB_CACHE was before.
+    {.name = "HUGGINGFACE_HUB_CACHE",
+     .help = "older name of HF_HUB_CACHE, which wins",
+     .standing = kWorks,
+     .apply =
+         [](Settings& s, const std::string& v) {
+           if (s.hub.hf_hub_cache.empty()) s.hub.hf_hub_cache = v;
+         }},
     {.name = "HF_HUB_CACHE",
      .default_value = "$HF_HOME/hub",
      .help = "Hugging Face's cache",
      .standing = kWorks,
      .apply = [](Settings& s, const std::string& v) { s.hub.hf_hub_cache = v; }},
+    {.name = "HUGGING_FACE_HUB_TOKEN",
+     .help = "older name of HF_TOKEN, which wins",
+     .standing = kWorks,
+     .apply =
+         [](Settings& s, const std::string& v) {
+           if (s.hub.hf_token.empty()) s.hub.hf_token = v;
+         }},
     {.name = "HF_TOKEN",
      .help = "token for Hugging Face, where --hf-token is not given",
      .standing = kWorks,
@@ -152,6 +167,11 @@ constexpr VariableRow kRows[] = {
     {.name = "MODELSCOPE_DOMAIN",
      .default_value = "www.modelscope.cn",
      .help = "where ModelScope is",
+     .standing = kWorks,
+     .apply = [](Settings& s, const std::string& v) { s.hub.modelscope_domain = v; }},
+    {.name = "MODELSCOPE_ENDPOINT",
+     .default_value = "https://www.modelscope.cn",
+     .help = "the same, and wins",
      .standing = kWorks,
      .apply = [](Settings& s, const std::string& v) { s.hub.modelscope_domain = v; }},
     {.name = "MODELSCOPE_API_TOKEN",

@@ -51,6 +51,22 @@ TEST_CASE("certificates that are to be trusted count for models and pictures ali
   CHECK(settings({}, {{"REQUESTS_CA_BUNDLE", "a"}}).server.pictures.ca_file == "a");
 }
 
+TEST_CASE("older names of a hub's variables are known, and the newer ones win") {
+  const Environment older = {{"HUGGINGFACE_HUB_CACHE", "/old"},
+                             {"HUGGING_FACE_HUB_TOKEN", "old"},
+                             {"MODELSCOPE_DOMAIN", "old.example"}};
+  CHECK(settings({}, older).hub.hf_hub_cache == "/old");
+  CHECK(settings({}, older).hub.hf_token == "old");
+  CHECK(settings({}, older).hub.modelscope_domain == "old.example");
+  Environment both = older;
+  both.insert({{"HF_HUB_CACHE", "/new"},
+               {"HF_TOKEN", "new"},
+               {"MODELSCOPE_ENDPOINT", "https://new.example"}});
+  CHECK(settings({}, both).hub.hf_hub_cache == "/new");
+  CHECK(settings({}, both).hub.hf_token == "new");
+  CHECK(settings({}, both).hub.modelscope_domain == "https://new.example");
+}
+
 TEST_CASE("no two environment variables share a name") {
   std::set<std::string_view> names;
   for (const VariableRow& row : all_variables()) {
