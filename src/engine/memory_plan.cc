@@ -22,11 +22,16 @@ int64_t blocks_for(int64_t tokens, int64_t block_size) {
   return (tokens + block_size - 1) / block_size;
 }
 
+// How many live off the memory that a rank sees.
+int64_t ranks_of_memory(const EngineConfig& config, const RankMemory& rank) {
+  return rank.memory.is_shared ? config.parallel.tensor_parallel_size : 1;
+}
+
 // The cache keeps within --gpu-memory-utilization of the whole memory, what others use counted in,
 // and leaves a tenth and 1 GiB free besides, so that a second service on the host can live.
 int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
   const DeviceMemory& memory = rank.memory;
-  const int64_t ranks = memory.is_shared ? config.parallel.tensor_parallel_size : 1;
+  const int64_t ranks = ranks_of_memory(config, rank);
   const auto share = static_cast<int64_t>(static_cast<double>(memory.total_bytes) *
                                           config.cache.memory_utilization);
   const int64_t used = memory.total_bytes - memory.free_bytes;
@@ -47,6 +52,21 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
           "(--max-model-len {} needs {} bytes, there are {}; --max-model-len {} fits. Where "
           "VLLM_CPU_KVCACHE_SPACE or --num-gpu-blocks-override is given, it sets the memory.)",
           wanted, gib(need_bytes), gib(have_bytes), fits, wanted, need_bytes, have_bytes, fits));
+}
+
+[[noreturn]] void refuse_memory(const EngineConfig& config, const RankMemory& rank) {
+  const int64_t ranks = ranks_of_memory(config, rank);
+  const std::string each = ranks > 1 ? fmt::format(" of each of {} ranks", ranks) : "";
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format(
+          "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
+          "initializing the engine. (The largest step{} takes {:.2f} GiB. Of {:.2f} GiB of memory "
+          "{:.2f} GiB are free, of which a tenth of all and 1 GiB are left to others. Free memory, "
+          "or make steps smaller: lower --max-num-seqs ({}) and --max-num-batched-tokens ({}).)",
+          each, gib(rank.workspace_bytes), gib(rank.memory.total_bytes),
+          gib(rank.memory.free_bytes), config.scheduler.max_sequences,
+          config.scheduler.max_step_tokens));
 }
 
 int64_t num_blocks_there_are(const EngineConfig& config, const RankMemory& rank) {
@@ -119,15 +139,7 @@ MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
   const int64_t block_size = config.cache.block_size;
   const int64_t there_are = num_blocks_there_are(config, rank);
   const int64_t fits = there_are * block_size;
-  if (fits == 0) {
-    throw Error(ErrorKind::kConfig,
-                fmt::format("No available memory for the cache blocks. Try increasing "
-                            "`gpu_memory_utilization` when initializing the engine. (One block "
-                            "needs {} bytes and a step {}; of {:.2f} GiB {:.2f} GiB are free, of "
-                            "which a tenth and 1 GiB are left to others.)",
-                            rank.block_bytes, rank.workspace_bytes, gib(rank.memory.total_bytes),
-                            gib(rank.memory.free_bytes)));
-  }
+  if (fits == 0) refuse_memory(config, rank);
   const int64_t wanted = config.model.max_model_len.value_or(std::min(fits, facts.max_positions));
   if (wanted > fits) {
     refuse_length(wanted, blocks_for(wanted, block_size) * rank.block_bytes,

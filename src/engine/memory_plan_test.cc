@@ -91,13 +91,16 @@ TEST_CASE("a length that does not fit is refused in vLLM's words, with need, hav
         "memory.)");
 }
 
-TEST_CASE("no memory at all is said in vLLM's words") {
+TEST_CASE("no memory at all is said in vLLM's words, with what would help") {
   RankMemory full = kRank;
   full.memory.free_bytes = 2 * kGiB;
   const std::string message = error_of([&] { plan_memory(config_with(4096), facts, full); });
   CHECK(message.starts_with(
       "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
       "initializing the engine."));
+  CHECK(message.find("2.00 GiB are free") != std::string::npos);
+  CHECK(message.find("lower --max-num-seqs (1000) and --max-num-batched-tokens") !=
+        std::string::npos);
 }
 
 TEST_CASE("a length beyond the model's is refused as vLLM does, unless allowed") {
