@@ -35,9 +35,32 @@ GenerationOptions generation_options_of(const Settings& settings) {
   return options;
 }
 
+// As in vLLM, --revision is also that of --hf-config-path, and of the tokenizer where
+// --tokenizer-revision names no other.
 fs::path config_folder_of(const Settings& settings, const fs::path& folder) {
   const std::string& path = settings.model.hf_config_path;
-  return path.empty() ? folder : folder_of(settings, path, "", ModelNeed::kAny);
+  return path.empty() ? folder
+                      : folder_of(settings, path, settings.hub.revision, ModelNeed::kConfig);
+}
+
+// Whether the tokenizer lies in the folder of the model.
+bool brings_tokenizer(const Settings& settings) {
+  const std::string& revision = settings.tokenizer_revision;
+  return settings.model.tokenizer.empty() &&
+         (revision.empty() || revision == settings.hub.revision);
+}
+
+fs::path tokenizer_folder_of(const Settings& settings) {
+  const ModelSettings& model = settings.model;
+  return folder_of(
+      settings, model.tokenizer.empty() ? model.model : model.tokenizer,
+      settings.tokenizer_revision.empty() ? settings.hub.revision : settings.tokenizer_revision,
+      ModelNeed::kTokenizer);
+}
+
+ModelNeed need_of(const Settings& settings) {
+  if (settings.engine.model.load_format == LoadFormat::kDummy) return ModelNeed::kConfig;
+  return brings_tokenizer(settings) ? ModelNeed::kWeights : ModelNeed::kWeightsAlone;
 }
 
 bool has_weights(const fs::path& folder) {
@@ -95,13 +118,12 @@ ModelFiles find_model_files(const Settings& settings) {
   const ModelSettings& model = settings.model;
   const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
   ModelFiles files;
-  files.folder = folder_of(settings, model.model, settings.hub.revision,
-                           is_dummy ? ModelNeed::kConfig : ModelNeed::kWeights);
+  files.folder = folder_of(settings, model.model, settings.hub.revision, need_of(settings));
+  // Where the weights are not needed, the folder may have come without a tokenizer.
   files.tokenizer_folder =
-      model.tokenizer.empty()
-          ? files.folder
-          : folder_of(settings, model.tokenizer, settings.tokenizer_revision, ModelNeed::kAny);
-  files.hf = HfConfig::load(config_folder_of(settings, files.folder), model.hf_overrides);
+      brings_tokenizer(settings) && !is_dummy ? files.folder : tokenizer_folder_of(settings);
+  const fs::path config_folder = config_folder_of(settings, files.folder);
+  files.hf = HfConfig::load(config_folder, model.hf_overrides);
   files.facts = facts_of(files.hf);
   files.pictures = picture_config(
       settings,
@@ -114,7 +136,7 @@ ModelFiles find_model_files(const Settings& settings) {
   files.weights = is_dummy ? "random weights" : weights->description();
 
   const GenerationOptions generation = generation_options_of(settings);
-  files.defaults = load_generation_defaults(files.folder, files.hf, generation);
+  files.defaults = load_generation_defaults(config_folder, files.hf, generation);
   log_generation_defaults(files.defaults, generation);
   return files;
 }

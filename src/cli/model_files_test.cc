@@ -1,6 +1,7 @@
 #include "cli/model_files.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <filesystem>
@@ -105,6 +106,84 @@ TEST_CASE("sampling defaults come from the file, and neutral ones keep the model
   const SamplingDefaults defaults = sampling_defaults_of(files.defaults, TokenId(2));
   CHECK(!defaults.temperature.has_value());
   CHECK(defaults.stop_token_ids == std::vector<TokenId>{TokenId(0)});
+}
+
+// A home whose cache holds the demo model under two names, in two revisions each.
+class Home {
+ public:
+  Home() {
+    std::string name = (fs::temp_directory_path() / "pagoda-home-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+    for (const char* model : {"models--o--one", "models--o--two"}) {
+      for (const char* revision : {"main", "v1"}) add(model, revision);
+    }
+  }
+  ~Home() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Home(const Home&) = delete;
+  Home& operator=(const Home&) = delete;
+
+  fs::path snapshot(const std::string& model, const std::string& revision) const {
+    return path_ / ".cache/huggingface/hub" / model / "snapshots" / revision;
+  }
+  Settings settings(const std::string& model) const {
+    Settings s = settings_for(model);
+    s.hub.home = path_.string();
+    s.hub.offline_variable = "HF_HUB_OFFLINE";
+    return s;
+  }
+
+ private:
+  void add(const char* model, const char* revision) const {
+    const fs::path folder = snapshot(model, revision);
+    fs::create_directories(folder);
+    for (const fs::directory_entry& file : fs::directory_iterator(demo_folder())) {
+      fs::create_symlink(file.path(), folder / file.path().filename());
+    }
+  }
+
+  fs::path path_;
+};
+
+TEST_CASE("the tokenizer is of the model's revision, but where it has one of its own") {
+  const Home home;
+  Settings settings = home.settings("o/one");
+  settings.hub.revision = "v1";
+  CHECK(find_model_files(settings).folder == home.snapshot("models--o--one", "v1"));
+  CHECK(find_model_files(settings).tokenizer_folder == home.snapshot("models--o--one", "v1"));
+  settings.model.tokenizer = "o/two";
+  CHECK(find_model_files(settings).tokenizer_folder == home.snapshot("models--o--two", "v1"));
+  settings.tokenizer_revision = "main";
+  CHECK(find_model_files(settings).tokenizer_folder == home.snapshot("models--o--two", "main"));
+  settings.model.tokenizer = "";
+  CHECK(find_model_files(settings).folder == home.snapshot("models--o--one", "v1"));
+  CHECK(find_model_files(settings).tokenizer_folder == home.snapshot("models--o--one", "main"));
+}
+
+TEST_CASE("configuration and sampling defaults of another model are of the same revision") {
+  const Home home;
+  const fs::path other = home.snapshot("models--o--two", "v1");
+  fs::remove(other / "generation_config.json");
+  std::ofstream(other / "generation_config.json") << R"({"temperature": 0.25})";
+  fs::remove(home.snapshot("models--o--two", "main") / "config.json");
+  Settings settings = home.settings("o/one");
+  settings.model.hf_config_path = "o/two";
+  CHECK(refusal_of(settings).find("misses config.json") != std::string::npos);
+  settings.hub.revision = "v1";
+  CHECK(find_model_files(settings).defaults.temperature == 0.25);
+}
+
+TEST_CASE("a model without a tokenizer is whole where another brings it") {
+  const Home home;
+  const fs::path folder = home.snapshot("models--o--one", "main");
+  fs::remove(folder / "tokenizer.json");
+  Settings settings = home.settings("o/one");
+  CHECK(refusal_of(settings).find("misses tokenizer.json") != std::string::npos);
+  settings.model.tokenizer = "o/two";
+  CHECK(find_model_files(settings).folder == folder);
+  CHECK(find_model_files(settings).tokenizer_folder == home.snapshot("models--o--two", "main"));
 }
 
 TEST_CASE("a chat template is the model's own, a file, or a text in one line") {

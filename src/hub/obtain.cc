@@ -105,6 +105,12 @@ bool has_bytes(const fs::path& path, int64_t bytes) {
   return !error && size == static_cast<uintmax_t>(bytes);
 }
 
+// What was begun here and finished by another tool; the caller holds the lock.
+void drop(const fs::path& partial) {
+  std::error_code ignored;
+  fs::remove(partial, ignored);
+}
+
 fs::path download_from_hugging_face(const Order& order) {
   const HubClient client = hugging_face_client(order.options, order.say());
   HubListing listing = list_hugging_face(client, order.name, order.options);
@@ -115,10 +121,13 @@ fs::path download_from_hugging_face(const Order& order) {
   std::vector<WantedFile> wanted;
   for (const HubFile& file : listing.files) {
     const fs::path blob = hugging_face_blob(folder, file);
-    // In a snapshot itself where the file system has no links.
-    if (has_bytes(blob, file.bytes) || has_bytes(snapshot / file.path, file.bytes)) continue;
     // Not "<blob>.incomplete": there Python's tools append, and would take our holes for content.
     const fs::path partial = str(blob.string(), ".pieces.incomplete");
+    // In a snapshot itself where the file system has no links.
+    if (has_bytes(blob, file.bytes) || has_bytes(snapshot / file.path, file.bytes)) {
+      drop(partial);
+      continue;
+    }
     wanted.push_back({.source = file, .target = blob, .partial = partial});
   }
   if (!wanted.empty()) {
@@ -149,12 +158,14 @@ fs::path download_from_modelscope(const Order& order) {
   fs::path folder = root / modelscope_folder_name(order.name);
   std::vector<WantedFile> wanted;
   for (const HubFile& file : listing.files) {
-    if (is_same(folder / file.path, file)) continue;
     // The hash keeps parts of two revisions apart.
-    const std::string part = str(file.path, ".", file.sha256.substr(0, 16), ".pieces.incomplete");
-    wanted.push_back({.source = file,
-                      .target = folder / file.path,
-                      .partial = modelscope_scratch(order) / part});
+    const fs::path partial = modelscope_scratch(order) /
+                             str(file.path, ".", file.sha256.substr(0, 16), ".pieces.incomplete");
+    if (is_same(folder / file.path, file)) {
+      drop(partial);
+      continue;
+    }
+    wanted.push_back({.source = file, .target = folder / file.path, .partial = partial});
   }
   if (!wanted.empty()) {
     const std::string what = title(order, wanted.front().source, folder);

@@ -555,6 +555,14 @@ TEST_CASE("a download of Python's tools that was cut is completed, not taken for
   CHECK(f.is_whole(f.obtain()));
 }
 
+TEST_CASE("what another tool finished leaves no part of ours behind") {
+  Fixture f;
+  const fs::path folder = f.obtain();
+  std::ofstream(str(fs::canonical(folder / kFirstShard).string(), ".pieces.incomplete")) << "part";
+  download_model(kName, f.options, f.progress);
+  CHECK(f.num_partial() == 0);
+}
+
 TEST_CASE("a whole copy is used although another cache holds a part of the model") {
   Fixture f;
   f.options.modelscope = true;
