@@ -140,10 +140,22 @@ void set_limits(const Transfer& transfer) {
   // Without it the end of a transfer waits for the resolver of its name, 10 s and more where the
   // name's server says nothing, whatever the time limit.
   curl_easy_setopt(transfer.handle, CURLOPT_QUICK_EXIT, 1L);
+  if (!request.environment_proxy) curl_easy_setopt(transfer.handle, CURLOPT_NOPROXY, "*");
+}
+
+void set_certificates(const Transfer& transfer) {
+  const FetchRequest& request = transfer.request;
   if (!request.ca_file.empty()) {
     curl_easy_setopt(transfer.handle, CURLOPT_CAINFO, request.ca_file.c_str());
   }
-  if (!request.environment_proxy) curl_easy_setopt(transfer.handle, CURLOPT_NOPROXY, "*");
+  if (request.any_certificate) {
+    curl_easy_setopt(transfer.handle, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(transfer.handle, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  if (request.client_certificate.empty()) return;
+  curl_easy_setopt(transfer.handle, CURLOPT_SSLCERT, request.client_certificate.c_str());
+  if (request.client_key.empty()) return;
+  curl_easy_setopt(transfer.handle, CURLOPT_SSLKEY, request.client_key.c_str());
 }
 
 void set_callbacks(Transfer& transfer) {
@@ -176,6 +188,7 @@ FetchResponse perform(const FetchRequest& request, const FetchReceiver& receiver
       request.range ? str(request.range->first, "-", request.range->second) : std::string();
   if (request.range) curl_easy_setopt(transfer.handle, CURLOPT_RANGE, range.c_str());
   set_limits(transfer);
+  set_certificates(transfer);
   set_callbacks(transfer);
 
   const CURLcode code = curl_easy_perform(transfer.handle);

@@ -32,6 +32,10 @@ struct FetchRequest {
   // redirect, so that what was checked is what is talked to.
   AddressPolicy addresses = AddressPolicy::kAny;
   std::string ca_file = {};  // PEM certificates to trust; empty: those of the system
+  // The server's certificate is not looked at: only for asking oneself whether one is alive.
+  bool any_certificate = false;
+  std::string client_certificate = {};  // PEM files to show a server that asks; empty: none
+  std::string client_key = {};
   // Asked once, before the first byte of the body, with status and headers; false stops.
   std::function<bool(const FetchResponse&)> is_wanted = {};
   // Asked at least once a second; true stops.
