@@ -10,7 +10,6 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/tools/chroot_checks.sh"
 readonly shared=/usr/local/share/pagoda
-readonly healthcheck=$shared/healthcheck.sh
 
 # What debian:12-slim leaves out of a minimal Debian; it keeps the licences.
 slim() {
@@ -32,7 +31,7 @@ make_image() {  # make_image BUILD_DIR BASE IMAGE
   DESTDIR=$3 cmake --install "$1" --prefix /usr/local --strip >> "$3.log"
   mkdir -p "$3$shared"
   cp -r "$root/models/demo" "$3$shared/demo"
-  cp "$root/docker/healthcheck.sh" "$root/LICENSE" "$3$shared/"
+  cp "$root/LICENSE" "$3$shared/"
 }
 
 print_sizes() {  # print_sizes IMAGE
@@ -42,8 +41,6 @@ print_sizes() {  # print_sizes IMAGE
   echo "image: $(( plain / 1000000 )) MB, compressed $(( packed / 1000000 )) MB"
   [ "$plain" -lt 200000000 ] || fail "the image has $plain bytes, expected less than 200 MB"
 }
-
-client() { chroot "$image" "$@"; }
 
 main() {
   [ $# -eq 2 ] || fail "usage: tools/check_image.sh BUILD_DIR FOLDER"

@@ -8,9 +8,6 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/tools/chroot_checks.sh"
-readonly healthcheck=$root/docker/healthcheck.sh
-
-client() { "$@"; }  # neither system has curl
 
 make_busybox() {  # make_busybox FOLDER
   rm -rf "$1"

@@ -53,8 +53,7 @@ question_about() {  # question_about FILE
     "$(base64 -w 0 "$1")"
 }
 
-# Starts the words as the user in the root file system, asks $question, and ends it with SIGTERM. The
-# client is the function `client`: it runs its words where curl and the health check are.
+# Starts the words as the user in the root file system, asks $question, and ends it with SIGTERM.
 serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
   local where=$1 user=$2 port=${!#} log=$1.serve.log pid answer code=0
   shift 2
@@ -63,8 +62,8 @@ serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
     PYTORCH_NPU_ALLOC_CONF=max_split_size_mb:256 VLLM_CPU_KVCACHE_SPACE=1 \
     chroot --userspec="$user" "$where" "$@" > "$log" 2>&1 &
   pid=$!
-  wait_healthy "$pid" || { tail -5 "$log" >&2; fail "$*: did not become healthy"; }
-  answer=$(client curl -sS "http://localhost:$port/v1/chat/completions" -H 'Content-Type: application/json' \
+  wait_healthy "$where" "$1" "$pid" || { tail -5 "$log" >&2; fail "$*: did not become healthy"; }
+  answer=$(curl -sS "http://localhost:$port/v1/chat/completions" -H 'Content-Type: application/json' \
     -d "$question")
   grep -q '"object":"chat.completion"' <<< "$answer" || fail "$*: answered $answer"
   kill -TERM "$pid"
@@ -73,10 +72,10 @@ serve_and_ask() {  # serve_and_ask ROOT USER WORD...: the last word is the port
   echo "user $user: $*: $(grep -o '"content":"[^"]*"' <<< "$answer")"
 }
 
-wait_healthy() {  # wait_healthy PID: by the health check of the image
+wait_healthy() {  # wait_healthy ROOT PROGRAM PID: by the health check of the image
   for _ in $(seq 240); do
-    kill -0 "$1" 2> /dev/null || return 1
-    client bash "$healthcheck" "/proc/$1/cmdline" 2> /dev/null && return
+    kill -0 "$3" 2> /dev/null || return 1
+    chroot "$1" "$2" health --process "$3" > /dev/null 2>&1 && return
     sleep 0.5
   done
   return 1

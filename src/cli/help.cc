@@ -181,6 +181,7 @@ std::string program_help() {
          "devices\n"
          "  pagoda download MODEL [options]  get a model from a hub without serving it\n"
          "  pagoda list [options]            the models that the caches hold\n"
+         "  pagoda health [options]          whether the server that runs here is healthy\n"
          "  pagoda doctor [options]          what of this machine hinders serving, and what to do\n"
          "  pagoda serve --help              all options\n"
          "  pagoda help --markdown           all options, as docs/options.md has them\n"

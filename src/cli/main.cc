@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "cli/doctor.h"
 #include "cli/environment_table.h"
+#include "cli/health.h"
 #include "cli/help.h"
 #include "cli/hub_commands.h"
 #include "cli/option_parser.h"
@@ -104,6 +105,17 @@ int run_doctor(std::span<const std::string> arguments) {
   return has_problem(findings) ? 1 : 0;
 }
 
+// Whatever goes wrong, the server is not healthy, which is 1 to those who ask.
+int run_health(std::span<const std::string> arguments) {
+  try {
+    const HealthOptions options = read_health_options({arguments.begin(), arguments.end()});
+    return options.wants_help ? print(health_help()) : check_health(options);
+  } catch (const Error& e) {
+    std::fputs(str(e.what(), "\n").c_str(), stderr);
+    return 1;
+  }
+}
+
 int run(std::span<const std::string> arguments) {
   if (arguments.empty()) {
     std::fputs(program_help().c_str(), stderr);
@@ -112,6 +124,7 @@ int run(std::span<const std::string> arguments) {
   const std::string& command = arguments.front();
   if (command == "serve") return run_serve(arguments.subspan(1), EntryPoint::kServe);
   if (command == "plan") return run_plan(arguments.subspan(1));
+  if (command == "health") return run_health(arguments.subspan(1));
   if (command == "doctor") return run_doctor(arguments.subspan(1));
   if (command == "download") return run_download(arguments.subspan(1));
   if (command == "list") return run_list(arguments.subspan(1));

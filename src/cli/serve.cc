@@ -11,6 +11,7 @@
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cli/health.h"
 #include "cli/memory_check.h"
 #include "cli/model_files.h"
 #include "cli/shutdown.h"
@@ -120,21 +121,9 @@ json::object server_info_of(const Settings& settings, const EngineConfig& config
           {"cache_config", cache_labels(config, facts)}};
 }
 
-// Where a client on this host finds the server.
-std::string local_address(const ListenConfig& listen, uint16_t port) {
-  const bool is_any = listen.host.empty() || listen.host == "0.0.0.0" || listen.host == "::";
-  const bool is_v6 = !is_any && listen.host.find(':') != std::string::npos;
-  const std::string host = is_any ? "localhost" : is_v6 ? str("[", listen.host, "]") : listen.host;
-  return str(host, ":", port);
-}
-
-std::string_view scheme_of(const ServerConfig& config) {
-  return config.tls.is_on() ? "https://" : "http://";
-}
-
 void log_ready(const ServerConfig& config, uint16_t port, bool chats) {
   const std::string& host = config.listen.host;
-  LOG_INFO("Starting vLLM API server 0 on {}{}:{}", scheme_of(config),
+  LOG_INFO("Starting vLLM API server 0 on {}{}:{}", config.tls.is_on() ? "https://" : "http://",
            host.empty() ? "0.0.0.0" : host, port);
   LOG_INFO("Application startup complete.");
   json::object request = {{"model", config.openai.served_model_names.front()}};
@@ -143,11 +132,10 @@ void log_ready(const ServerConfig& config, uint16_t port, bool chats) {
   } else {
     request["prompt"] = "The future of AI is";
   }
-  LOG_INFO("Try it: curl {}{}{}{} -H 'Content-Type: application/json'{} -d '{}'", scheme_of(config),
-           local_address(config.listen, port), config.root_path,
-           chats ? "/v1/chat/completions" : "/v1/completions",
-           config.access.api_keys.empty() ? "" : " -H 'Authorization: Bearer <key>'",
-           to_json(request));
+  LOG_INFO(
+      "Try it: curl {}{}{} -H 'Content-Type: application/json'{} -d '{}'", local_url(config, port),
+      config.root_path, chats ? "/v1/chat/completions" : "/v1/completions",
+      config.access.api_keys.empty() ? "" : " -H 'Authorization: Bearer <key>'", to_json(request));
 }
 
 // Hands events on, and keeps the reason if the engine dies.

@@ -12,6 +12,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -73,6 +74,12 @@ def wait_for(text, process):
         if text in line:
             return
     raise AssertionError(f"{text!r} does not come:\n{''.join(lines)}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def document():
@@ -266,34 +273,45 @@ class HealthAnswer(http.server.BaseHTTPRequestHandler):
 
 
 class HealthCheckTest(unittest.TestCase):
+    """The command of the image's HEALTHCHECK, with the options of the server to ask."""
+
     def setUp(self):
         self.server = http.server.HTTPServer(("127.0.0.1", 0), HealthAnswer)
         self.port = str(self.server.server_port)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
+        dockerfile = (OPTIONS.source / "docker/Dockerfile.cpu").read_text()
+        self.command = json.loads(re.search(r"HEALTHCHECK.*?CMD (\[.*?\])", dockerfile, re.S)[1])
 
-    def is_healthy(self, status, *command_line, home="/nowhere"):
+    def check(self, status, *options):
         self.server.status = status
-        with tempfile.NamedTemporaryFile() as file:
-            file.write("\0".join([*command_line, ""]).encode())
+        return run([*self.command, *options], {})
+
+    def test_it_asks_the_port_that_the_options_or_their_file_name(self):
+        self.assertEqual(0, self.check(200, "--port", self.port).returncode)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(f"host: 127.0.0.1\nport: {self.port}\n")
             file.flush()
-            check = OPTIONS.source / "docker/healthcheck.sh"
-            return subprocess.run(["bash", check, file.name], capture_output=True,
-                                  env={**os.environ, "HOME": home}).returncode == 0
+            self.assertEqual(0, self.check(200, "--config", file.name).returncode)
 
-    def test_it_asks_the_port_of_the_command_line(self):
-        self.assertTrue(self.is_healthy(200, "vllm", "serve", "/m", "--port", self.port))
-        self.assertTrue(self.is_healthy(200, "pagoda", "serve", "/m", f"--port={self.port}"))
+    def test_a_server_that_is_not_ready_is_not_healthy(self):
+        result = self.check(503, "--port", self.port)
+        self.assertEqual(1, result.returncode)
+        self.assertEqual("", result.stdout)
+        self.assertIn(f"http://localhost:{self.port}/health: answers 503: it is still loading",
+                      result.stderr)
 
-    def test_it_finds_the_command_line_behind_dockers_init(self):
-        self.assertTrue(self.is_healthy(200, "/sbin/docker-init", "--", "vllm", "serve", "/m", "--host",
-                                        "0.0.0.0", "--port", self.port))
+    def test_what_is_not_there_is_not_healthy(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.assertEqual(1, self.check(200, "--port", self.port).returncode)
+        self.assertEqual(1, self.check(200, "--prot", self.port).returncode)
 
     @unittest.skipUnless(shutil.which("openssl"), "needs the openssl command to make certificates")
-    def test_it_speaks_https_and_shows_the_certificate_of_the_users_curlrc(self):
-        with tempfile.TemporaryDirectory() as home:
-            pair = [f"{home}/certificate.pem", f"{home}/key.pem"]
+    def test_it_speaks_https_and_shows_a_certificate_where_one_is_asked_for(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pair = [f"{folder}/certificate.pem", f"{folder}/key.pem"]
             subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=health", "-out", pair[0],
                             "-keyout", pair[1]], check=True, capture_output=True)
@@ -302,14 +320,29 @@ class HealthCheckTest(unittest.TestCase):
             context.load_verify_locations(pair[0])
             context.verify_mode = ssl.CERT_REQUIRED
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-            command = ("vllm", "serve", "/m", "--port", self.port, "--ssl-certfile", "/tls/c.pem")
-            self.assertFalse(self.is_healthy(200, *command, home=home))
-            pathlib.Path(home, ".curlrc").write_text(f'cert = "{pair[0]}"\nkey = "{pair[1]}"\n')
-            self.assertTrue(self.is_healthy(200, *command, home=home))
-            self.assertFalse(self.is_healthy(503, *command, home=home))
+            options = ["--port", self.port, "--ssl-certfile", pair[0], "--ssl-keyfile", pair[1],
+                       "--ssl-ca-certs", pair[0], "--ssl-cert-reqs", "2"]
+            refused = self.check(200, *options)
+            self.assertEqual(1, refused.returncode)
+            self.assertIn("name one with --client-cert and --client-key", refused.stderr)
+            options += ["--client-cert", pair[0], "--client-key", pair[1]]
+            self.assertEqual(0, self.check(200, *options).returncode)
+            self.assertEqual(1, self.check(503, *options).returncode)
 
-    def test_a_server_that_is_not_ready_is_not_healthy(self):
-        self.assertFalse(self.is_healthy(503, "vllm", "serve", "/m", "--port", self.port))
+    def test_it_finds_the_process_of_a_server_and_its_file_of_options(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = OPTIONS.source / "models/demo"
+            options = f"model: {model}\nhost: 127.0.0.1\nport: {free_port()}\n"
+            pathlib.Path(folder, "options.yaml").write_text(options)
+            with subprocess.Popen([OPTIONS.bin / "vllm", "serve", "--config", "options.yaml"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  cwd=folder) as server:
+                self.addCleanup(server.kill)
+                wait_for("Application startup complete.", server)
+                health = run([*self.command, "--process", str(server.pid)], {})
+                server.terminate()
+                server.stdout.read()
+        self.assertEqual(0, health.returncode, health.stderr)
 
 
 if __name__ == "__main__":
