@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "backends/backends.h"
+#include "base/cgroup.h"
 #include "base/str.h"
 #include "hub/resolve.h"
 
@@ -95,6 +96,22 @@ int try_to_bind(const addrinfo& address) {
   return fault;
 }
 
+std::string port_remedy(int fault) {
+  switch (fault) {
+    case EACCES: return "ports below 1024 need privileges; choose a higher one by --port";
+    case EADDRNOTAVAIL:
+      return "this machine does not have that address (ip address lists its own); choose another "
+             "by --host";
+    default: return "stop what has it (ss -ltnp), or choose another by --port";
+  }
+}
+
+uint64_t soft_limit_of(__rlimit_resource resource) {
+  rlimit limit = {};
+  getrlimit(resource, &limit);
+  return limit.rlim_cur;
+}
+
 std::string_view mark_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::kGood: return "ok";
@@ -107,7 +124,10 @@ std::string_view mark_of(Verdict verdict) {
 }  // namespace
 
 Finding check_instruction_sets(const std::string& device_description) {
-  Finding finding = {.subject = "instruction sets", .found = device_description, .remedy = ""};
+  // "cpu avx2, 1 thread": how many serve is the matter of the cores.
+  Finding finding = {.subject = "instruction sets",
+                     .found = device_description.substr(0, device_description.find(',')),
+                     .remedy = ""};
   if (device_description.find("portable") != std::string::npos) {
     finding.verdict = Verdict::kNote;
     finding.remedy =
@@ -209,6 +229,33 @@ Finding check_open_files(uint64_t soft_limit) {
               ", ulimits: nofile in a Compose file, LimitNOFILE in a unit")};
 }
 
+Finding check_address_space(uint64_t soft_limit) {
+  if (soft_limit == RLIM_INFINITY) return {Verdict::kGood, "address space", "no limit", ""};
+  constexpr uint64_t kSmallest = 1 << 30;  // of the program with its threads and a small model
+  return {soft_limit < kSmallest ? Verdict::kProblem : Verdict::kNote, "address space",
+          str("at most ", gib(static_cast<int64_t>(soft_limit))),
+          "weights and KV cache are reserved in it as a whole; take the limit away: ulimit -v "
+          "unlimited, LimitAS=infinity in a unit"};
+}
+
+Finding check_threads(uint64_t soft_limit, const fs::path& root) {
+  // A thread a core, one a rank, and those of the server and of downloads.
+  constexpr uint64_t kFew = 64, kEnough = 512;
+  uint64_t limit = soft_limit;
+  for (const char* controller : {"", "pids"}) {
+    for (const fs::path& folder : cgroup_folders(root, controller)) {
+      const std::optional<int64_t> most = read_integer(folder / "pids.max");
+      if (most && *most >= 0) limit = std::min(limit, static_cast<uint64_t>(*most));
+    }
+  }
+  const std::string found =
+      limit == RLIM_INFINITY ? std::string("no limit") : str("at most ", limit);
+  if (limit >= kEnough) return {Verdict::kGood, "threads", found, ""};
+  return {limit < kFew ? Verdict::kProblem : Verdict::kNote, "threads", found,
+          "each core takes one, and the server some; raise it: ulimit -u, pids_limit in a Compose "
+          "file, TasksMax in a unit"};
+}
+
 Finding check_port(const std::string& host, uint16_t port) {
   const std::string name = str(host.empty() ? "0.0.0.0" : host, ":", port);
   addrinfo hints = {};
@@ -225,8 +272,7 @@ Finding check_port(const std::string& host, uint16_t port) {
   }
   const int refused = try_to_bind(*addresses);
   if (refused == 0) return {Verdict::kGood, "port", str(name, " is free"), ""};
-  return {Verdict::kProblem, "port", str(name, ": ", std::strerror(refused)),
-          "stop what has it (ss -ltnp), or choose another by --port"};
+  return {Verdict::kProblem, "port", str(name, ": ", std::strerror(refused)), port_remedy(refused)};
 }
 
 std::vector<Finding> check_caches(const std::vector<fs::path>& folders) {
@@ -237,9 +283,8 @@ std::vector<Finding> check_caches(const std::vector<fs::path>& folders) {
 }
 
 std::vector<Finding> examine(const Settings& settings) {
-  const std::unique_ptr<Device> device = open_device(settings.engine.backend, {});
-  rlimit files = {};
-  getrlimit(RLIMIT_NOFILE, &files);
+  // With one thread, so that where few are allowed there is a report.
+  const std::unique_ptr<Device> device = open_device(settings.engine.backend, {.threads = 1});
   const ListenConfig& listen = settings.server.listen;
   std::vector<Finding> findings = {check_instruction_sets(device->description()),
                                    check_cores(read_topology()),
@@ -247,12 +292,26 @@ std::vector<Finding> examine(const Settings& settings) {
                                    check_huge_pages("/"),
                                    check_shared_memory("/"),
                                    check_accelerators("/"),
-                                   check_open_files(files.rlim_cur),
+                                   check_open_files(soft_limit_of(RLIMIT_NOFILE)),
+                                   check_address_space(soft_limit_of(RLIMIT_AS)),
+                                   check_threads(soft_limit_of(RLIMIT_NPROC), "/"),
                                    check_port(listen.host, listen.port)};
   for (Finding& finding : check_caches(cache_folders(settings.hub))) {
     findings.push_back(std::move(finding));
   }
   return findings;
+}
+
+std::string doctor_help() {
+  return "usage: pagoda doctor [options]\n"
+         "\n"
+         "Says what of this machine helps or hinders serving, with a remedy for each hindrance:\n"
+         "instruction sets, cores, memory and limits of the container, huge pages, shared memory,\n"
+         "accelerators, limits of files, threads and address space, the port, the model caches.\n"
+         "Exit code 0: it can serve, 1: a line says PROBLEM.\n"
+         "\n"
+         "  options                   those of `pagoda serve`: --port, --host, --backend,\n"
+         "                            --download-dir\n";
 }
 
 std::string doctor_report(const std::vector<Finding>& findings) {

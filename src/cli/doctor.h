@@ -35,11 +35,15 @@ Finding check_shared_memory(const std::filesystem::path& root);
 Finding check_huge_pages(const std::filesystem::path& root);
 Finding check_accelerators(const std::filesystem::path& root);
 Finding check_open_files(uint64_t soft_limit);
+Finding check_address_space(uint64_t soft_limit);
+// Of processes and threads: what the user may have, and what the cgroups allow.
+Finding check_threads(uint64_t soft_limit, const std::filesystem::path& root);
 Finding check_port(const std::string& host, uint16_t port);
 std::vector<Finding> check_caches(const std::vector<std::filesystem::path>& folders);
 
 // All of the above, for these settings of `pagoda serve`.
 std::vector<Finding> examine(const Settings& settings);
+std::string doctor_help();
 std::string doctor_report(const std::vector<Finding>& findings);
 bool has_problem(const std::vector<Finding>& findings);
 

@@ -87,6 +87,30 @@ TEST_CASE("a port that is taken is a problem") {
   CHECK(check_port("127.0.0.1", 0).verdict == Verdict::kGood);
 }
 
+TEST_CASE("a port that cannot be had has the remedy of its reason") {
+  CHECK(check_port("192.0.2.1", 0).remedy.find("by --host") != std::string::npos);
+  CHECK(check_port("192.0.2.1", 0).verdict == Verdict::kProblem);
+}
+
+TEST_CASE("limits of threads and address space are told, those of cgroups too") {
+  CHECK(check_address_space(RLIM_INFINITY).verdict == Verdict::kGood);
+  CHECK(check_address_space(8 * kGiB).found == "at most 8.0 GiB");
+  CHECK(check_address_space(8 * kGiB).verdict == Verdict::kNote);
+  CHECK(check_address_space(300'000'000).verdict == Verdict::kProblem);
+
+  const FakeRoot root;
+  CHECK(check_threads(RLIM_INFINITY, root.path()).found == "no limit");
+  CHECK(check_threads(16, root.path()).verdict == Verdict::kProblem);
+  root.write("proc/self/cgroup", "0::/service\n");
+  root.write("sys/fs/cgroup/service/pids.max", "100\n");
+  const Finding limited = check_threads(RLIM_INFINITY, root.path());
+  CHECK(limited.verdict == Verdict::kNote);
+  CHECK(limited.found == "at most 100");
+  CHECK(limited.remedy.find("pids_limit") != std::string::npos);
+  root.write("sys/fs/cgroup/service/pids.max", "max\n");
+  CHECK(check_threads(RLIM_INFINITY, root.path()).verdict == Verdict::kGood);
+}
+
 TEST_CASE("limits of cores and files, and slow kernels, are told") {
   const Topology free = {.cores = {{0, {0}}, {0, {1}}}, .most_busy = 2};
   CHECK(check_cores(free).verdict == Verdict::kGood);

@@ -99,7 +99,7 @@ int run_list(std::span<const std::string> arguments) {
 // Takes the options of `serve`, of which the port, the backend and the caches count.
 int run_doctor(std::span<const std::string> arguments) {
   const ParsedOptions options = parse_options(arguments, EntryPoint::kServe);
-  if (options.help) return print(program_help());
+  if (options.help) return print(doctor_help());
   const std::vector<Finding> findings = examine(settings_of(options, read_environment()).settings);
   print(doctor_report(findings));
   return has_problem(findings) ? 1 : 0;
