@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <string_view>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -15,6 +17,16 @@ namespace {
 
 void log_line(std::string_view line) {
   LOG_INFO("{}", line);
+}
+
+// Ends the program as the signal does, after a word on what becomes of the download. A handler:
+// write() and raise() alone are safe in it.
+extern "C" void say_and_stop(int signal) {
+  constexpr std::string_view kText = "stopped; what has come is kept: start again to go on\n";
+  const ssize_t written = write(STDERR_FILENO, kText.data(), kText.size());
+  static_cast<void>(written);  // nobody reads: the signal counts all the same
+  std::signal(signal, SIG_DFL);
+  raise(signal);
 }
 
 // A commit is known by its first characters.
@@ -31,6 +43,7 @@ std::unique_ptr<DownloadProgress> make_download_progress() {
 }
 
 std::filesystem::path download(const Settings& settings) {
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, say_and_stop);
   const auto progress = make_download_progress();
   return download_model(settings.model.model, settings.hub, *progress);
 }

@@ -92,9 +92,11 @@ int64_t bytes_on_disk(const fs::path& path) {
 
 // Before anything is written: a disk that is filled to the brim hurts others too.
 void check_space(const std::vector<WantedFile>& files, std::string_view what) {
+  constexpr int64_t kMost = int64_t{1} << 62;  // a listing may claim any number, and many of them
   int64_t missing = 0;
   for (const WantedFile& file : files) {
-    missing += std::max<int64_t>(file.source.bytes - bytes_on_disk(file.partial), 0);
+    const int64_t more = file.source.bytes - bytes_on_disk(file.partial);
+    missing += std::clamp<int64_t>(more, 0, kMost - missing);
   }
   std::error_code error;
   fs::path folder = files.front().partial.parent_path();

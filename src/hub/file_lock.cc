@@ -4,7 +4,7 @@
 #include <sys/file.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -16,8 +16,10 @@ std::optional<FileLock> FileLock::try_lock(const std::filesystem::path& path) {
   std::filesystem::create_directories(path.parent_path(), error);
   Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   if (!file.is_open()) {
+    // Where the folder could not be made, that is the reason, not that the folder is not there.
+    if (!error) error = std::error_code(errno, std::generic_category());
     throw Error(ErrorKind::kConfig,
-                str(path.string(), ": cannot be written: ", std::strerror(errno),
+                str(path.string(), ": cannot be written: ", error.message(),
                     "; make its folder writable, or name another (--download-dir, HF_HOME or "
                     "MODELSCOPE_CACHE)"));
   }

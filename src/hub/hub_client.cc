@@ -68,7 +68,7 @@ std::string remedy_of(FetchFailure failure, const HubRemedies& remedies) {
     case FetchFailure::kBadUrl: return str("this is not a URL; check ", remedies.endpoint);
     case FetchFailure::kCut:
       return "the connection breaks again and again; what is there is kept: start again to go on";
-    default: return str("check ", remedies.endpoint, " and the proxy");
+    default: return str("its answers are of no use; check ", remedies.endpoint, " and the proxy");
   }
 }
 
@@ -174,7 +174,9 @@ FetchResponse HubClient::head(const std::string& url) const {
 }
 
 void HubClient::reject(const FetchResponse& response, const std::string& url) const {
-  const std::string where = host_of(response.final_url.empty() ? url : response.final_url);
+  // A redirect may lead to what has no host.
+  const std::string last = host_of(response.final_url);
+  const std::string where = last.empty() ? host_of(url) : last;
   check_not_cancelled(options_.network);
   if (response.failure != FetchFailure::kNone) {
     throw Error(ErrorKind::kDevice, str(where, ": ", remedy_of(response.failure, remedies_), " (",

@@ -28,7 +28,7 @@ std::string hex_digest(const EVP_MD* algorithm, const std::string& text) {
   return hex;
 }
 
-std::string sha256(const std::string& text) {
+std::string sha256_of(const std::string& text) {
   return hex_digest(EVP_sha256(), text);
 }
 
@@ -211,7 +211,7 @@ json::object HubServer::sibling(const std::string& path, const std::string& cont
   file["size"] = bytes;
   file["blobId"] = git_sha1(is_lfs(path) ? "pointer" : content);
   if (is_lfs(path)) {
-    file["lfs"] = {{"sha256", sha256(content)}, {"size", bytes}, {"pointerSize", 7}};
+    file["lfs"] = {{"sha256", sha256_of(content)}, {"size", bytes}, {"pointerSize", 7}};
   }
   return file;
 }
@@ -265,12 +265,14 @@ HubServer::Answer HubServer::modelscope_api(std::string_view rest, std::string_v
   }
   json::array files = {json::object{{"Path", "assets"}, {"Type", "tree"}, {"Size", 0}}};
   for (const auto& [path, content] : found->second.files) {
+    const auto lie = sha256.find(path);
+    const std::string listed = lie == sha256.end() ? sha256_of(content) : lie->second;
     files.push_back(json::object{{"Path", path},
                                  {"Name", path},
                                  {"Type", "blob"},
                                  {"Size", content.size()},
                                  {"Revision", found->second.commit},
-                                 {"Sha256", sha256(content)}});
+                                 {"Sha256", listed}});
   }
   return {.headers = {},
           .body = json::serialize(
@@ -288,7 +290,7 @@ HubServer::Answer HubServer::file_of(const std::string& model, const std::string
   }
   const std::string& content = found->second.files.at(path);
   if (request.method == "HEAD") {
-    const std::string hash = is_lfs(path) ? sha256(content) : git_sha1(content);
+    const std::string hash = is_lfs(path) ? sha256_of(content) : git_sha1(content);
     return {
         .headers = {str("X-Linked-Etag: \"", hash, "\""), str("X-Linked-Size: ", content.size()),
                     str("X-Repo-Commit: ", found->second.commit)},

@@ -53,6 +53,7 @@ class HubServer {
 
   std::map<std::string, ServedModel> models;  // by name; fixed once requests come
   std::map<std::string, int64_t> sizes;       // by path, where the listing is to lie
+  std::map<std::string, std::string> sha256;  // the same, for ModelScope
   std::string redirect_to;    // URL of another HubServer that LFS objects are fetched from
   std::string needed_header;  // a line that requests must have to get at files, else 401
   bool bare_listing = false;  // names without sizes and hashes

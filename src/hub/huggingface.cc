@@ -123,10 +123,6 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
                                       "; check HF_ENDPOINT (", endpoint(options), ")"));
 }
 
-bool is_hash(std::string_view text, size_t digits) {
-  return text.size() == digits && text.find_first_not_of("0123456789abcdef") == text.npos;
-}
-
 // Some mirrors list names alone; the headers of a file say the rest.
 void complete_by_headers(const HubClient& client, HubFile& file) {
   const FetchResponse head = client.head(file.url);

@@ -7,6 +7,15 @@ namespace pagoda {
 
 namespace json = boost::json;
 
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7F) c = '?';
+  }
+  return out;
+}
+
 json::value parsed_json(std::string_view text) {
   json::error_code error;
   json::value value = json::parse(text, error);
@@ -28,8 +37,8 @@ std::vector<std::string> texts_of(const json::value* array, std::string_view key
   std::vector<std::string> texts;
   if (array == nullptr || !array->is_array()) return texts;
   for (const json::value& item : array->get_array()) {
-    std::string text = item.is_object() ? text_of(item.get_object(), key) : "";
-    if (!text.empty()) texts.push_back(std::move(text));
+    const std::string text = item.is_object() ? text_of(item.get_object(), key) : "";
+    if (!text.empty()) texts.push_back(printable(text));
   }
   return texts;
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "hub/cache_layout.h"
+#include "hub/json_fields.h"
 
 namespace pagoda {
 namespace {
@@ -87,8 +88,13 @@ bool has_safetensors(const std::vector<HubFile>& files) {
 
 }  // namespace
 
+bool is_hash(std::string_view text, size_t digits) {
+  return text.size() == digits && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
 bool is_safe_path(std::string_view path) {
-  if (path.empty() || path.find('\0') != std::string_view::npos) return false;
+  // Control characters would move a terminal's cursor, or begin a line of the log.
+  if (path.empty() || path != printable(path)) return false;
   const fs::path parts(path);
   return parts.is_relative() && std::all_of(parts.begin(), parts.end(), [](const fs::path& part) {
            return !part.empty() && part != "." && part != "..";
@@ -118,6 +124,9 @@ std::vector<HubFile> needed_files(const HubListing& listing, ModelNeed need) {
     const bool b_is_weight = b.path.ends_with(".safetensors");
     return a_is_weight != b_is_weight ? b_is_weight : a.path < b.path;
   });
+  // No listing should name a file twice; two downloads to one place would spoil each other.
+  const auto is_same = [](const HubFile& a, const HubFile& b) { return a.path == b.path; };
+  files.erase(std::unique(files.begin(), files.end(), is_same), files.end());
   return files;
 }
 

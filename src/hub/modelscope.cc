@@ -76,7 +76,8 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
                     answer.status, "); ", access_remedy(name, options)));
   }
   const json::value value = parsed_json(answer.body);
-  const std::string message = value.is_object() ? text_of(value.get_object(), "Message") : "";
+  const std::string message =
+      value.is_object() ? printable(text_of(value.get_object(), "Message")) : "";
   if (answer.status == 404 || !message.empty()) {
     throw Error(ErrorKind::kConfig,
                 str("model: \"", name, "\" is neither a folder nor a model at ", host, " (",
@@ -145,6 +146,12 @@ HubListing list_modelscope(const HubClient& client, const std::string& name,
                     .commit = text_of(entry, "Revision"),
                     .url = ""};
     if (!is_safe_path(file.path) || file.bytes < 0) continue;
+    // It becomes a part of a file's name.
+    if (!file.sha256.empty() && !is_hash(file.sha256, 64)) {
+      throw Error(ErrorKind::kDevice,
+                  str(host_of(base), ": lists \"", printable(file.sha256), "\" as the SHA-256 of ",
+                      file.path, "; this mirror cannot be used: choose another MODELSCOPE_DOMAIN"));
+    }
     file.url = str(base, revision, "&FilePath=", url_encoded(file.path, false));
     listing.files.push_back(std::move(file));
   }

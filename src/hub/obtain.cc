@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,8 +120,11 @@ fs::path download_from_hugging_face(const Order& order) {
   const fs::path folder = hugging_face_folder(order.name, order.options);
   const fs::path snapshot = folder / "snapshots" / listing.commit;
   std::vector<WantedFile> wanted;
+  std::set<fs::path> seen;
   for (const HubFile& file : listing.files) {
     const fs::path blob = hugging_face_blob(folder, file);
+    // Files of the same content ("{}") are one.
+    if (!seen.insert(blob).second) continue;
     // Not "<blob>.incomplete": there Python's tools append, and would take our holes for content.
     const fs::path partial = str(blob.string(), ".pieces.incomplete");
     // In a snapshot itself where the file system has no links.

@@ -46,7 +46,8 @@ ServedModel served_model() {
                     {"README.md", "not needed"},
                     {"pytorch_model.bin", "not needed"},
                     {"original/model.safetensors", "not needed"},
-                    {"../evil.json", "not needed"}}};
+                    {"../evil.json", "not needed"},
+                    {"tokenizer\x1b[31m\nERROR.json", "not needed"}}};
 }
 
 constexpr const char* kFirstShard = "model-00001-of-00002.safetensors";
@@ -283,7 +284,8 @@ TEST_CASE("a range that stays wrong says what was asked and what came") {
   Fixture f;
   f.options.network.connections = 1;
   f.server.fail(kFirstShard, 100, {.shift_range = 1});
-  CHECK(f.error() == str(f.host(), ": check HF_ENDPOINT and the proxy (", kFirstShard,
+  CHECK(f.error() == str(f.host(), ": its answers are of no use; check HF_ENDPOINT and the proxy (",
+                         kFirstShard,
                          ": asked for bytes from 0 on, the answer is \"bytes 1-999/5300\")"));
   CHECK(f.progress.notices.back().ends_with("; trying again in 2 s (3 of 3)"));
   CHECK(f.waits == std::vector<int64_t>{1000, 2000});
@@ -491,6 +493,55 @@ TEST_CASE("a model larger than the disk is refused before a byte is loaded") {
   CHECK(error.find(" are free; free some space, or name another folder (--download-dir") !=
         std::string::npos);
   CHECK(f.server.requests("/resolve/").empty());
+}
+
+TEST_CASE("sizes that no number holds are refused as more than the disk has") {
+  Fixture f;
+  f.server.sizes = {{kFirstShard, int64_t{1} << 62},
+                    {"model-00002-of-00002.safetensors", int64_t{1} << 62},
+                    {"tokenizer.json", int64_t{1} << 62}};
+  CHECK(f.error().find(" needs 4.0 EiB more, but ") != std::string::npos);
+  CHECK(f.server.requests("/resolve/").empty());
+}
+
+TEST_CASE("a hash that leads out of the folder is refused, not made a name") {
+  Fixture f;
+  f.options.modelscope = true;
+  f.server.sha256 = {{"tokenizer.json", "../../../../../e"}};
+  CHECK(f.error() == str(f.host(),
+                         ": lists \"../../../../../e\" as the SHA-256 of tokenizer.json; this "
+                         "mirror cannot be used: choose another MODELSCOPE_DOMAIN"));
+  CHECK(f.num_partial() == 0);
+}
+
+TEST_CASE("a redirect to a file is refused in the name of the hub") {
+  Fixture f;
+  f.server.fail("/api/models/", 1, {.status = 302, .headers = {"Location: file:///etc/passwd"}});
+  CHECK(f.error().starts_with(str(f.host(), ": this is not a URL; check HF_ENDPOINT")));
+}
+
+TEST_CASE("a cache that cannot be made says why") {
+  Fixture f;
+  std::ofstream(f.path(".cache")) << "a file in the way";
+  CHECK(f.error() == str(f.path(".cache/huggingface/hub/.locks/models--Qwen--Qwen2.5-1B/"
+                                "pagoda.lock")
+                             .string(),
+                         ": cannot be written: Not a directory; make its folder writable, or name "
+                         "another (--download-dir, HF_HOME or MODELSCOPE_CACHE)"));
+}
+
+TEST_CASE("files of the same content are downloaded once") {
+  Fixture f;
+  for (const char* name : {"added_tokens.json", "special_tokens_map.json"}) {
+    f.server.models[kName].files[name] = "{}";
+  }
+  const fs::path folder = f.obtain();
+  for (const char* name : {"added_tokens.json", "special_tokens_map.json", "config.json"}) {
+    CHECK(read_text_file(folder / name) == "{}");
+  }
+  CHECK(f.progress.num_finished == kNumNeeded);
+  f.options.modelscope = true;
+  CHECK(read_text_file(download_model(kName, f.options, f.progress) / "added_tokens.json") == "{}");
 }
 
 TEST_CASE("a model without safetensors is refused before a byte is loaded") {

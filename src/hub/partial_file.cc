@@ -28,8 +28,9 @@ Descriptor open_for_writing(const fs::path& path) {
   fs::create_directories(path.parent_path(), error);
   Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   if (file.is_open()) return file;
+  if (!error) error = std::error_code(errno, std::generic_category());
   throw Error(ErrorKind::kConfig,
-              str(path.parent_path().string(), ": cannot be written: ", std::strerror(errno),
+              str(path.parent_path().string(), ": cannot be written: ", error.message(),
                   "; make it writable, or name another folder (--download-dir, HF_HOME or "
                   "MODELSCOPE_CACHE)"));
 }
