@@ -1,8 +1,11 @@
 #include "hub/cache_layout.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <numeric>
+#include <regex>
 #include <sstream>
 #include <utility>
 
@@ -161,18 +164,21 @@ size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// The files that an index of weights names; empty if it cannot be read as one.
-std::set<std::string> files_of_index(const fs::path& index) {
-  std::set<std::string> files;
-  json::error_code error;
-  const json::value value = json::parse(read_text_file(index), error);
-  if (error || !value.is_object()) return files;
-  const json::value* map = value.get_object().if_contains("weight_map");
-  if (map == nullptr || !map->is_object()) return files;
-  for (const auto& [tensor, file] : map->get_object()) {
-    if (file.is_string()) files.emplace(file.get_string());
+// One more file of weights of which there are several, without an index: the first one missing of
+// "model-00001-of-00003.safetensors" and so on, "" if none is.
+std::string missing_part(const std::set<std::string>& names, const std::string& name) {
+  static const std::regex kForm(R"((.*-)(\d{1,9})(-of-)(\d{1,9})(\.safetensors))");
+  std::smatch form;
+  if (!std::regex_match(name, form, kForm)) return "";
+  const auto width = static_cast<int>(form.length(2));
+  const int64_t parts = std::stoll(form[4]);
+  // A number that is a lie leads to a gap at once.
+  for (int64_t part = 1; part <= parts; ++part) {
+    std::string wanted = fmt::format("{}{:0{}}{}{}{}", form[1].str(), part, width, form[3].str(),
+                                     form[4].str(), form[5].str());
+    if (!names.contains(wanted)) return wanted;
   }
-  return files;
+  return "";
 }
 
 // In any form, also those that the tokenizer will refuse: no download would bring a better one.
@@ -278,6 +284,19 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
+std::set<std::string> files_of_index(std::string_view text) {
+  std::set<std::string> files;
+  json::error_code error;
+  const json::value value = json::parse(text, error);
+  if (error || !value.is_object()) return files;
+  const json::value* map = value.get_object().if_contains("weight_map");
+  if (map == nullptr || !map->is_object()) return files;
+  for (const auto& [tensor, file] : map->get_object()) {
+    if (file.is_string()) files.emplace(file.get_string());
+  }
+  return files;
+}
+
 std::string missing_in(const fs::path& folder, ModelNeed need) {
   if (need == ModelNeed::kAny) return "";
   if (need == ModelNeed::kTokenizer) return has_tokenizer(folder) ? "" : "tokenizer.json";
@@ -285,18 +304,20 @@ std::string missing_in(const fs::path& folder, ModelNeed need) {
   if (need == ModelNeed::kConfig) return "";
   const fs::path index = folder / "model.safetensors.index.json";
   if (is_file(index)) {
-    for (const std::string& file : files_of_index(index)) {
+    for (const std::string& file : files_of_index(read_text_file(index))) {
       if (!is_file(folder / file)) return file;
     }
   }
-  std::string weights;
-  for (const std::string& name : names_in(folder)) {
-    if (fs::path(name).extension() == ".safetensors" && is_file(folder / name)) weights = name;
+  std::set<std::string> weights;
+  for (std::string& name : names_in(folder)) {
+    const bool is_weight = fs::path(name).extension() == ".safetensors";
+    if (is_weight && is_file(folder / name)) weights.insert(std::move(name));
   }
   if (weights.empty()) return "*.safetensors";
-  // A part such as model-00002-of-00005.safetensors without an index: a download that was cut.
-  const bool is_part = weights.find("-of-") != std::string::npos;
-  if (is_part && !is_file(index)) return index.filename().string();
+  if (!is_file(index)) {
+    std::string missing = missing_part(weights, *weights.begin());
+    if (!missing.empty()) return missing;
+  }
   const bool lacks_words = need == ModelNeed::kWeights && !has_tokenizer(folder);
   return lacks_words ? "tokenizer.json" : "";
 }

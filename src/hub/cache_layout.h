@@ -59,6 +59,9 @@ bool is_file(const std::filesystem::path& path);
 // Names in a folder, sorted; none if it cannot be read.
 std::vector<std::string> names_in(const std::filesystem::path& folder);
 
+// The files that an index of weights names; empty if it cannot be read as one.
+std::set<std::string> files_of_index(std::string_view text);
+
 // What of the model in `folder` is missing for this need: "" if nothing, else a name such as
 // "config.json", or "*.safetensors". An index of weights says which files there must be.
 std::string missing_in(const std::filesystem::path& folder, ModelNeed need);

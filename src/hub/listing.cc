@@ -51,7 +51,7 @@ bool is_beside_weights(std::string_view path) {
 
 bool is_weight(std::string_view path) {
   return path.find('/') == std::string_view::npos &&
-         (path.ends_with(".safetensors") || path == "model.safetensors.index.json");
+         (path.ends_with(".safetensors") || path == kIndexOfWeights);
 }
 
 // Mistral's repositories hold the weights twice: in parts, and as consolidated.safetensors.
@@ -64,7 +64,15 @@ std::vector<HubFile> weights_of(const HubListing& listing) {
   for (const HubFile& file : listing.files) {
     if (is_weight(file.path)) (is_second_copy(file.path) ? second : first).push_back(file);
   }
-  return first.empty() ? second : first;
+  if (first.empty()) return second;
+  // As transformers does: one file and no index is the model; what is beside it are variants, such
+  // as model.fp16.safetensors.
+  const auto is_named = [](std::string_view name) {
+    return [name](const HubFile& file) { return file.path == name; };
+  };
+  const auto whole = std::find_if(first.begin(), first.end(), is_named("model.safetensors"));
+  const bool has_index = std::any_of(first.begin(), first.end(), is_named(kIndexOfWeights));
+  return whole == first.end() || has_index ? first : std::vector<HubFile>{*whole};
 }
 
 bool has_safetensors(const std::vector<HubFile>& files) {

@@ -1,5 +1,6 @@
 #include "hub/obtain.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -106,6 +107,24 @@ bool has_bytes(const fs::path& path, int64_t bytes) {
   return !error && size == static_cast<uintmax_t>(bytes);
 }
 
+// Some repositories hold the weights twice, whole and in parts. The index says which are meant; it
+// is asked for only where names leave a doubt.
+void drop_unindexed(const HubClient& client, std::vector<HubFile>& files) {
+  const auto is_weight = [](const HubFile& file) { return file.path.ends_with(".safetensors"); };
+  const auto index = std::find_if(files.begin(), files.end(),
+                                  [](const HubFile& file) { return file.path == kIndexOfWeights; });
+  const bool is_doubtful = std::any_of(files.begin(), files.end(), [&](const HubFile& file) {
+    return is_weight(file) && file.path.find("-of-") == std::string::npos;
+  });
+  if (index == files.end() || !is_doubtful) return;
+  const FetchResponse answer = client.get(index->url);
+  if (answer.status != 200) return;  // the download will say what that means
+  const std::set<std::string> named = files_of_index(answer.body);
+  if (named.empty()) return;
+  std::erase_if(files,
+                [&](const HubFile& file) { return is_weight(file) && !named.contains(file.path); });
+}
+
 // What was begun here and finished by another tool; the caller holds the lock.
 void drop(const fs::path& partial) {
   std::error_code ignored;
@@ -116,6 +135,7 @@ fs::path download_from_hugging_face(const Order& order) {
   const HubClient client = hugging_face_client(order.options, order.say());
   HubListing listing = list_hugging_face(client, order.name, order.options);
   listing.files = needed_files(listing, order.need);
+  drop_unindexed(client, listing.files);
   complete_hugging_face(client, listing.files);
   const fs::path folder = hugging_face_folder(order.name, order.options);
   const fs::path snapshot = folder / "snapshots" / listing.commit;
@@ -158,6 +178,7 @@ fs::path download_from_modelscope(const Order& order) {
   const HubClient client = modelscope_client(order.options, order.say());
   HubListing listing = list_modelscope(client, order.name, order.options);
   listing.files = needed_files(listing, order.need);
+  drop_unindexed(client, listing.files);
   const fs::path root = modelscope_root(order.options);
   fs::path folder = root / modelscope_folder_name(order.name);
   std::vector<WantedFile> wanted;

@@ -530,6 +530,33 @@ TEST_CASE("a cache that cannot be made says why") {
                          "another (--download-dir, HF_HOME or MODELSCOPE_CACHE)"));
 }
 
+TEST_CASE("weights that a repository holds twice are downloaded once") {
+  Fixture f;
+  f.server.models[kName].files["model.safetensors"] = content_of(6000, 4);
+  CHECK(!fs::exists(f.obtain() / "model.safetensors"));
+  CHECK(f.progress.num_finished == kNumNeeded);
+
+  Fixture g;
+  g.server.models[kName].files = {{"config.json", "{}"},
+                                  {"tokenizer.json", "{}"},
+                                  {"model.safetensors", content_of(600, 1)},
+                                  {"model.fp16.safetensors", content_of(600, 2)}};
+  const fs::path folder = g.obtain();
+  CHECK(fs::exists(folder / "model.safetensors"));
+  CHECK(!fs::exists(folder / "model.fp16.safetensors"));
+}
+
+TEST_CASE("parts without an index are whole when each is there") {
+  Fixture f;
+  f.server.models[kName].files.erase("model.safetensors.index.json");
+  const fs::path folder = f.obtain();
+  const size_t asked = f.server.requests().size();
+  CHECK(f.obtain() == folder);
+  CHECK(f.server.requests().size() == asked);
+  fs::remove(folder / "model-00002-of-00002.safetensors");
+  CHECK(list_models(f.options).at(0).missing == "model-00002-of-00002.safetensors");
+}
+
 TEST_CASE("files of the same content are downloaded once") {
   Fixture f;
   for (const char* name : {"added_tokens.json", "special_tokens_map.json"}) {
@@ -601,6 +628,7 @@ TEST_CASE("a download of Python's tools that was cut is completed, not taken for
   fs::remove(fs::canonical(folder / kFirstShard));
   CHECK(f.is_whole(f.obtain()));
   fs::remove(folder / "model.safetensors.index.json");
+  fs::remove(folder / "model-00002-of-00002.safetensors");
   CHECK(f.is_whole(f.obtain()));
   fs::remove(folder / "tokenizer.json");
   CHECK(f.is_whole(f.obtain()));
