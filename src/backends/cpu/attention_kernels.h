@@ -40,15 +40,26 @@ inline KeyRange key_range(const SplitAttention& s, int64_t first, int64_t rows) 
   return range;
 }
 
+// Memory is read a group of keys, and some values, ahead of the arithmetic: each lies in a page of
+// its own, where the processor's own prefetcher starts anew.
+constexpr int64_t kValuesAhead = 64;
+template <class T>
+constexpr int kVectorsOfLine = kLanes * sizeof(T) < 64 ? 64 / (kLanes * sizeof(T)) : 1;
+
 // scores[r, group's keys] for kRows rows and kGroups neighboring groups.
 template <class T, int kRows, int kGroups>
-inline void score_groups(const SplitAttention& s, int64_t first, int64_t group) {
+inline void score_groups(const SplitAttention& s, int64_t first, int64_t group, int64_t behind) {
   constexpr int kVectors = kGroups * kGroupVectors;
   Tile<kRows, kVectors> sums = {};
   const float* q = s.queries + first * s.key_dim;
-  const T* keys[kGroups];
-  for (int g = 0; g < kGroups; ++g) keys[g] = static_cast<const T*>(s.key_groups[group + g]);
+  const T *keys[kGroups], *ahead[kGroups];
+  for (int g = 0; g < kGroups; ++g) {
+    keys[g] = static_cast<const T*>(s.key_groups[group + g]);
+    const int64_t next = group + kGroups + g;
+    ahead[g] = next < behind ? static_cast<const T*>(s.key_groups[next]) : keys[g];
+  }
   for (int64_t d = 0; d < s.key_dim * kKeyGroup; d += kKeyGroup, q += kRows) {
+    for (int g = 0; g < kGroups; ++g) __builtin_prefetch(ahead[g] + d);
     const auto key = [&](int v) {
       return load(keys[v / kGroupVectors] + d + v % kGroupVectors * kLanes);
     };
@@ -92,6 +103,10 @@ inline void weigh_block(const SplitAttention& s, int64_t first, int64_t dim, Key
   load_tile(sums, out, s.value_dim);
   for (int64_t key = keys.begin; key < keys.end; ++key) {
     const T* value = static_cast<const T*>(s.values[key]) + dim;
+    if (key + kValuesAhead < keys.end) {
+      const T* ahead = static_cast<const T*>(s.values[key + kValuesAhead]) + dim;
+      for (int v = 0; v < kVectors; v += kVectorsOfLine<T>) __builtin_prefetch(ahead + v * kLanes);
+    }
     multiply_add(
         sums, [&](int v) { return load(value + v * kLanes); }, weights + key, kSplitKeys);
   }
@@ -121,8 +136,8 @@ void attend_tile(const SplitAttention& s, int64_t first) {
   int64_t group = keys.begin / kKeyGroup;
   const int64_t behind = (keys.end + kKeyGroup - 1) / kKeyGroup;
   for (; group + kGroups <= behind; group += kGroups)
-    score_groups<T, kRows, kGroups>(s, first, group);
-  for (; group < behind; ++group) score_groups<T, kRows, 1>(s, first, group);
+    score_groups<T, kRows, kGroups>(s, first, group, behind);
+  for (; group < behind; ++group) score_groups<T, kRows, 1>(s, first, group, behind);
   for (int64_t r = first; r < first + kRows; ++r) {
     if (s.begin[r] == s.end[r]) continue;
     softmax_row(s, r);
