@@ -61,9 +61,10 @@ int run_serve(std::span<const std::string> arguments, EntryPoint entry) {
 }
 
 int run_plan(std::span<const std::string> arguments) {
-  const PlanOptions options = read_plan_options({arguments.begin(), arguments.end()});
+  PlanOptions options = read_plan_options({arguments.begin(), arguments.end()});
   if (options.serve.help) return print(plan_help());
-  const Settings settings = settings_of(options.serve, read_environment()).settings;
+  options.environment = read_environment();
+  const Settings settings = settings_of(options.serve, options.environment).settings;
   if (settings.model.model.empty()) {
     throw Error(ErrorKind::kConfig,
                 "MODEL: missing; name a folder or a model on a hub: pagoda plan MODEL");

@@ -101,8 +101,7 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
                       .memory = memory_for(options, *device),
                       .wanted_len = config.model.max_model_len,
                       .block_size = config.cache.block_size,
-                      .max_sequences = config.scheduler.max_sequences,
-                      .from_modelscope = settings.hub.modelscope};
+                      .max_sequences = config.scheduler.max_sequences};
   const auto shapes = make_shapes(std::move(found.files), found.dtype);
   const std::vector<int> counts = counts_to_try(config, plan.facts, options);
   const std::vector<RanksNeed> needs = measure_ranks(config, counts, *shapes, *device);

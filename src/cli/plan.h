@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/environment_table.h"
 #include "cli/measure_ranks.h"
 #include "cli/option_parser.h"
 #include "cli/settings.h"
@@ -24,9 +25,12 @@ struct PlanOptions {
   bool wants_compose = false;                       // --compose
   std::vector<std::string> serve_arguments = {};    // the others, in their order
   ParsedOptions serve = {};                         // the same, parsed
+  Environment environment = {};                     // for --compose
 };
 // Throws kConfig: option as typed, value, remedy.
 PlanOptions read_plan_options(const std::vector<std::string>& arguments);
+// "--device_memory=32GiB": "--device-memory".
+std::string name_of_option(const std::string& argument);
 
 // One number of ranks.
 struct RankCountPlan {
@@ -47,7 +51,6 @@ struct ServingPlan {
   std::optional<int64_t> wanted_len = {};  // --max-model-len
   int64_t block_size = 16;
   int64_t max_sequences = 1;
-  bool from_modelscope = false;  // VLLM_USE_MODELSCOPE
   std::vector<RankCountPlan> counts = {};
   std::optional<size_t> best = {};  // of `counts`; none: the model fits on none
 };

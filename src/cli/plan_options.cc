@@ -45,13 +45,6 @@ int count_of_text(const std::string& text) {
               str("--devices: \"", text, "\" is not a number of devices; give ", "1 to ", kMost));
 }
 
-// "--device_memory=32GiB": "--device-memory".
-std::string name_of_option(const std::string& argument) {
-  std::string name = argument.substr(0, argument.find('='));
-  if (name.starts_with("--")) std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
-
 // Of the option at `i`: behind its =, or the next argument, which `i` then moves to.
 std::string value_of(const std::vector<std::string>& arguments, size_t& i) {
   const size_t equals = arguments[i].find('=');
@@ -61,6 +54,12 @@ std::string value_of(const std::vector<std::string>& arguments, size_t& i) {
 }
 
 }  // namespace
+
+std::string name_of_option(const std::string& argument) {
+  std::string name = argument.substr(0, argument.find('='));
+  if (name.starts_with("--")) std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
 
 PlanOptions read_plan_options(const std::vector<std::string>& arguments) {
   PlanOptions options;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "base/json_writer.h"
 #include "base/str.h"
@@ -104,11 +106,68 @@ std::string quoted_for_compose(const std::string& argument) {
   return to_json(boost::json::value(escaped));
 }
 
-// The folder of the model as the container sees it, where the model is a folder.
-std::optional<std::string> folder_to_mount(const std::string& model) {
-  std::error_code ignored;
-  if (!fs::is_directory(model, ignored)) return std::nullopt;
-  return fs::canonical(model).string();
+// Options whose values are files and folders of this host, where they exist.
+constexpr std::string_view kPathOptions[] = {"model",
+                                             "tokenizer",
+                                             "hf-config-path",
+                                             "generation-config",
+                                             "chat-template",
+                                             "config",
+                                             "ssl-keyfile",
+                                             "ssl-certfile",
+                                             "ssl-ca-certs",
+                                             "download-dir",
+                                             "allowed-local-media-path"};
+
+// What the container has to see at the same path as this host: as typed, and as a whole path.
+std::map<std::string, std::string> paths_to_mount(const PlanOptions& options) {
+  std::map<std::string, std::string> paths;
+  for (const std::string_view name : kPathOptions) {
+    const auto given = options.serve.given.find(name);
+    if (given == options.serve.given.end() || !given->second.value.is_string()) continue;
+    const std::string typed(given->second.value.as_string());
+    std::error_code missing;
+    const fs::path whole = fs::canonical(typed, missing);
+    if (!missing) paths[typed] = whole.string();
+  }
+  return paths;
+}
+
+// "x", or "--option=x".
+std::string with_whole_path(const std::string& argument,
+                            const std::map<std::string, std::string>& paths) {
+  const size_t equals = argument.starts_with("--") ? argument.find('=') : std::string::npos;
+  const size_t begin = equals == std::string::npos ? 0 : equals + 1;
+  const auto found = paths.find(argument.substr(begin));
+  return found == paths.end() ? argument : argument.substr(0, begin) + found->second;
+}
+
+std::string volumes_of(const PlanOptions& options,
+                       const std::map<std::string, std::string>& paths) {
+  const auto downloads = options.serve.given.find("download-dir");
+  std::string text = "      - /root/.cache:/root/.cache\n";
+  std::set<std::string> wholes;
+  for (const auto& [typed, whole] : paths) {
+    if (!wholes.insert(whole).second) continue;
+    const bool is_written = downloads != options.serve.given.end() &&
+                            downloads->second.value.as_string() == std::string_view(typed);
+    text +=
+        str("      - ", quoted_for_compose(str(whole, ":", whole, is_written ? "" : ":ro")), "\n");
+  }
+  return text;
+}
+
+// Variables that act on serving; of a secret the name only, for Compose to look up.
+std::string environment_of(const PlanOptions& options) {
+  std::string text;
+  for (const auto& [name, value] : options.environment) {
+    const VariableRow* row = find_variable(name);
+    const bool acts = row != nullptr && row->standing == Standing::kWorks && !value.empty();
+    if (!acts || !name.starts_with("VLLM_")) continue;
+    const bool is_secret = name == "VLLM_API_KEY";
+    text += str("      - ", quoted_for_compose(is_secret ? name : str(name, "=", value)), "\n");
+  }
+  return text.empty() ? "" : str("    environment:\n", text);
 }
 
 }  // namespace
@@ -131,11 +190,14 @@ std::string serve_line(const ServingPlan& plan, const PlanOptions& options) {
 }
 
 std::string compose_file(const ServingPlan& plan, const PlanOptions& options) {
-  const std::optional<std::string> folder = folder_to_mount(plan.model);
+  const std::map<std::string, std::string> paths = paths_to_mount(options);
   std::string command = quoted_for_compose("serve");
+  std::string previous;
   for (const std::string& argument : serve_arguments(plan, options)) {
-    const bool is_model = folder && argument == plan.model;
-    command += str(", ", quoted_for_compose(is_model ? *folder : argument));
+    // A name to serve under may look like the folder of the model.
+    const bool is_name = name_of_option(previous) == "--served-model-name";
+    command += str(", ", quoted_for_compose(is_name ? argument : with_whole_path(argument, paths)));
+    if (argument.starts_with('-')) previous = argument;
   }
   std::string comments, report = plan_report(plan);
   for (size_t begin = 0; begin < report.size();) {
@@ -143,10 +205,6 @@ std::string compose_file(const ServingPlan& plan, const PlanOptions& options) {
     comments += str(end == begin ? "#" : "# ", report.substr(begin, end - begin), "\n");
     begin = end + 1;
   }
-  const std::string mount =
-      folder ? str("      - ", quoted_for_compose(str(*folder, ":", *folder, ":ro")), "\n") : "";
-  const std::string environment =
-      plan.from_modelscope ? "    environment:\n      - VLLM_USE_MODELSCOPE=True\n" : "";
   return str(comments,
              "services:\n"
              "  vllm:\n"
@@ -156,9 +214,8 @@ std::string compose_file(const ServingPlan& plan, const PlanOptions& options) {
              "    stop_grace_period: 40s  # requests that run get 30 s to end (--shutdown-grace)\n"
              "    network_mode: host\n"
              "    shm_size: 1g\n"
-             "    volumes:\n"
-             "      - /root/.cache:/root/.cache\n",
-             mount, environment,
+             "    volumes:\n",
+             volumes_of(options, paths), environment_of(options),
              "    entrypoint: [\"vllm\"]\n"
              "    command: [",
              command, "]\n");

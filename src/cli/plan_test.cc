@@ -1,5 +1,7 @@
 #include "cli/plan.h"
 
+#include <fstream>
+
 #include "backends/backends.h"
 #include "base/error.h"
 #include "cli/test_plan.h"
@@ -89,17 +91,46 @@ TEST_CASE("a cache of a given size counts too") {
 TEST_CASE("the serve line and the Compose file hold what was given and what was found") {
   std::vector<std::string> arguments = {
       demo_folder().string(), "--device_memory", "8G", "--served-model-name", "a $b", "-tp", "2"};
-  const PlanOptions options = read_plan_options(arguments);
-  ServingPlan plan = plan_serving(settings_of(options.serve, {}).settings, options);
+  PlanOptions options = read_plan_options(arguments);
+  const ServingPlan plan = plan_serving(settings_of(options.serve, {}).settings, options);
   CHECK(serve_line(plan, options) ==
         "pagoda serve " + demo_folder().string() + " --served-model-name 'a $b' -tp 2");
   const std::string compose = compose_file(plan, options);
   CHECK(compose.find("command: [\"serve\", \"" + fs::canonical(demo_folder()).string() +
                      "\", \"--served-model-name\", \"a $$b\", \"-tp\", \"2\"]") !=
         std::string::npos);
-  CHECK(compose.find("MODELSCOPE") == std::string::npos);
-  plan.from_modelscope = true;
-  CHECK(compose_file(plan, options).find("- VLLM_USE_MODELSCOPE=True\n") != std::string::npos);
+  CHECK(compose.find("environment") == std::string::npos);
+  options.environment = {
+      {"VLLM_USE_MODELSCOPE", "True"}, {"VLLM_API_KEY", "s3cret"}, {"HOME", "/"}};
+  CHECK(compose_file(plan, options)
+            .find("    environment:\n"
+                  "      - \"VLLM_API_KEY\"\n"
+                  "      - \"VLLM_USE_MODELSCOPE=True\"\n"
+                  "    entrypoint") != std::string::npos);
+}
+
+TEST_CASE("a Compose file mounts every file that the options name, at its whole path") {
+  const fs::path folder = fs::temp_directory_path() / "pagoda_plan_compose_test";
+  fs::create_directories(folder / "downloads");
+  std::ofstream(folder / "chat.jinja") << "{{ 1 }}";
+  std::ofstream(folder / "options.yaml") << "model: " << demo_folder().string() << "\n";
+  const std::string typed = (folder / "downloads" / "..").string();
+  const PlanOptions options = read_plan_options(
+      {"--config", typed + "/options.yaml", "--chat-template=" + typed + "/chat.jinja",
+       "--download-dir", (folder / "downloads").string(), "--served-model-name",
+       demo_folder().string(), "--device-memory", "8GiB"});
+  const ServingPlan plan = plan_serving(settings_of(options.serve, {}).settings, options);
+  const std::string compose = compose_file(plan, options);
+  const std::string whole = fs::canonical(folder).string();
+  fs::remove_all(folder);
+  const auto has = [&](const std::string& text) { return compose.find(text) != std::string::npos; };
+  CHECK(has("- \"" + whole + "/options.yaml:" + whole + "/options.yaml:ro\"\n"));
+  CHECK(has("- \"" + whole + "/chat.jinja:" + whole + "/chat.jinja:ro\"\n"));
+  CHECK(has("- \"" + whole + "/downloads:" + whole + "/downloads\"\n"));
+  CHECK(has(demo_folder().filename().string() + ":ro\"\n"));
+  CHECK(has("\"--config\", \"" + whole + "/options.yaml\", \"--chat-template=" + whole +
+            "/chat.jinja\""));
+  CHECK(has("\"--served-model-name\", \"" + demo_folder().string() + "\"]"));
 }
 
 TEST_CASE("options that cannot be read are refused with what can be") {
