@@ -21,7 +21,7 @@ constexpr double kRedrawSeconds = 0.1;
 // Below this many columns, text alone is drawn.
 constexpr int kLeastBarWidth = 8, kLongestBarWidth = 40;
 constexpr int kLeastNameWidth = 20, kMostNameWidth = 36;
-constexpr size_t kMostBars = 8;
+constexpr int kMostBars = 8;
 
 int64_t total_bytes(const std::vector<DownloadedFile>& files) {
   return std::accumulate(files.begin(), files.end(), int64_t{0},
@@ -65,29 +65,45 @@ std::string fitted(std::string_view name, size_t width) {
   return str("...", name.substr(name.size() - width + 3));
 }
 
-std::string bar_line(const DownloadedFile& row, const std::string& rate, int width) {
-  const std::string amount = fmt::format("{:3d} %  {:>22}", percent(row.done, row.bytes),
-                                         str(bytes_text(row.done), " of ", bytes_text(row.bytes)));
-  const int name_width = std::clamp(width / 4, kLeastNameWidth, kMostNameWidth);
-  const std::string left = fitted(row.name, static_cast<size_t>(name_width));
-  const std::string right = rate.empty() ? amount : str(amount, "  ", rate);
-  const int room =
-      std::min(kLongestBarWidth, width - 1 - static_cast<int>(left.size() + right.size()) - 6);
-  std::string line = left;
-  if (room >= kLeastBarWidth) {
-    const auto full = static_cast<size_t>(percent(row.done, row.bytes) * room / 100);
-    line +=
-        str("  [", std::string(full, '#'), std::string(static_cast<size_t>(room) - full, '.'), "]");
-  }
-  line += str("  ", right);
-  // A line that wraps could not be erased.
-  return line.substr(0, static_cast<size_t>(std::max(width - 1, 1)));
+std::string bar(const DownloadedFile& row, int width) {
+  const auto full = static_cast<size_t>(percent(row.done, row.bytes) * width / 100);
+  return str(std::string(full, '#'), std::string(static_cast<size_t>(width) - full, '.'));
 }
 
-int columns_of(int descriptor) {
+// Name, bar, share, amount and rate, as far as they fit: where columns are few, first the amount
+// shrinks, then the bar goes, then the amount, and the name gives way to share and rate.
+std::string bar_line(const DownloadedFile& row, const std::string& rate, int width) {
+  const int most = std::max(width - 1, 1);  // a line that wraps could not be erased
+  const int name_width = std::clamp(width / 4, kLeastNameWidth, kMostNameWidth);
+  const std::string name = fitted(row.name, static_cast<size_t>(name_width));
+  const std::string share = fmt::format("{:3d} %", percent(row.done, row.bytes));
+  const std::string brief = fmt::format("  {:>10}", bytes_text(row.done));
+  const std::string full =
+      fmt::format("  {:>22}", str(bytes_text(row.done), " of ", bytes_text(row.bytes)));
+  const std::string end = rate.empty() ? "" : str("  ", rate);
+  const auto size = [](const std::string& text) { return static_cast<int>(text.size()); };
+  for (const std::string& amount : {full, brief}) {
+    const int room = most - 6 - size(name) - size(share) - size(amount) - size(end);
+    if (room < kLeastBarWidth) continue;
+    return str(name, "  [", bar(row, std::min(kLongestBarWidth, room)), "]  ", share, amount, end);
+  }
+  for (const std::string& amount : {full, brief, std::string()}) {
+    std::string line = str(name, "  ", share, amount, end);
+    if (size(line) <= most) return line;
+  }
+  const std::string word = row.name.substr(0, row.name.find(' '));  // "all (2 of 9 files)"
+  const int room = std::max(most - 2 - size(share) - size(end), 3);
+  const std::string line = str(fitted(word, static_cast<size_t>(room)), "  ", share, end);
+  return line.substr(0, static_cast<size_t>(most));
+}
+
+TerminalSize size_of(int descriptor) {
   winsize size{};
-  const bool known = ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
+  const bool is_known = ioctl(descriptor, TIOCGWINSZ, &size) == 0;
+  TerminalSize known;
+  if (is_known && size.ws_col > 0) known.columns = size.ws_col;
+  if (is_known && size.ws_row > 0) known.rows = size.ws_row;
+  return known;
 }
 
 void write_all(int descriptor, std::string_view text) {
@@ -146,8 +162,8 @@ void LineProgress::finish(size_t file) {
   sink_(str(files_[file].name, ": ", bytes_text(files_[file].bytes), " downloaded and checked"));
 }
 
-BarProgress::BarProgress(Sink sink, Width width, SecondsClock clock)
-    : sink_(std::move(sink)), width_(std::move(width)), clock_(std::move(clock)) {}
+BarProgress::BarProgress(Sink sink, Size size, SecondsClock clock)
+    : sink_(std::move(sink)), size_(std::move(size)), clock_(std::move(clock)) {}
 
 void BarProgress::begin(std::string_view what, std::vector<DownloadedFile> files) {
   files_ = std::move(files);
@@ -164,7 +180,7 @@ void BarProgress::advance(size_t file, int64_t bytes) {
 
 void BarProgress::finish(size_t file) {
   finished_[file] = true;
-  draw(str(bar_line(files_[file], "", width_()), "\n"));
+  draw(str(bar_line(files_[file], "", size_().columns), "\n"));
 }
 
 void BarProgress::end() {
@@ -187,12 +203,14 @@ std::string BarProgress::erased() const {
 
 void BarProgress::draw(const std::string& before) {
   drawn_at_ = clock_();
-  const int width = width_();
+  const auto [width, rows] = size_();
+  // What scrolled off the top could not be erased: the total and the cursor take a row each.
+  const auto most_bars = static_cast<size_t>(std::clamp<int>(rows - 2, 0, kMostBars));
   const int64_t done = total_done(files_), all = total_bytes(files_);
   rate_.add(drawn_at_, done);
   std::string text = erased() + before;
   lines_on_screen_ = 0;
-  for (size_t i = 0; i < files_.size() && lines_on_screen_ < kMostBars; ++i) {
+  for (size_t i = 0; i < files_.size() && lines_on_screen_ < most_bars; ++i) {
     if (finished_[i] || files_[i].done == 0) continue;
     text += str(bar_line(files_[i], "", width), "\n");
     ++lines_on_screen_;
@@ -208,7 +226,7 @@ std::unique_ptr<DownloadProgress> make_progress(int descriptor) {
   if (isatty(descriptor) == 1) {
     return std::make_unique<BarProgress>(
         [descriptor](std::string_view text) { write_all(descriptor, text); },
-        [descriptor] { return columns_of(descriptor); });
+        [descriptor] { return size_of(descriptor); });
   }
   return std::make_unique<LineProgress>(
       [descriptor](std::string_view line) { write_all(descriptor, str(line, "\n")); });

@@ -76,12 +76,16 @@ class LineProgress : public DownloadProgress {
   double told_at_ = 0;
 };
 
+struct TerminalSize {
+  int columns = 80, rows = 24;
+};
+
 // A bar for each file in work and one for the whole, redrawn in place.
 class BarProgress : public DownloadProgress {
  public:
   using Sink = std::function<void(std::string_view text)>;
-  using Width = std::function<int()>;  // of the terminal, in columns
-  BarProgress(Sink sink, Width width, SecondsClock clock = steady_seconds);
+  using Size = std::function<TerminalSize()>;  // asked at each drawing: windows change theirs
+  BarProgress(Sink sink, Size size, SecondsClock clock = steady_seconds);
 
   void begin(std::string_view what, std::vector<DownloadedFile> files) override;
   void advance(size_t file, int64_t bytes) override;
@@ -94,7 +98,7 @@ class BarProgress : public DownloadProgress {
   void draw(const std::string& before);
 
   Sink sink_;
-  Width width_;
+  Size size_;
   SecondsClock clock_;
   std::vector<DownloadedFile> files_;
   std::vector<bool> finished_;

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "base/str.h"
 #include "hub/amounts.h"
 
@@ -9,6 +11,18 @@ namespace pagoda {
 namespace {
 
 constexpr int64_t kMiB = 1 << 20;
+
+// The last two lines on a terminal of so many columns: one file of several, and all.
+std::string drawn_at(int columns) {
+  double now = 0;
+  std::string out;
+  BarProgress progress([&](std::string_view text) { out = text; },
+                       [&] { return TerminalSize{.columns = columns}; }, [&] { return now; });
+  progress.begin("o/m", {{"model-00001-of-00009.safetensors", 100 * kMiB, 0}});
+  now = 2;
+  progress.advance(0, 50 * kMiB);
+  return out.substr(out.find("[J") + 2);
+}
 
 }  // namespace
 
@@ -61,8 +75,8 @@ TEST_CASE("elsewhere than on a terminal there is a line for the start, ten secon
 TEST_CASE("on a terminal each file in work has a bar, and all together one with rate and time") {
   double now = 0;
   std::string out;
-  BarProgress progress([&](std::string_view text) { out += text; }, [] { return 120; },
-                       [&] { return now; });
+  BarProgress progress([&](std::string_view text) { out += text; },
+                       [] { return TerminalSize{.columns = 120}; }, [&] { return now; });
   progress.begin("o/m", {{"a.safetensors", 100 * kMiB, 0}, {"b.safetensors", 100 * kMiB, 0}});
   CHECK(out == str("downloading o/m: 2 files, 200.0 MiB\nall (0 of 2 files)              [",
                    std::string(40, '.'), "]    0 %        0 B of 200.0 MiB\n"));
@@ -80,35 +94,50 @@ TEST_CASE("on a terminal each file in work has a bar, and all together one with 
 
 TEST_CASE("a finished file's line stays above the bars, and notices do not break them") {
   std::string out;
-  BarProgress progress([&](std::string_view text) { out += text; }, [] { return 60; },
-                       [] { return 0.0; });
+  BarProgress progress([&](std::string_view text) { out += text; },
+                       [] { return TerminalSize{.columns = 60}; }, [] { return 0.0; });
   progress.say("before");
   progress.begin("o/m", {{"model-00001-of-00163.safetensors", 8, 0}});
   progress.advance(0, 8);
   out.clear();
   progress.finish(0);
   CHECK(out ==
-        "\x1b[1F\x1b[Jmodel-00001-of-00163  100 %              8 B of 8 B\n"
-        "all (1 of 1 files)    100 %              8 B of 8 B\n");
+        "\x1b[1F\x1b[Jmodel-00001-of-00163  [################]  100 %         8 B\n"
+        "all (1 of 1 files)    [################]  100 %         8 B\n");
   out.clear();
   progress.say("checking");
   CHECK(out ==
         "\x1b[1F\x1b[J"
         "checking\n"
-        "all (1 of 1 files)    100 %              8 B of 8 B\n");
+        "all (1 of 1 files)    [################]  100 %         8 B\n");
   progress.end();
   out.clear();
   progress.say("after");
   CHECK(out == "after\n");
 }
 
-TEST_CASE("a narrow terminal has no line that wraps") {
+TEST_CASE("a narrow terminal has no line that wraps, and keeps share, rate and time left") {
+  CHECK(drawn_at(80) ==
+        "model-00001-of-00009  [############............]   50 %   50.0 MiB of 100.0 MiB\n"
+        "all (0 of 1 files)    [#######.......]   50 %    50.0 MiB  25.0 MiB/s, 2 s left\n");
+  CHECK(drawn_at(60) ==
+        "model-00001-of-00009  [########........]   50 %    50.0 MiB\n"
+        "all (0 of 1 files)     50 %  25.0 MiB/s, 2 s left\n");
+  CHECK(drawn_at(40) ==
+        "model-00001-of-00009   50 %    50.0 MiB\n"
+        "all          50 %  25.0 MiB/s, 2 s left\n");
+  CHECK(drawn_at(20) ==
+        "...-of-00009   50 %\n"
+        "all   50 %  25.0 Mi\n");
+}
+
+TEST_CASE("a low terminal has no more bars than it has rows for") {
   std::string out;
-  BarProgress progress([&](std::string_view text) { out += text; }, [] { return 20; },
-                       [] { return 0.0; });
-  progress.begin("o/m", {{"model.safetensors", 8, 4}});
-  const size_t first_line = out.find('\n') + 1;
-  CHECK(out.substr(first_line) == "model.safetensors  \nall (0 of 1 files) \n");
+  BarProgress progress([&](std::string_view text) { out = text; },
+                       [] { return TerminalSize{.columns = 100, .rows = 4}; }, [] { return 0.0; });
+  progress.begin("o/m", {{"a", 8, 4}, {"b", 8, 4}, {"c", 8, 4}});
+  CHECK(std::count(out.begin(), out.end(), '\n') == 1 + 2 + 1);
+  CHECK(out.find("\nc ") == std::string::npos);
 }
 
 }  // namespace pagoda
