@@ -98,7 +98,8 @@ json::value read_main_file(const fs::path& folder, std::string_view tokenizer_cl
               str(folder.string(), ": has no tokenizer.json",
                   has_model ? " (a tokenizer.model alone is not supported: make one with "
                               "transformers' AutoTokenizer and save_pretrained)"
-                            : ", nor vocab.json and merges.txt"));
+                            : ", nor vocab.json and merges.txt",
+                  "; get it with the model, or name a folder that has it by --tokenizer"));
 }
 
 Bpe read_bpe(const JsonSection& file, bool byte_level) {

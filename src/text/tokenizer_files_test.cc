@@ -248,7 +248,9 @@ TEST_CASE("vocab.json and merges.txt stand in for tokenizer.json") {
 TEST_CASE("a folder without a tokenizer is told which files are missing") {
   const Folder folder;
   const std::string expected =
-      str(folder.path().string(), ": has no tokenizer.json, nor vocab.json and merges.txt");
+      str(folder.path().string(),
+          ": has no tokenizer.json, nor vocab.json and merges.txt; get it with "
+          "the model, or name a folder that has it by --tokenizer");
   CHECK_THROWS_WITH_AS(Tokenizer::load(folder.path()), expected.c_str(), Error);
 }
 
