@@ -1,8 +1,10 @@
 // The program: finds the command, reads the environment, and turns an error into one line and an
 // exit code.
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -41,9 +43,13 @@ constexpr MissingCommand kMissingCommands[] = {
     {"collect-env", "the log of `pagoda serve` begins with versions, model and machine"},
 };
 
+// Half a Compose file on a full disk is no success. Who stops reading, as head does, has enough.
 int print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  return 0;
+  errno = 0;
+  const bool is_written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+  if (is_written || errno == EPIPE) return 0;
+  throw Error(ErrorKind::kDevice, str("standard output: cannot be written: ", std::strerror(errno),
+                                      "; write to a place with room"));
 }
 
 int run_serve(std::span<const std::string> arguments, EntryPoint entry) {

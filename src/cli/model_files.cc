@@ -112,6 +112,24 @@ std::optional<PatchConfig> picture_config(const Settings& settings, const ModelB
                                            .blame = ErrorKind::kConfig});
 }
 
+std::optional<ChatTemplate> own_template(const fs::path& tokenizer_folder) {
+  try {
+    return ChatTemplate::find(tokenizer_folder);
+  } catch (const Error& e) {
+    throw Error(e.kind(), str(e.what(), "; correct it, or give another by --chat-template"));
+  }
+}
+
+// `origin`: "file: ", or empty.
+ChatTemplate given_template(const std::string& source, const fs::path& tokenizer_folder,
+                            const std::string& origin) {
+  try {
+    return ChatTemplate(source, ChatTemplate::special_tokens_of(tokenizer_folder));
+  } catch (const Error& e) {
+    throw Error(e.kind(), str("--chat-template: ", origin, e.what(), "; correct it"));
+  }
+}
+
 }  // namespace
 
 ModelFiles find_model_files(const Settings& settings) {
@@ -159,13 +177,12 @@ ModelShapes find_model_shapes(const Settings& settings) {
 
 std::optional<ChatTemplate> open_chat_template(const std::string& option,
                                                const fs::path& tokenizer_folder) {
-  if (option.empty()) return ChatTemplate::find(tokenizer_folder);
-  const boost::json::object special_tokens = ChatTemplate::special_tokens_of(tokenizer_folder);
+  if (option.empty()) return own_template(tokenizer_folder);
   std::error_code ignored;
   if (fs::is_regular_file(option, ignored)) {
-    return ChatTemplate(read_text_file(option), special_tokens);
+    return given_template(read_text_file(option), tokenizer_folder, option + ": ");
   }
-  if (option.find('{') != std::string::npos) return ChatTemplate(option, special_tokens);
+  if (option.find('{') != std::string::npos) return given_template(option, tokenizer_folder, "");
   throw Error(ErrorKind::kConfig, str("The supplied chat template string (", option,
                                       ") appears path-like, but doesn't exist! --chat-template "
                                       "takes a file, or a template in one line."));

@@ -194,6 +194,9 @@ TEST_CASE("a chat template is the model's own, a file, or a text in one line") {
   std::ofstream(file) << "<{{ messages[0].role }}>";
   CHECK(render(*open_chat_template(file.string(), demo_folder())) == "<user>");
   fs::remove(file);
+  CHECK_THROWS_WITH_AS(open_chat_template("{% for x in %}", demo_folder()),
+                       doctest::Contains("--chat-template: the chat template does not parse: "),
+                       Error);
   CHECK_THROWS_WITH_AS(open_chat_template("nowhere.jinja", demo_folder()),
                        doctest::Contains("(nowhere.jinja) appears path-like, but doesn't exist!"),
                        Error);

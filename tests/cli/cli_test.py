@@ -134,6 +134,14 @@ class CommandsTest(unittest.TestCase):
             self.assertEqual((result.returncode, result.stderr), (0, ""), arguments)
             self.assertTrue(result.stdout)
 
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_what_cannot_be_written_is_no_success(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([OPTIONS.bin / "pagoda", "help"], stdout=full,
+                                    stderr=subprocess.PIPE, text=True, timeout=START_SECONDS)
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("standard output: cannot be written: No space left on device", result.stderr)
+
     def test_what_is_no_command_is_told_what_is(self):
         self.assertEqual(run().returncode, 2)
         result = run("Qwen/Qwen3-8B")
