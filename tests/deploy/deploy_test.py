@@ -213,6 +213,36 @@ class OtherFilesTest(unittest.TestCase):
         self.assertEqual(2, result.returncode, result.stderr)
         self.assertIn(f'model: "{folder}/missing" is neither a folder nor', result.stderr)
 
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "needs systemd-analyze")
+    def test_systemd_takes_the_unit_and_finds_it_well_hardened(self):
+        unit = (OPTIONS.source / "deploy/systemd/pagoda.service").read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "pagoda.service")
+            file.write_text(unit.replace("/usr/local/bin/pagoda", str(OPTIONS.bin / "pagoda")))
+            verified = subprocess.run(["systemd-analyze", "verify", file], capture_output=True,
+                                      text=True, timeout=SECONDS)
+            self.assertEqual((0, ""), (verified.returncode, verified.stderr))
+            rated = subprocess.run(["systemd-analyze", "security", "--offline=true", file],
+                                   capture_output=True, text=True, timeout=SECONDS).stdout
+        self.assertLess(float(re.search(r"exposure level for pagoda.service: ([\d.]+)", rated)[1]), 2)
+
+    @unittest.skipUnless(shutil.which("docker-compose"), "needs docker-compose")
+    def test_compose_takes_the_file_that_plan_prints(self):
+        argv = ["pagoda", "plan", OPTIONS.source / "models/demo", "--compose", "--device-memory",
+                "8GiB", "--served-model-name", 'a $b "c"', "--max-model-len", "512"]
+        planned = run(argv, {"VLLM_CPU_KVCACHE_SPACE": "1"})
+        self.assertEqual(0, planned.returncode, planned.stderr)
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            file.write(planned.stdout)
+            file.flush()
+            shown = subprocess.run(["docker-compose", "-f", file.name, "config"], capture_output=True,
+                                   text=True, timeout=SECONDS)
+        self.assertEqual(0, shown.returncode, shown.stderr)
+        service = yaml.safe_load(shown.stdout)["services"]["vllm"]
+        command = [word.replace("$$", "$") for word in service["command"]]
+        self.assertEqual('a $b "c"', value_of(command, "--served-model-name"))
+        self.assertEqual("1", str(service["environment"]["VLLM_CPU_KVCACHE_SPACE"]))
+
     def test_a_server_without_tls_outlives_the_reload_of_the_systemd_unit(self):
         unit = (OPTIONS.source / "deploy/systemd/pagoda.service").read_text()
         reload = re.search(r"^ExecReload=(.*)$", unit, re.M)[1]
