@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <numeric>
-#include <regex>
 #include <sstream>
 #include <utility>
 
@@ -164,18 +163,27 @@ size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// One more file of weights of which there are several, without an index: the first one missing of
-// "model-00001-of-00003.safetensors" and so on, "" if none is.
+bool is_number(std::string_view text) {
+  constexpr size_t kMostDigits = 9;  // of what an int32_t holds
+  return !text.empty() && text.size() <= kMostDigits &&
+         text.find_first_not_of("0123456789") == text.npos;
+}
+
+// `name` is "model-00001-of-00003.safetensors": the first such file that is not there, "" if all
+// are, or if `name` is of another form.
 std::string missing_part(const std::set<std::string>& names, const std::string& name) {
-  static const std::regex kForm(R"((.*-)(\d{1,9})(-of-)(\d{1,9})(\.safetensors))");
-  std::smatch form;
-  if (!std::regex_match(name, form, kForm)) return "";
-  const auto width = static_cast<int>(form.length(2));
-  const int64_t parts = std::stoll(form[4]);
+  constexpr std::string_view kOf = "-of-", kExtension = ".safetensors";
+  const size_t of = name.rfind(kOf);
+  const size_t dash = of == std::string::npos || of == 0 ? of : name.rfind('-', of - 1);
+  if (of == std::string::npos || dash == std::string::npos || dash == of) return "";
+  const std::string number = name.substr(dash + 1, of - dash - 1);
+  const size_t last = of + kOf.size();
+  const std::string parts = name.substr(last, name.size() - last - kExtension.size());
+  if (!is_number(number) || !is_number(parts)) return "";
   // A number that is a lie leads to a gap at once.
-  for (int64_t part = 1; part <= parts; ++part) {
-    std::string wanted = fmt::format("{}{:0{}}{}{}{}", form[1].str(), part, width, form[3].str(),
-                                     form[4].str(), form[5].str());
+  for (int part = 1; part <= std::stoi(parts); ++part) {
+    std::string wanted =
+        fmt::format("{}{:0{}}{}", name.substr(0, dash + 1), part, number.size(), name.substr(of));
     if (!names.contains(wanted)) return wanted;
   }
   return "";

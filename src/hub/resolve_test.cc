@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "hub/cache_layout.h"
 #include "hub/cached_models.h"
 
 namespace pagoda {
@@ -133,6 +134,30 @@ TEST_CASE("the newer layout of ModelScope holds several revisions") {
   CHECK(f.find("o/m") == ".cache/modelscope/models/o--m/snapshots/v1");
   f.options.revision = "v2";
   CHECK(f.error("o/m").starts_with("model: \"o/m\" (revision v2) is neither a folder nor"));
+}
+
+TEST_CASE("of weights in parts without an index, all that the names count must be there") {
+  Fixture f;
+  const auto missing = [&](const std::string& name) {
+    const std::string folder = f.path(name);
+    return missing_in(folder, ModelNeed::kWeightsAlone);
+  };
+  const auto add = [&](const std::string& folder, const std::string& name) {
+    f.write(folder + "/config.json", "{}");
+    f.write(folder + "/" + name, "");
+  };
+  add("a", "model-00002-of-00002.safetensors");
+  CHECK(missing("a") == "model-00001-of-00002.safetensors");
+  add("a", "model-00001-of-00002.safetensors");
+  CHECK(missing("a") == "");
+  for (const char* odd : {"-of-.safetensors", "-of-2.safetensors", "a-of-b.safetensors",
+                          "1-of-2.safetensors", "model-1-of-99999999999.safetensors"}) {
+    CAPTURE(odd);
+    add(odd, odd);
+    CHECK(missing(odd) == "");
+  }
+  add("lie", "model-1-of-999999999.safetensors");
+  CHECK(missing("lie") == "model-2-of-999999999.safetensors");
 }
 
 TEST_CASE("~ at the beginning of a cache's folder is the home") {
