@@ -37,14 +37,15 @@ std::string short_revision(const std::string& revision) {
 
 }  // namespace
 
-std::unique_ptr<DownloadProgress> make_download_progress() {
-  if (isatty(STDERR_FILENO) == 1) return make_progress(STDERR_FILENO);
+std::unique_ptr<DownloadProgress> make_download_progress(LogFormat format) {
+  const bool has_bars = format == LogFormat::kText && isatty(STDERR_FILENO) == 1;
+  if (has_bars) return make_progress(STDERR_FILENO);
   return std::make_unique<LineProgress>(log_line);
 }
 
 std::filesystem::path download(const Settings& settings) {
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, say_and_stop);
-  const auto progress = make_download_progress();
+  const auto progress = make_download_progress(settings.log.format);
   return download_model(settings.model.model, settings.hub, *progress);
 }
 

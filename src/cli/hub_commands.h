@@ -14,8 +14,8 @@
 
 namespace pagoda {
 
-// Bars on a terminal, lines of the log elsewhere.
-std::unique_ptr<DownloadProgress> make_download_progress();
+// Bars on a terminal, lines of the log elsewhere and in a JSON log.
+std::unique_ptr<DownloadProgress> make_download_progress(LogFormat format);
 
 // The folder of the newest state of the model and revision that the options name. Throws as
 // download_model().

@@ -21,7 +21,7 @@ fs::path folder_of(const Settings& settings, const std::string& name, const std:
                    ModelNeed need) {
   HubOptions hub = settings.hub;
   hub.revision = revision;
-  const auto progress = make_download_progress();
+  const auto progress = make_download_progress(settings.log.format);
   return obtain_model(name, hub, *progress, need);
 }
 

@@ -155,6 +155,11 @@ class WatchedSink final : public EventSink {
   std::string reason_;
 };
 
+// A collector reads lines, though the container may have a terminal.
+bool draws_bars(const Settings& settings) {
+  return settings.log.format == LogFormat::kText && isatty(STDERR_FILENO) == 1;
+}
+
 // The parts of a running server, in the order in which they come up.
 class Service {
  public:
@@ -177,7 +182,7 @@ class Service {
     require_memory(engine_config_, *shapes_of(settings_, files_));
     if (settings_.log.progress) {
       ProgressPrinter progress(
-          {.total_bytes = files_.weight_bytes, .is_terminal = isatty(STDERR_FILENO) == 1});
+          {.total_bytes = files_.weight_bytes, .is_terminal = draws_bars(settings_)});
       engine_.emplace(engine_config_, sink_, &progress);
       progress.finish();
     } else {

@@ -244,6 +244,27 @@ class ServingTest(unittest.TestCase):
             self.assertEqual(result.returncode, 2)
             self.assertEqual(json.loads(last_line(result))["level"], "ERROR")
 
+    def test_a_json_log_has_no_bars_on_a_terminal_either(self):
+        def written_by(*flags):
+            """What is on a terminal until the server is ready."""
+            terminal, inside = pty.openpty()
+            with tempfile.TemporaryDirectory() as folder:
+                server = subprocess.Popen(
+                    [OPTIONS.bin / "pagoda", "serve", large_model(folder), "--load-format", "dummy",
+                     "--port", "0", "--host", "127.0.0.1", *flags], stdout=subprocess.DEVNULL,
+                    stderr=inside, env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"})
+                os.close(inside)
+                text = b""
+                while b"startup complete" not in text:
+                    text += os.read(terminal, 65536)
+                server.kill()
+                server.wait()
+            os.close(terminal)
+            return text.replace(b"\r\n", b"\n")
+
+        self.assertIn(b"\r", written_by())
+        self.assertNotIn(b"\r", written_by("--log-format", "json"))
+
     def test_a_quiet_log(self):
         with Serving("serve", OPTIONS.model, "--port", str(port := free_port()),
                      environment={"VLLM_LOGGING_LEVEL": "ERROR"}) as s:
