@@ -265,6 +265,8 @@ HubServer::Answer HubServer::modelscope_api(std::string_view rest, std::string_v
   }
   json::array files = {json::object{{"Path", "assets"}, {"Type", "tree"}, {"Size", 0}}};
   for (const auto& [path, content] : found->second.files) {
+    const bool is_deeper = path.find('/') != std::string::npos;
+    if (is_deeper && parameter(query, "Recursive") == "False") continue;
     const auto lie = sha256.find(path);
     const std::string listed = lie == sha256.end() ? sha256_of(content) : lie->second;
     files.push_back(json::object{{"Path", path},

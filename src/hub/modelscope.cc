@@ -131,7 +131,8 @@ HubListing list_modelscope(const HubClient& client, const std::string& name,
   const std::string base =
       str(endpoint(options), "/api/v1/models/", url_encoded(name, true), "/repo");
   const std::string revision = str("?Revision=", url_encoded(listing.commit, false));
-  const FetchResponse answer = client.get(str(base, "/files", revision, "&Recursive=true"));
+  // What lies deeper is not served, and ModelScope cuts lists off after 3000 files.
+  const FetchResponse answer = client.get(str(base, "/files", revision, "&Recursive=False"));
   const json::value value = parsed_json(answer.body);
   const json::object* data = answer.status == 200 ? data_of(value) : nullptr;
   const json::value* files = data == nullptr ? nullptr : data->if_contains("Files");

@@ -1,6 +1,6 @@
 // ModelScope's hub:
 //
-//   GET https://{domain}/api/v1/models/{id}/repo/files?Revision=..&Recursive=true   files, hashes
+//   GET https://{domain}/api/v1/models/{id}/repo/files?Revision=..&Recursive=False  files, hashes
 //   GET https://{domain}/api/v1/models/{id}/repo?Revision=..&FilePath=..            a file
 //
 // and its cache: models/org/name with "___" for ".", with ".msc" (which files of which commit are

@@ -208,6 +208,7 @@ TEST_CASE("a model comes from ModelScope in the layout of its own cache") {
   CHECK(f.is_whole(folder));
   CHECK(f.is_whole(f.path(".cache/modelscope/hub/models/Qwen/Qwen2.5-1B")));
   CHECK(resolve_model(kName, f.options) == folder);
+  CHECK(f.server.requests("/repo/files?Revision=master&Recursive=False").size() == 1);
   CHECK(read_text_file(folder / ".mv") == "Revision:master");
   const std::string index = read_text_file(folder / ".msc");
   CHECK(index.starts_with("\x80\x02](}(X\x04"));
