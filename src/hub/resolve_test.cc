@@ -107,8 +107,7 @@ TEST_CASE("ModelScope's caches of all ages are searched") {
   for (const std::string folder :
        {".cache/modelscope/hub/models/Qwen/Qwen2___5-7B", ".cache/modelscope/hub/Qwen/Qwen2___5-7B",
         ".cache/modelscope/hub/Qwen/Qwen2.5-7B",
-        ".cache/modelscope/hub/models/models--Qwen--Qwen2.5-7B/"
-        "snapshots/master",
+        ".cache/modelscope/hub/models/models--Qwen--Qwen2.5-7B/snapshots/master",
         ".cache/modelscope/models/Qwen--Qwen2.5-7B/snapshots/master"}) {
     CAPTURE(folder);
     Fixture f;
