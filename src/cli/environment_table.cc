@@ -1,9 +1,12 @@
 #include "cli/environment_table.h"
 
+#include <strings.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -27,6 +30,13 @@ constexpr std::string_view kNoLora =
 
 bool is_true(const std::string& value) {
   return value == "1" || value == "true" || value == "True" || value == "TRUE";
+}
+
+// What huggingface_hub takes for true (constants.py, ENV_VARS_TRUE_VALUES).
+bool is_hub_true(const std::string& value) {
+  constexpr const char* kWords[] = {"1", "on", "yes", "true"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [&](const char* word) { return strcasecmp(value.c_str(), word) == 0; });
 }
 
 constexpr int64_t kDay = int64_t{24} * 60 * 60;
@@ -149,7 +159,7 @@ constexpr VariableRow kRows[] = {
      .standing = kWorks,
      .apply =
          [](Settings& s, const std::string& v) {
-           if (is_true(v)) s.hub.offline_variable = "HF_HUB_OFFLINE";
+           if (is_hub_true(v)) s.hub.offline_variable = "HF_HUB_OFFLINE";
          }},
     {.name = "TRANSFORMERS_OFFLINE",
      .default_value = "0",
@@ -157,7 +167,7 @@ constexpr VariableRow kRows[] = {
      .standing = kWorks,
      .apply =
          [](Settings& s, const std::string& v) {
-           if (is_true(v)) s.hub.offline_variable = "TRANSFORMERS_OFFLINE";
+           if (is_hub_true(v)) s.hub.offline_variable = "TRANSFORMERS_OFFLINE";
          }},
     {.name = "HF_ENDPOINT",
      .default_value = "https://huggingface.co",

@@ -67,6 +67,15 @@ TEST_CASE("older names of a hub's variables are known, and the newer ones win") 
   CHECK(settings({}, both).hub.modelscope_domain == "https://new.example");
 }
 
+TEST_CASE("offline is what huggingface_hub takes for it") {
+  for (const char* yes : {"1", "true", "YES", "On"}) {
+    CHECK(settings({}, {{"HF_HUB_OFFLINE", yes}}).hub.offline_variable == "HF_HUB_OFFLINE");
+  }
+  for (const char* no : {"", "0", "no", "offline"}) {
+    CHECK(settings({}, {{"TRANSFORMERS_OFFLINE", no}}).hub.offline_variable == "");
+  }
+}
+
 TEST_CASE("no two environment variables share a name") {
   std::set<std::string_view> names;
   for (const VariableRow& row : all_variables()) {
