@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/json_writer.h"
+#include "base/utf8.h"
 
 namespace pagoda {
 namespace {
@@ -66,7 +67,7 @@ void write_log(LogLevel level, const char* file, int line, std::string_view mess
   const Sink& s = sink();
   if (s.format == LogFormat::kJson) {
     std::string text;
-    append_json_string(text, message, /*ensure_ascii=*/false);
+    append_json_string(text, to_valid_utf8(message), /*ensure_ascii=*/false);
     s.logger->info(R"({{"time":"{}","level":"{}","source":"{}:{}","message":{}}})",
                    time_text("%Y-%m-%dT%H:%M:%S%z"), name_of(level), name, line, text);
     return;

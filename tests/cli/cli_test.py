@@ -239,7 +239,8 @@ class ServingTest(unittest.TestCase):
             lines = [json.loads(line) for line in s.log().splitlines()]
         self.assertEqual([(line["path"], line["status"]) for line in lines
                           if line["source"] == "access"], [("/nothing", 404)])
-        for arguments in (["--port", "x"], ["--max-model-len", "100k"], ["--config", "/none.yaml"]):
+        for arguments in (["--port", "x"], ["--max-model-len", "100k"], ["--config", "/none.yaml"],
+                          ["--tokenizer", "/none/\udcff", "--port", "0"]):  # no UTF-8
             result = run("serve", OPTIONS.model, *arguments, "--log-format", "json")
             self.assertEqual(result.returncode, 2)
             self.assertEqual(json.loads(last_line(result))["level"], "ERROR")
