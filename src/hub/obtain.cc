@@ -174,6 +174,31 @@ void link_dotted_name(const fs::path& root, const std::string& name) {
   fs::create_directory_symlink((root / folder).filename(), root / name, error);
 }
 
+void move_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::create_directories(to.parent_path(), error);
+  fs::rename(from, to, error);
+  if (!error) return;
+  throw Error(ErrorKind::kConfig, str(to.string(), ": cannot be written: ", error.message()));
+}
+
+// A plain folder holds one revision. While files of two are in it, it has no config.json, so that
+// nobody takes it for whole.
+void put_in_place(const fs::path& ready, const fs::path& folder,
+                  const std::vector<HubFile>& files) {
+  constexpr const char* kConfig = "config.json";
+  const bool has_new_config = is_file(ready / kConfig);
+  if (!has_new_config && is_file(folder / kConfig)) {
+    move_file(folder / kConfig, ready / kConfig);
+  } else {
+    drop(folder / kConfig);
+  }
+  for (const HubFile& file : files) {
+    if (file.path != kConfig) move_file(ready / file.path, folder / file.path);
+  }
+  if (is_file(ready / kConfig)) move_file(ready / kConfig, folder / kConfig);
+}
+
 fs::path download_from_modelscope(const Order& order) {
   const HubClient client = modelscope_client(order.options, order.say());
   HubListing listing = list_modelscope(client, order.name, order.options);
@@ -181,21 +206,29 @@ fs::path download_from_modelscope(const Order& order) {
   drop_unindexed(client, listing.files);
   const fs::path root = modelscope_root(order.options);
   fs::path folder = root / modelscope_folder_name(order.name);
+  // What is whole waits there for the rest: a folder that is replaced must not be a mixture.
+  const fs::path ready = modelscope_scratch(order) / "ready";
   std::vector<WantedFile> wanted;
+  std::vector<HubFile> fresh;
   for (const HubFile& file : listing.files) {
     // The hash keeps parts of two revisions apart.
     const fs::path partial = modelscope_scratch(order) /
                              str(file.path, ".", file.sha256.substr(0, 16), ".pieces.incomplete");
-    if (is_same(folder / file.path, file)) {
+    const bool is_there = is_same(folder / file.path, file);
+    if (!is_there) fresh.push_back(file);
+    if (is_there || is_same(ready / file.path, file)) {
       drop(partial);
       continue;
     }
-    wanted.push_back({.source = file, .target = folder / file.path, .partial = partial});
+    wanted.push_back({.source = file, .target = ready / file.path, .partial = partial});
   }
   if (!wanted.empty()) {
     const std::string what = title(order, wanted.front().source, folder);
     download_files(client, std::move(wanted), listing, what, order.progress);
   }
+  if (!fresh.empty()) put_in_place(ready, folder, fresh);
+  std::error_code ignored;
+  fs::remove_all(ready, ignored);
   note_modelscope(folder, listing);
   link_dotted_name(root, order.name);
   return folder;

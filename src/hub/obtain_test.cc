@@ -558,6 +558,33 @@ TEST_CASE("parts without an index are whole when each is there") {
   CHECK(list_models(f.options).at(0).missing == "model-00002-of-00002.safetensors");
 }
 
+TEST_CASE("a plain folder is replaced as a whole, not file by file") {
+  Fixture f;
+  f.options.modelscope = true;
+  const fs::path folder = f.path(".cache/modelscope/hub/models/Qwen/Qwen2___5-1B");
+  fs::create_directories(folder);
+  const char* kOld[] = {"config.json", "tokenizer.json", kFirstShard,
+                        "model-00002-of-00002.safetensors"};
+  for (const char* name : kOld) std::ofstream(folder / name) << "of another revision";
+  f.server.fail("model-00002-of-00002", 1, {.status = 404});
+  CHECK_THROWS_AS(download_model(kName, f.options, f.progress), Error);
+  for (const char* name : kOld) CHECK(read_text_file(folder / name) == "of another revision");
+
+  const size_t asked = f.server.requests("00001-of-00002").size();
+  download_model(kName, f.options, f.progress);
+  CHECK(f.is_whole(folder));
+  CHECK(f.server.requests("00001-of-00002").size() == asked);
+  CHECK(!fs::exists(f.path(".cache/modelscope/hub/models/._____temp/Qwen/Qwen2.5-1B/ready")));
+}
+
+TEST_CASE("a configuration that stays the same survives the replacement of the rest") {
+  Fixture f;
+  f.options.modelscope = true;
+  const fs::path folder = f.obtain();
+  std::ofstream(folder / kFirstShard) << "of another revision";
+  CHECK(f.is_whole(download_model(kName, f.options, f.progress)));
+}
+
 TEST_CASE("files of the same content are downloaded once") {
   Fixture f;
   for (const char* name : {"added_tokens.json", "special_tokens_map.json"}) {
