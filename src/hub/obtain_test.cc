@@ -563,8 +563,8 @@ TEST_CASE("a plain folder is replaced as a whole, not file by file") {
   f.options.modelscope = true;
   const fs::path folder = f.path(".cache/modelscope/hub/models/Qwen/Qwen2___5-1B");
   fs::create_directories(folder);
-  const char* kOld[] = {"config.json", "tokenizer.json", kFirstShard,
-                        "model-00002-of-00002.safetensors"};
+  constexpr const char* kOld[] = {"config.json", "tokenizer.json", kFirstShard,
+                                  "model-00002-of-00002.safetensors"};
   for (const char* name : kOld) std::ofstream(folder / name) << "of another revision";
   f.server.fail("model-00002-of-00002", 1, {.status = 404});
   CHECK_THROWS_AS(download_model(kName, f.options, f.progress), Error);
