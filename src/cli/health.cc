@@ -117,6 +117,9 @@ std::optional<ServeCommand> serve_command_of(const std::vector<std::string>& wor
   for (size_t i = 0; i + 1 < words.size(); ++i) {
     if (!is_program(words[i])) continue;
     const auto rest = words.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+    // The tarball's loader is told the program's name before its path: --argv0 pagoda
+    // --library-path.
+    if (*rest == "--library-path") continue;
     if (*rest == "serve") return ServeCommand{{rest + 1, words.end()}, EntryPoint::kServe, {}};
     if (rest->starts_with("--"))
       return ServeCommand{{rest, words.end()}, EntryPoint::kApiServer, {}};

@@ -24,8 +24,15 @@ TEST_CASE("a server is known by its words, whatever starts it") {
   CHECK(shown({"pagoda", "serve", "/m", "--port", "1"}) == "serve /m --port 1");
   CHECK(shown({"/sbin/docker-init", "--", "vllm", "serve", "/m"}) == "serve /m");
   CHECK(shown({"/usr/bin/qemu-aarch64", "/usr/local/bin/pagoda", "serve"}) == "serve");
-  CHECK(shown({"/opt/lib/ld-linux.so", "--library-path", "/opt/lib", "/opt/lib/pagoda", "serve"}) ==
-        "serve");
+  const Words loader = {"/opt/lib/ld-linux.so", "--argv0",  "/opt/bin/pagoda",
+                        "--library-path",       "/opt/lib", "/opt/lib/pagoda"};
+  const auto behind_loader = [&](const Words& arguments) {
+    Words words = loader;
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return shown(words);
+  };
+  CHECK(behind_loader({"serve", "/m"}) == "serve /m");
+  CHECK(behind_loader({"--model", "/m"}) == "api --model /m");
   CHECK(shown({"pagoda", "--model", "/m"}) == "api --model /m");
   CHECK(shown({"pagoda", "health", "--port", "1"}) == "none");
   CHECK(shown({"vllm"}) == "none");
