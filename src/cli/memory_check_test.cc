@@ -22,16 +22,18 @@ EngineConfig two_ranks() {
   return config;
 }
 
-const ModelFacts kFacts = {.max_positions = 4096};
+ModelFacts facts() {
+  return {.max_positions = 4096};
+}
 
 TEST_CASE("what fits passes, on one memory for all ranks and on one for each") {
-  CHECK_NOTHROW(require_memory(two_ranks(), kFacts, kNeed, {20 * kGiB, 16 * kGiB, true}));
-  CHECK_NOTHROW(require_memory(two_ranks(), kFacts, kNeed, {12 * kGiB, 10 * kGiB, false}));
+  CHECK_NOTHROW(require_memory(two_ranks(), facts(), kNeed, {20 * kGiB, 16 * kGiB, true}));
+  CHECK_NOTHROW(require_memory(two_ranks(), facts(), kNeed, {12 * kGiB, 10 * kGiB, false}));
 }
 
 std::string refusal(const DeviceMemory& memory, ErrorKind kind) {
   try {
-    require_memory(two_ranks(), kFacts, kNeed, memory);
+    require_memory(two_ranks(), facts(), kNeed, memory);
   } catch (const Error& e) {
     CHECK(e.kind() == kind);
     return e.what();
@@ -57,7 +59,7 @@ TEST_CASE("memory that others use now is the machine's matter, and may be free a
 TEST_CASE("a cache too small for --max-model-len is told before loading in the engine's words") {
   EngineConfig config = two_ranks();
   config.cache.space_bytes = 16 << 20;
-  CHECK_THROWS_WITH_AS(require_memory(config, kFacts, kNeed, {20 * kGiB, 16 * kGiB, true}),
+  CHECK_THROWS_WITH_AS(require_memory(config, facts(), kNeed, {20 * kGiB, 16 * kGiB, true}),
                        doctest::Contains("--max-model-len 256 fits"), Error);
 }
 
