@@ -310,7 +310,7 @@ std::string missing_in(const fs::path& folder, ModelNeed need) {
   if (need == ModelNeed::kTokenizer) return has_tokenizer(folder) ? "" : "tokenizer.json";
   if (!is_file(folder / "config.json")) return "config.json";
   if (need == ModelNeed::kConfig) return "";
-  const fs::path index = folder / "model.safetensors.index.json";
+  const fs::path index = folder / kIndexOfWeights;
   if (is_file(index)) {
     for (const std::string& file : files_of_index(read_text_file(index))) {
       if (!is_file(folder / file)) return file;

@@ -59,6 +59,7 @@ bool is_file(const std::filesystem::path& path);
 // Names in a folder, sorted; none if it cannot be read.
 std::vector<std::string> names_in(const std::filesystem::path& folder);
 
+constexpr std::string_view kIndexOfWeights = "model.safetensors.index.json";
 // The files that an index of weights names; empty if it cannot be read as one.
 std::set<std::string> files_of_index(std::string_view text);
 

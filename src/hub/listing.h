@@ -28,8 +28,6 @@ struct HubListing {
   std::string access_remedy;  // for 401 and 403: how to be let in
 };
 
-constexpr std::string_view kIndexOfWeights = "model.safetensors.index.json";
-
 // Whether a text is a hash of so many hexadecimal digits, as hubs write them.
 bool is_hash(std::string_view text, size_t digits);
 // Whether a path of a hub stays below a folder, and is one that a cache can hold.

@@ -179,7 +179,10 @@ void move_file(const fs::path& from, const fs::path& to) {
   fs::create_directories(to.parent_path(), error);
   fs::rename(from, to, error);
   if (!error) return;
-  throw Error(ErrorKind::kConfig, str(to.string(), ": cannot be written: ", error.message()));
+  throw Error(
+      ErrorKind::kConfig,
+      str(to.string(), ": cannot be written: ", error.message(),
+          "; make its folder writable, or name another (--download-dir, MODELSCOPE_CACHE)"));
 }
 
 // A plain folder holds one revision. While files of two are in it, it has no config.json, so that
