@@ -119,7 +119,8 @@ RanksNeed measure_rank(EngineConfig config, Rank one, int64_t positions, const W
           .padding_bytes = runner.padding_bytes(),
           .rank_weight_bytes = runner.weight_bytes(),
           .block_bytes = memory.block_bytes,
-          .workspace_bytes = memory.workspace_bytes};
+          .workspace_bytes = memory.workspace_bytes,
+          .host_bytes = memory.host_bytes};
 }
 
 // What the tables of all positions take beyond those that measure_rank(kShort) counts.
@@ -153,6 +154,7 @@ void add_rank(RanksNeed& all, const RanksNeed& one) {
   all.rank_weight_bytes = std::max(all.rank_weight_bytes, one.rank_weight_bytes);
   all.block_bytes = std::max(all.block_bytes, one.block_bytes);
   all.workspace_bytes = std::max(all.workspace_bytes, one.workspace_bytes);
+  all.host_bytes = std::max(all.host_bytes, one.host_bytes);
 }
 
 // job(i) for i in [0, count) on all cores. Throws the first Error.

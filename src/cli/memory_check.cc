@@ -19,6 +19,15 @@ std::string remedy_of(const DeviceMemory& memory, bool is_too_large) {
                       : "end what uses it (ps aux --sort=-rss) and start again";
 }
 
+bool leaves_a_cache(const EngineConfig& config, const ModelFacts& facts, const RankMemory& rank) {
+  try {
+    plan_memory(config, facts, rank);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Device> open_counted_device(const EngineConfig& config) {
@@ -26,8 +35,10 @@ std::unique_ptr<Device> open_counted_device(const EngineConfig& config) {
 }
 
 RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need) {
-  RankMemory rank = {
-      .memory = memory, .block_bytes = need.block_bytes, .workspace_bytes = need.workspace_bytes};
+  RankMemory rank = {.memory = memory,
+                     .block_bytes = need.block_bytes,
+                     .workspace_bytes = need.workspace_bytes,
+                     .host_bytes = need.host_bytes};
   rank.memory.free_bytes -= memory.is_shared ? need.weight_bytes : need.rank_weight_bytes;
   return rank;
 }
@@ -36,7 +47,7 @@ void require_memory(const EngineConfig& config, const ModelFacts& facts, const R
                     const DeviceMemory& memory) {
   const int ranks = memory.is_shared ? config.parallel.tensor_parallel_size : 1;
   const int64_t weights = memory.is_shared ? need.weight_bytes : need.rank_weight_bytes;
-  const int64_t step = need.workspace_bytes * ranks;
+  const int64_t step = need.workspace_bytes * ranks + (memory.is_shared ? need.host_bytes : 0);
   if (weights + step > memory.free_bytes) {
     const bool is_too_large = weights + step > memory.total_bytes;
     throw Error(
@@ -47,7 +58,13 @@ void require_memory(const EngineConfig& config, const ModelFacts& facts, const R
                     config.model.folder.string(), gib(weights), gib(step), gib(memory.total_bytes),
                     gib(memory.free_bytes), remedy_of(memory, is_too_large)));
   }
-  plan_memory(config, facts, memory_when_loaded(memory, need));
+  try {
+    plan_memory(config, facts, memory_when_loaded(memory, need));
+  } catch (const Error& e) {
+    const DeviceMemory idle = {memory.total_bytes, memory.total_bytes, memory.is_shared};
+    if (!leaves_a_cache(config, facts, memory_when_loaded(idle, need))) throw;
+    throw Error(ErrorKind::kDevice, e.what());
+  }
 }
 
 void require_memory(const EngineConfig& config, const WeightSource& shapes) {

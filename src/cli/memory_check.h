@@ -21,8 +21,8 @@ std::unique_ptr<Device> open_counted_device(const EngineConfig& config);
 // What a rank finds when the weights are loaded.
 RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need);
 
-// Throws kConfig where the weights and the largest step need more than there is, kDevice where they
-// need more than is free now, and else what the engine would throw once they are loaded.
+// Throws kConfig where the weights, the largest step and the cache need more than there is, in the
+// engine's words where only the cache does; kDevice where they need more than is free now.
 void require_memory(const EngineConfig& config, const ModelFacts& facts, const RanksNeed& need,
                     const DeviceMemory& memory);
 

@@ -56,6 +56,19 @@ TEST_CASE("memory that others use now is the machine's matter, and may be free a
             .find("end what uses it (ps aux --sort=-rss) and start again") != std::string::npos);
 }
 
+TEST_CASE("so it is where weights and a step fit, but no cache beside what others use") {
+  CHECK(refusal({20 * kGiB, 12 * kGiB, true}, ErrorKind::kDevice)
+            .starts_with("No available memory for the cache blocks."));
+}
+
+TEST_CASE("the logits to sample from are counted once, where ranks share the host's memory") {
+  RanksNeed need = kNeed;
+  need.host_bytes = 7 * kGiB;
+  CHECK_THROWS_WITH_AS(require_memory(two_ranks(), facts(), need, {20 * kGiB, 16 * kGiB, true}),
+                       doctest::Contains("a step 9.00 GiB"), Error);
+  CHECK_NOTHROW(require_memory(two_ranks(), facts(), need, {12 * kGiB, 10 * kGiB, false}));
+}
+
 TEST_CASE("a cache too small for --max-model-len is told before loading in the engine's words") {
   EngineConfig config = two_ranks();
   config.cache.space_bytes = 16 << 20;

@@ -38,7 +38,8 @@ std::vector<int> counts_to_try(const EngineConfig& config, const ModelFacts& fac
 // A cache of a given size (VLLM_CPU_KVCACHE_SPACE) is not checked by plan_memory().
 bool is_too_much(const MemoryPlan& plan, const RankMemory& rank, int ranks) {
   const int64_t bytes = plan.num_blocks * rank.block_bytes + rank.workspace_bytes;
-  return bytes * (rank.memory.is_shared ? ranks : 1) > rank.memory.free_bytes;
+  const int64_t all = rank.memory.is_shared ? bytes * ranks + rank.host_bytes : bytes;
+  return all > rank.memory.free_bytes;
 }
 
 // None: it does not fit, which is an answer here.

@@ -68,10 +68,10 @@ std::string verdict(const ServingPlan& plan) {
   const int64_t kv_bytes = best.memory->num_blocks * best.need.block_bytes;
   return fmt::format(
       "Fewest that serve it: {} {}. All ranks keep {} of weights; on each {} of KV cache hold {} "
-      "requests of {} tokens (--max-num-seqs {}).\n",
+      "requests of {} tokens (--max-num-seqs {}). The host keeps {} of logits besides.\n",
       best.ranks, best.ranks == 1 ? "rank" : "ranks", size_text(best.need.weight_bytes),
       size_text(kv_bytes), requests_at_once(plan, best), best.memory->max_model_len,
-      plan.max_sequences);
+      plan.max_sequences, size_text(best.need.host_bytes));
 }
 
 // The arguments of `serve`, completed by what was planned.

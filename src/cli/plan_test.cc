@@ -51,6 +51,8 @@ TEST_CASE("KV blocks and workspace of a rank are those that it measures when it 
   CHECK(need.block_bytes == runner.measure().block_bytes);
   CHECK(need.workspace_bytes == runner.measure().workspace_bytes);
   CHECK(need.workspace_bytes > 0);
+  CHECK(need.host_bytes == runner.measure().host_bytes);
+  CHECK(need.host_bytes > 0);
 }
 
 TEST_CASE("config.json alone tells the same as the headers") {

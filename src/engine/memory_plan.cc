@@ -37,7 +37,8 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
   const int64_t used = memory.total_bytes - memory.free_bytes;
   const int64_t reserve = memory.total_bytes / 10 + kGiB;
   const int64_t spare = std::min(share - used, memory.free_bytes - reserve);
-  return std::max<int64_t>(0, spare / ranks - rank.workspace_bytes);
+  const int64_t once = memory.is_shared ? rank.host_bytes : 0;
+  return std::max<int64_t>(0, (spare - once) / ranks - rank.workspace_bytes);
 }
 
 [[noreturn]] void refuse_length(int64_t wanted, int64_t need_bytes, int64_t have_bytes,

@@ -17,6 +17,7 @@ struct RankMemory {
   DeviceMemory memory;
   int64_t block_bytes;      // of one KV block, in all layers
   int64_t workspace_bytes;  // not touched yet
+  int64_t host_bytes = 0;   // of rank 0 alone, in the host's memory; not touched yet
 };
 
 struct MemoryPlan {

@@ -44,6 +44,17 @@ TEST_CASE("the cache takes its share but leaves a tenth and 1 GiB free") {
   CHECK(plan.max_model_len == 4096);
 }
 
+TEST_CASE("what rank 0 alone keeps on the host is counted once, and not on devices of their own") {
+  EngineConfig config = config_with(4096);
+  config.parallel.tensor_parallel_size = 2;
+  RankMemory rank = kRank;
+  rank.host_bytes = kGiB;
+  rank.memory.is_shared = true;
+  CHECK(plan_memory(config, facts, rank).num_blocks == 5 * 1024);  // (13 - 1) / 2 - 1 GiB
+  rank.memory.is_shared = false;
+  CHECK(plan_memory(config, facts, rank).num_blocks == 12 * 1024);
+}
+
 TEST_CASE("a small utilization counts what others use") {
   EngineConfig config = config_with(4096);
   config.cache.memory_utilization = 0.5;

@@ -113,12 +113,13 @@ RankMemory Runner::measure() const {
 RankMemory Runner::measure_for(int64_t max_model_len) const {
   const std::optional<EncoderMemory> encoder = encoder_memory(max_model_len);
   const int64_t pictures = encoder ? encoder->kept_bytes : 0;
-  return {.memory = device_->memory(),
-          .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
-                                              config_.cache.block_size),
-          // The logits are there twice: as the model makes them, and as the sampler reads them.
-          .workspace_bytes = activation_bytes(max_model_len) + device_->scratch_bytes() +
-                             logits_bytes(max_model_len) + pictures};
+  return {
+      .memory = device_->memory(),
+      .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
+                                          config_.cache.block_size),
+      .workspace_bytes = activation_bytes(max_model_len) + device_->scratch_bytes() + pictures,
+      // The logits are there twice: as the model makes them, and as rank 0's sampler reads them.
+      .host_bytes = logits_bytes(max_model_len)};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
