@@ -133,7 +133,13 @@ ServeCommand find_server(const fs::path& proc, std::optional<int> process) {
     refuse(str("--process: ", *process, " is no process of `pagoda serve`"));
   }
   std::optional<ServeCommand> found;
-  for (const auto& entry : fs::directory_iterator(proc)) {
+  std::error_code failed;
+  const fs::directory_iterator entries(proc, failed);
+  if (failed) {
+    refuse(str(proc.string(), ": cannot be read: ", failed.message(),
+               "; give the options of the server, such as --port 8000"));
+  }
+  for (const auto& entry : entries) {
     const std::optional<int> number = number_of(entry.path().filename().string());
     if (!number || *number == getpid()) continue;
     auto command = command_of_process(entry.path());

@@ -90,6 +90,13 @@ TEST_CASE("of several servers one has to be named") {
   CHECK(refusal_of(processes, 9) == "--process: 9 is no process of `pagoda serve`");
 }
 
+TEST_CASE("a root without /proc is told to name the server's options") {
+  CHECK_THROWS_WITH_AS(find_server("/nowhere/proc", std::nullopt),
+                       "/nowhere/proc: cannot be read: No such file or directory; give the options "
+                       "of the server, such as --port 8000",
+                       Error);
+}
+
 TEST_CASE("options of its own are taken out, the server's stay") {
   const HealthOptions options = read_health_options(
       {"--port", "1", "--client_cert=/c.pem", "--client-key", "/k.pem", "--process", "12"});

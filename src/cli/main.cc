@@ -159,6 +159,13 @@ int reported(int exit_code, const char* what) {
   return exit_code;
 }
 
+// Of threads, open files or memory.
+bool is_limit(const std::error_code& code) {
+  return code == std::errc::resource_unavailable_try_again ||
+         code == std::errc::too_many_files_open ||
+         code == std::errc::too_many_files_open_in_system || code == std::errc::not_enough_memory;
+}
+
 }  // namespace
 }  // namespace pagoda
 
@@ -175,6 +182,7 @@ int main(int argc, char** argv) {
     return reported(meaning_of(ErrorKind::kDevice).exit_code,
                     "the system refuses memory; see ulimit -v, and what else uses it");
   } catch (const std::system_error& e) {
+    if (!is_limit(e.code())) return reported(kInternalError, e.what());
     return reported(meaning_of(ErrorKind::kDevice).exit_code,
                     str("the system refuses a thread or a file: ", e.what(),
                         "; raise the limit (ulimit -u and -n, pids_limit of a container, TasksMax "
