@@ -43,7 +43,8 @@ def run(*words, check=True):
     done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=COMMAND_SECONDS, check=False)
     if check and done.returncode != 0:
-        raise AssertionError(f"{shlex.join(map(str, words))}: ended with {done.returncode}:\n{done.stdout}")
+        command = shlex.join(map(str, words))
+        raise AssertionError(f"{command}: ended with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
@@ -229,6 +230,11 @@ def main():
     parser.add_argument("image")
     parser.add_argument("--shared", type=pathlib.Path, required=True)
     _, rest = parser.parse_known_args(namespace=OPTIONS)
+    known = subprocess.run(["docker", "image", "inspect", OPTIONS.image], capture_output=True, text=True,
+                           check=False)
+    if known.returncode != 0:
+        sys.exit(f"check_docker.py: {known.stderr.strip()}: build the image first "
+                 "(docker build -f docker/Dockerfile.cpu -t pagoda:cpu .)")
     network.refuse_busy_ports(PORTS)
     add_compose_tests()
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
