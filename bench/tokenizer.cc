@@ -5,7 +5,7 @@
 // FOLDER holds a tokenizer.json (default: the demo model), TEXT is a file (default:
 // ARCHITECTURE.md, English). Texts below 2 MB are repeated. Baselines: for encoding, decoding the
 // UTF-8 of the same text and nothing else; for loading, reading the bytes of tokenizer.json.
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 #include <cstdio>
 #include <filesystem>

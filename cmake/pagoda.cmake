@@ -34,11 +34,13 @@ target_link_libraries(pagoda_shared_test_main PRIVATE pagoda_flags PUBLIC doctes
 target_compile_definitions(pagoda_shared_test_main PRIVATE PAGODA_SHARED_DIR="${PAGODA_SHARED}")
 
 # pagoda_test(block_pool_test engine [SHARED] [LINK lib ...]): builds block_pool_test.cc of this
-# folder and hands it to ctest as engine/block_pool_test, label engine. A SHARED test reads
-# PAGODA_SHARED_DIR; where that is missing it is skipped, or fails if PAGODA_REQUIRE_SHARED=1.
-function(pagoda_test name folder)
+# folder and hands it to ctest as engine/block_pool_test, label engine. A test of a room is named
+# with it: tokenizer/bpe_test is target bpe_test and ctest's text/tokenizer/bpe_test. A SHARED test
+# reads PAGODA_SHARED_DIR; where that is missing it is skipped, or fails if PAGODA_REQUIRE_SHARED=1.
+function(pagoda_test path folder)
   cmake_parse_arguments(ARG "SHARED" "" "LINK" ${ARGN})
-  add_executable(${name} ${name}.cc)
+  get_filename_component(name ${path} NAME)
+  add_executable(${name} ${path}.cc)
   set(main pagoda_test_main)
   if(ARG_SHARED)
     set(main pagoda_shared_test_main)
@@ -46,8 +48,8 @@ function(pagoda_test name folder)
   target_link_libraries(${name} PRIVATE pagoda_${folder} pagoda_flags ${main} ${ARG_LINK})
   target_compile_definitions(${name} PRIVATE PAGODA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                              PAGODA_SHARED_DIR="${PAGODA_SHARED}")
-  add_test(NAME ${folder}/${name} COMMAND ${name})
-  set_tests_properties(${folder}/${name} PROPERTIES LABELS ${folder} SKIP_RETURN_CODE 77
+  add_test(NAME ${folder}/${path} COMMAND ${name})
+  set_tests_properties(${folder}/${path} PROPERTIES LABELS ${folder} SKIP_RETURN_CODE 77
                        TIMEOUT ${PAGODA_TEST_TIMEOUT})
 endfunction()
 

@@ -28,8 +28,8 @@ RULES = [
     (r"\b(Qwen|Deepseek|DeepSeek|Llama|Mistral)\w*", TEXT,
      # Tokenizers, tool calls and thinking have forms that are named after families; a message may
      # give an architecture as an example.
-     ("src/models/", "src/cli/", "src/vision/qwen_vl_input", "src/text/tokenizer_files",
-      "src/text/tool_call_parser", "src/text/reasoning_parser", "src/load/hf_config.cc"),
+     ("src/models/", "src/cli/", "src/vision/qwen_vl_input", "src/text/tokenizer/tokenizer_files",
+      "src/text/answer/tool_call_parser", "src/text/answer/reasoning_parser", "src/load/hf_config.cc"),
      "an architecture is a file of models/, not a condition (1.18)"),
     (r"\bTODO\b(?!\(#\d+\))|\bFIXME\b|\bXXX\b", COMMENT, (), "name an issue: TODO(#12) (1.7)"),
 ]

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Renders chat templates with Python's Jinja2, as Hugging Face transformers sets it up: the oracle
-that our own template engine is compared with (src/text/*_oracle_test.cc). Needs Debian's
+that our own template engine is compared with (src/text/template/*_oracle_test.cc). Needs Debian's
 python3-jinja2.
 
   render_template.py CASES RESULTS

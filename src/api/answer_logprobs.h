@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "engine/engine_client.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace pagoda {
 

@@ -8,8 +8,8 @@
 #include "api/random_id.h"
 #include "api/usage.h"
 #include "base/json_writer.h"
-#include "text/reasoning_parser.h"
-#include "text/tool_call_parser.h"
+#include "text/answer/reasoning_parser.h"
+#include "text/answer/tool_call_parser.h"
 
 namespace pagoda {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "api/picture_source.h"
-#include "text/chat_template.h"
+#include "text/template/chat_template.h"
 
 namespace pagoda {
 

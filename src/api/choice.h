@@ -15,8 +15,8 @@
 
 #include "api/request_fields.h"
 #include "engine/engine_client.h"
-#include "text/detokenizer.h"
-#include "text/stop_matcher.h"
+#include "text/answer/detokenizer.h"
+#include "text/answer/stop_matcher.h"
 
 namespace pagoda {
 

@@ -23,8 +23,8 @@
 #include "api/server_config.h"
 #include "base/ids.h"
 #include "engine/engine_client.h"
-#include "text/chat_template.h"
-#include "text/tokenizer.h"
+#include "text/template/chat_template.h"
+#include "text/tokenizer/tokenizer.h"
 #include "vision/patches.h"
 #include "vision/picture.h"
 

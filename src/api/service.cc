@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "text/reasoning_parser.h"
-#include "text/tool_call_parser.h"
+#include "text/answer/reasoning_parser.h"
+#include "text/answer/tool_call_parser.h"
 
 namespace pagoda {
 namespace {

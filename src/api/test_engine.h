@@ -13,7 +13,7 @@
 
 #include "engine/engine_client.h"
 #include "engine/metrics.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace pagoda {
 

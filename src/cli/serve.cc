@@ -22,8 +22,8 @@
 #include "engine/placement.h"
 #include "engine/rank_count.h"
 #include "load/progress_printer.h"
-#include "text/chat_template.h"
-#include "text/tokenizer.h"
+#include "text/template/chat_template.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace pagoda {
 namespace {

@@ -10,8 +10,8 @@
 #include "base/json_writer.h"
 #include "base/str.h"
 #include "cli/option_value.h"
-#include "text/reasoning_parser.h"
-#include "text/tool_call_parser.h"
+#include "text/answer/reasoning_parser.h"
+#include "text/answer/tool_call_parser.h"
 
 namespace pagoda {
 namespace {

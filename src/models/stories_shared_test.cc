@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "models/test_world.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace pagoda {
 namespace {

@@ -1,0 +1,513 @@
+#include "text/template/operators.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/str.h"
+#include "base/utf8.h"
+#include "text/template/format.h"
+#include "text/template/methods.h"
+#include "text/template/text.h"
+
+namespace pagoda {
+namespace {
+
+std::string_view symbol_of(BinaryOperator op) {
+  switch (op) {
+    case BinaryOperator::kAdd: return "+";
+    case BinaryOperator::kSubtract: return "-";
+    case BinaryOperator::kMultiply: return "*";
+    case BinaryOperator::kDivide: return "/";
+    case BinaryOperator::kFloorDivide: return "//";
+    case BinaryOperator::kModulo: return "%";
+    case BinaryOperator::kPower: return "** or pow()";
+  }
+  return "";
+}
+
+[[noreturn]] void fail_too_large(const TemplateHeap& heap) {
+  heap.fail("an integer beyond 64 bits, which templates here do not have");
+}
+
+int64_t integer_power(const TemplateHeap& heap, int64_t base, int64_t exponent) {
+  int64_t result = 1;
+  while (exponent > 0) {
+    if ((exponent & 1) != 0 && __builtin_mul_overflow(result, base, &result)) fail_too_large(heap);
+    exponent >>= 1;
+    if (exponent > 0 && __builtin_mul_overflow(base, base, &base)) fail_too_large(heap);
+  }
+  return result;
+}
+
+int64_t floor_quotient(const TemplateHeap& heap, int64_t left, int64_t right) {
+  if (right == 0) heap.fail("integer division or modulo by zero");
+  if (right == -1) {
+    if (left == std::numeric_limits<int64_t>::min()) fail_too_large(heap);
+    return -left;
+  }
+  const int64_t quotient = left / right;
+  const bool inexact = left % right != 0;
+  return inexact && (left < 0) != (right < 0) ? quotient - 1 : quotient;
+}
+
+int64_t floor_remainder(const TemplateHeap& heap, int64_t left, int64_t right) {
+  if (right == 0) heap.fail("integer modulo by zero");
+  if (right == -1) return 0;
+  const int64_t remainder = left % right;
+  return remainder != 0 && (remainder < 0) != (right < 0) ? remainder + right : remainder;
+}
+
+TemplateValue of_integers(const TemplateHeap& heap, BinaryOperator op, int64_t left,
+                          int64_t right) {
+  int64_t result = 0;
+  bool overflow = false;
+  switch (op) {
+    case BinaryOperator::kAdd: overflow = __builtin_add_overflow(left, right, &result); break;
+    case BinaryOperator::kSubtract: overflow = __builtin_sub_overflow(left, right, &result); break;
+    case BinaryOperator::kMultiply: overflow = __builtin_mul_overflow(left, right, &result); break;
+    case BinaryOperator::kDivide:
+      if (right == 0) heap.fail("division by zero");
+      return TemplateValue::real(static_cast<double>(left) / static_cast<double>(right));
+    case BinaryOperator::kFloorDivide: result = floor_quotient(heap, left, right); break;
+    case BinaryOperator::kModulo: result = floor_remainder(heap, left, right); break;
+    case BinaryOperator::kPower:
+      if (right < 0 && left == 0) heap.fail("0.0 cannot be raised to a negative power");
+      if (right < 0) return TemplateValue::real(std::pow(left, right));
+      result = integer_power(heap, left, right);
+      break;
+  }
+  if (overflow) fail_too_large(heap);
+  return TemplateValue::integer(result);
+}
+
+double real_remainder(double left, double right) {
+  const double remainder = std::fmod(left, right);
+  if (remainder != 0 && (remainder < 0) != (right < 0)) return remainder + right;
+  return remainder == 0 ? std::copysign(0.0, right) : remainder;
+}
+
+// As CPython's float_divmod: the quotient of what is left without the remainder, a whole number up
+// to rounding; a zero has the sign of the true quotient.
+double real_floor_quotient(double left, double right) {
+  const double quotient = (left - real_remainder(left, right)) / right;
+  if (quotient == 0) return std::copysign(0.0, left / right);
+  const double whole = std::floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
+}
+
+TemplateValue of_reals(const TemplateHeap& heap, BinaryOperator op, double left, double right) {
+  const bool division = op == BinaryOperator::kDivide || op == BinaryOperator::kFloorDivide ||
+                        op == BinaryOperator::kModulo;
+  if (division && right == 0) {
+    heap.fail(op == BinaryOperator::kModulo   ? "float modulo"
+              : op == BinaryOperator::kDivide ? "float division by zero"
+                                              : "float floor division by zero");
+  }
+  switch (op) {
+    case BinaryOperator::kAdd: return TemplateValue::real(left + right);
+    case BinaryOperator::kSubtract: return TemplateValue::real(left - right);
+    case BinaryOperator::kMultiply: return TemplateValue::real(left * right);
+    case BinaryOperator::kDivide: return TemplateValue::real(left / right);
+    case BinaryOperator::kFloorDivide: return TemplateValue::real(real_floor_quotient(left, right));
+    case BinaryOperator::kModulo: return TemplateValue::real(real_remainder(left, right));
+    case BinaryOperator::kPower: break;
+  }
+  if (left == 0 && right < 0) heap.fail("0.0 cannot be raised to a negative power");
+  if (left < 0 && right != std::floor(right))
+    heap.fail("a complex number, which templates here do not have");
+  return TemplateValue::real(std::pow(left, right));
+}
+
+bool is_list_or_tuple(const TemplateValue& value) {
+  if (!value.is(TemplateKind::kSequence)) return false;
+  const SequenceType type = value.as_sequence().type;
+  return type == SequenceType::kList || type == SequenceType::kTuple ||
+         type == SequenceType::kGroup;
+}
+
+// Safe text (Markup) stays safe, so what is added to it is escaped.
+TemplateValue joined_texts(TemplateHeap& heap, const TemplateValue& left,
+                           const TemplateValue& right) {
+  if (!left.is_safe_text() && !right.is_safe_text()) {
+    return TemplateValue::text(heap.join(left.as_text(), right.as_text()));
+  }
+  const TemplateValue a = escaped(heap, left), b = escaped(heap, right);
+  return TemplateValue::text(heap.join(a.as_text(), b.as_text())).marked_safe();
+}
+
+TemplateValue joined(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
+  const TemplateValues& more = right.as_sequence().items;
+  TemplateValues items(heap.memory());
+  items.reserve(left.as_sequence().items.size() + more.size());
+  items = left.as_sequence().items;
+  items.insert(items.end(), more.begin(), more.end());
+  heap.spend(static_cast<int64_t>(items.size() / 4));
+  const bool list = left.as_sequence().type == SequenceType::kList;
+  return make_sequence(heap, list ? SequenceType::kList : SequenceType::kTuple, std::move(items));
+}
+
+TemplateValue repeated(TemplateHeap& heap, const TemplateValue& value, int64_t times) {
+  times = std::max<int64_t>(times, 0);
+  if (value.is_text()) {
+    const std::string_view piece = value.as_text();
+    if (!piece.empty() &&
+        times > heap.limits().max_memory_bytes / static_cast<int64_t>(piece.size())) {
+      heap.check_text_size(std::numeric_limits<size_t>::max());
+    }
+    std::string text;
+    if (!piece.empty()) {
+      heap.check_text_size(piece.size() * static_cast<size_t>(times));
+      text.reserve(piece.size() * static_cast<size_t>(times));
+      for (int64_t i = 0; i < times; ++i) text += piece;
+    }
+    return as_safe_as(value, make_text(heap, text));
+  }
+  TemplateValues items(heap.memory());
+  const TemplateValues& piece = value.as_sequence().items;
+  for (int64_t i = 0; i < times && !piece.empty(); ++i) {
+    heap.spend(1 + static_cast<int64_t>(piece.size() / 4));
+    items.insert(items.end(), piece.begin(), piece.end());
+  }
+  const bool list = value.as_sequence().type == SequenceType::kList;
+  return make_sequence(heap, list ? SequenceType::kList : SequenceType::kTuple, std::move(items));
+}
+
+[[noreturn]] void fail_operands(const TemplateHeap& heap, BinaryOperator op,
+                                const TemplateValue& left, const TemplateValue& right) {
+  require_defined(heap, left);
+  require_defined(heap, right);
+  if (op == BinaryOperator::kAdd && (left.is_text() || is_list_or_tuple(left))) {
+    heap.fail(str("can only concatenate ", type_name(left), " (not \"", type_name(right), "\") to ",
+                  type_name(left)));
+  }
+  heap.fail(str("unsupported operand type(s) for ", symbol_of(op), ": '", type_name(left),
+                "' and '", type_name(right), "'"));
+}
+
+std::optional<TemplateValue> of_texts_and_lists(TemplateHeap& heap, BinaryOperator op,
+                                                const TemplateValue& left,
+                                                const TemplateValue& right) {
+  if (op == BinaryOperator::kAdd) {
+    if (left.is_text() && right.is_text()) return joined_texts(heap, left, right);
+    const bool lists = is_list_or_tuple(left) && is_list_or_tuple(right);
+    if (lists && type_name(left) == type_name(right)) return joined(heap, left, right);
+  }
+  if (op == BinaryOperator::kMultiply) {
+    if ((left.is_text() || is_list_or_tuple(left)) && right.is_integral()) {
+      return repeated(heap, left, right.as_integer());
+    }
+    if ((right.is_text() || is_list_or_tuple(right)) && left.is_integral()) {
+      return repeated(heap, right, left.as_integer());
+    }
+  }
+  if (op == BinaryOperator::kModulo && left.is_text() && !right.is_undefined()) {
+    return as_safe_as(left, make_text(heap, percent_format(heap, left, right)));
+  }
+  return std::nullopt;
+}
+
+bool sequences_equal(TemplateHeap& heap, const TemplateSequence& left,
+                     const TemplateSequence& right) {
+  if (left.items.size() != right.items.size()) return false;
+  for (size_t i = 0; i < left.items.size(); ++i) {
+    if (!is_equal(heap, left.items[i], right.items[i])) return false;
+  }
+  return true;
+}
+
+bool dicts_equal(TemplateHeap& heap, const TemplateDict& left, const TemplateDict& right) {
+  if (left.size() != right.size()) return false;
+  for (const auto& [key, value] : left.entries()) {
+    const TemplateValue* other = right.find(heap, key);
+    if (other == nullptr || !is_equal(heap, value, *other)) return false;
+  }
+  return true;
+}
+
+// -1, 0 or 1. Comparing unordered floats (nan) gives 2.
+int order_of(TemplateHeap& heap, Comparison op, const TemplateValue& left,
+             const TemplateValue& right);
+
+int order_of_sequences(TemplateHeap& heap, Comparison op, const TemplateSequence& left,
+                       const TemplateSequence& right) {
+  const size_t common = std::min(left.items.size(), right.items.size());
+  for (size_t i = 0; i < common; ++i) {
+    if (is_equal(heap, left.items[i], right.items[i])) continue;
+    return order_of(heap, op, left.items[i], right.items[i]);
+  }
+  if (left.items.size() == right.items.size()) return 0;
+  return left.items.size() < right.items.size() ? -1 : 1;
+}
+
+int order_of(TemplateHeap& heap, Comparison op, const TemplateValue& left,
+             const TemplateValue& right) {
+  const TemplateHeap::Level level(heap);
+  heap.spend(1);
+  if (left.is_integral() && right.is_integral()) {
+    return left.as_integer() < right.as_integer() ? -1 : left.as_integer() > right.as_integer();
+  }
+  if (left.is_number() && right.is_number()) {
+    const double a = left.number(), b = right.number();
+    return a < b ? -1 : a > b ? 1 : a == b ? 0 : 2;
+  }
+  if (left.is_text() && right.is_text()) {
+    // Bytes of UTF-8 are ordered as code points are.
+    const int order = left.as_text().compare(right.as_text());
+    return order < 0 ? -1 : order > 0;
+  }
+  if (is_list_or_tuple(left) && is_list_or_tuple(right) && type_name(left) == type_name(right)) {
+    return order_of_sequences(heap, op, left.as_sequence(), right.as_sequence());
+  }
+  require_defined(heap, left);
+  require_defined(heap, right);
+  constexpr std::string_view kSymbols[] = {"==", "!=", "<", "<=", ">", ">=", "in", "not in"};
+  heap.fail(str("'", kSymbols[static_cast<size_t>(op)], "' not supported between instances of '",
+                type_name(left), "' and '", type_name(right), "'"));
+}
+
+std::string attribute_owner(const TemplateValue& value) {
+  return value.is_none() ? "None" : str(type_name(value), " object");
+}
+
+TemplateValue no_attribute(TemplateHeap& heap, const TemplateValue& value, std::string_view name) {
+  return TemplateValue::undefined_because(
+      heap.keep(str("'", attribute_owner(value), "' has no attribute '", name, "'")));
+}
+
+TemplateValue no_element(TemplateHeap& heap, const TemplateValue& value, const TemplateValue& key) {
+  return TemplateValue::undefined_because(
+      heap.keep(str(attribute_owner(value), " has no element ", repr_of(heap, key))));
+}
+
+std::optional<TemplateValue> method_or_member(TemplateHeap& heap, const TemplateValue& value,
+                                              std::string_view name) {
+  if (value.is(TemplateKind::kObject)) return value.as_object().attribute(heap, name);
+  if (value.is(TemplateKind::kSequence) && value.as_sequence().type == SequenceType::kGroup) {
+    if (name == "grouper") return value.as_sequence().items[0];
+    if (name == "list") return value.as_sequence().items[1];
+  }
+  return find_method(heap, value, name);
+}
+
+std::optional<TemplateValue> subscript(TemplateHeap& heap, const TemplateValue& value,
+                                       const TemplateValue& key) {
+  if (value.is(TemplateKind::kDict)) {
+    const bool hashable = !key.is(TemplateKind::kDict) && type_name(key) != "list";
+    const TemplateValue* found = hashable ? value.as_dict().find(heap, key) : nullptr;
+    return found != nullptr ? std::optional(*found) : std::nullopt;
+  }
+  if (!key.is_integral()) return std::nullopt;
+  if (value.is_text()) {
+    const std::optional<std::string_view> found = code_point_at(value.as_text(), key.as_integer());
+    heap.spend_bytes(value.as_text().size() / 4);
+    return found ? std::optional(as_safe_as(value, TemplateValue::text(*found))) : std::nullopt;
+  }
+  if (is_list_or_tuple(value) || type_name(value) == "range") {
+    const TemplateValues& items = value.as_sequence().items;
+    const auto size = static_cast<int64_t>(items.size());
+    const int64_t index = key.as_integer() < 0 ? key.as_integer() + size : key.as_integer();
+    if (index >= 0 && index < size) return items[static_cast<size_t>(index)];
+  }
+  return std::nullopt;
+}
+
+struct SliceBounds {
+  int64_t start, stop, step;
+};
+
+// As Python's slice.indices(size).
+SliceBounds bounds_of(const TemplateHeap& heap, const TemplateSlice& slice, int64_t size) {
+  const int64_t step = slice.step.value_or(1);
+  if (step == 0) heap.fail("slice step cannot be zero");
+  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
+  const auto clamped = [&](int64_t index) {
+    return index < 0 ? std::max(index + size, low) : std::min(index, high);
+  };
+  return {slice.start ? clamped(*slice.start) : (step > 0 ? low : high),
+          slice.stop ? clamped(*slice.stop) : (step > 0 ? high : low), step};
+}
+
+TemplateValue text_slice(TemplateHeap& heap, std::string_view text, const TemplateSlice& slice) {
+  heap.spend_bytes(text.size());
+  const SliceBounds bounds = bounds_of(heap, slice, static_cast<int64_t>(num_code_points(text)));
+  if (bounds.step == 1) {
+    if (bounds.start >= bounds.stop) return TemplateValue::text({});
+    const size_t begin = code_point_offset(text, static_cast<size_t>(bounds.start));
+    const std::string_view rest = text.substr(begin);
+    return TemplateValue::text(
+        rest.substr(0, code_point_offset(rest, static_cast<size_t>(bounds.stop - bounds.start))));
+  }
+  const TemplateValues letters = items_of(heap, TemplateValue::text(text));
+  std::string result;
+  const auto goes_on = [&](int64_t i) {
+    return bounds.step > 0 ? i < bounds.stop : i > bounds.stop;
+  };
+  for (int64_t i = bounds.start; goes_on(i); i += bounds.step) {
+    result += letters[static_cast<size_t>(i)].as_text();
+    if (std::abs(bounds.step) > static_cast<int64_t>(letters.size())) break;
+  }
+  return make_text(heap, result);
+}
+
+}  // namespace
+
+void require_defined(const TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is_undefined()) heap.fail(value.undefined_reason());
+}
+
+TemplateValue apply(TemplateHeap& heap, BinaryOperator op, const TemplateValue& left,
+                    const TemplateValue& right) {
+  if (left.is_integral() && right.is_integral()) {
+    return of_integers(heap, op, left.as_integer(), right.as_integer());
+  }
+  if (left.is_number() && right.is_number()) {
+    return of_reals(heap, op, left.number(), right.number());
+  }
+  if (const auto result = of_texts_and_lists(heap, op, left, right)) return *result;
+  fail_operands(heap, op, left, right);
+}
+
+TemplateValue negated(TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is(TemplateKind::kFloat)) return TemplateValue::real(-value.as_real());
+  if (value.is_integral()) {
+    return of_integers(heap, BinaryOperator::kSubtract, 0, value.as_integer());
+  }
+  require_defined(heap, value);
+  heap.fail(str("bad operand type for unary -: '", type_name(value), "'"));
+}
+
+TemplateValue unary_plus(TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is(TemplateKind::kFloat)) return value;
+  if (value.is_integral()) return TemplateValue::integer(value.as_integer());
+  require_defined(heap, value);
+  heap.fail(str("bad operand type for unary +: '", type_name(value), "'"));
+}
+
+bool is_equal(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
+  const TemplateHeap::Level level(heap);
+  heap.spend(1);
+  if (left.is_integral() && right.is_integral()) return left.as_integer() == right.as_integer();
+  if (left.is_number() && right.is_number()) return left.number() == right.number();
+  if (left.kind() != right.kind()) return false;
+  switch (left.kind()) {
+    case TemplateKind::kText: return left.as_text() == right.as_text();
+    case TemplateKind::kDict: return dicts_equal(heap, left.as_dict(), right.as_dict());
+    case TemplateKind::kSequence:
+      return type_name(left) == type_name(right) &&
+             sequences_equal(heap, left.as_sequence(), right.as_sequence());
+    case TemplateKind::kObject: return left.address() == right.address();
+    default: return true;
+  }
+}
+
+bool is_less(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
+  return order_of(heap, Comparison::kLess, left, right) == -1;
+}
+
+bool contains(TemplateHeap& heap, const TemplateValue& container, const TemplateValue& value) {
+  if (container.is_text()) {
+    require_defined(heap, value);
+    if (!value.is_text()) {
+      heap.fail(str("'in <string>' requires string as left operand, not ", type_name(value)));
+    }
+    heap.spend_bytes(container.as_text().size());
+    return container.as_text().find(value.as_text()) != std::string_view::npos;
+  }
+  if (container.is(TemplateKind::kDict)) return container.as_dict().find(heap, value) != nullptr;
+  if (container.is_undefined()) return false;
+  if (container.is(TemplateKind::kSequence)) {
+    for (const TemplateValue& item : container.as_sequence().items) {
+      if (is_equal(heap, item, value)) return true;
+    }
+    return false;
+  }
+  if (!container.is(TemplateKind::kObject) || container.as_object().remaining_items() == nullptr) {
+    heap.fail(str("argument of type '", type_name(container), "' is not iterable"));
+  }
+  for (const TemplateValue& item : items_of(heap, container)) {
+    if (is_equal(heap, item, value)) return true;
+  }
+  return false;
+}
+
+bool compare(TemplateHeap& heap, Comparison op, const TemplateValue& left,
+             const TemplateValue& right) {
+  switch (op) {
+    case Comparison::kEqual: return is_equal(heap, left, right);
+    case Comparison::kNotEqual: return !is_equal(heap, left, right);
+    case Comparison::kIn: return contains(heap, right, left);
+    case Comparison::kNotIn: return !contains(heap, right, left);
+    default: break;
+  }
+  const int order = order_of(heap, op, left, right);
+  switch (op) {
+    case Comparison::kLess: return order == -1;
+    case Comparison::kLessEqual: return order == -1 || order == 0;
+    case Comparison::kGreater: return order == 1;
+    default: return order == 1 || order == 0;
+  }
+}
+
+TemplateValue attribute_of(TemplateHeap& heap, const TemplateValue& value, std::string_view name) {
+  require_defined(heap, value);
+  if (const auto found = method_or_member(heap, value, name)) return *found;
+  if (value.is(TemplateKind::kDict)) {
+    if (const TemplateValue* found = value.as_dict().find(heap, name)) return *found;
+  }
+  return no_attribute(heap, value, name);
+}
+
+TemplateValue item_of(TemplateHeap& heap, const TemplateValue& value, const TemplateValue& key) {
+  require_defined(heap, value);
+  if (const auto found = subscript(heap, value, key)) return *found;
+  if (!key.is_text()) return no_element(heap, value, key);
+  if (const auto found = method_or_member(heap, value, key.as_text())) return *found;
+  return no_attribute(heap, value, key.as_text());
+}
+
+TemplateValue slice_of(TemplateHeap& heap, const TemplateValue& value, const TemplateSlice& slice) {
+  require_defined(heap, value);
+  if (value.is_text()) return as_safe_as(value, text_slice(heap, value.as_text(), slice));
+  const bool sliceable = is_list_or_tuple(value) || type_name(value) == "range";
+  if (!sliceable) heap.fail(str("'", type_name(value), "' object is not subscriptable"));
+  const TemplateValues& all = value.as_sequence().items;
+  const SliceBounds bounds = bounds_of(heap, slice, static_cast<int64_t>(all.size()));
+  TemplateValues items(heap.memory());
+  if (bounds.step > 0) {
+    for (int64_t i = bounds.start; i < bounds.stop;
+         i += std::min<int64_t>(bounds.step, bounds.stop)) {
+      items.push_back(all[static_cast<size_t>(i)]);
+    }
+  } else {
+    const int64_t step = std::max(bounds.step, -static_cast<int64_t>(all.size()) - 1);
+    for (int64_t i = bounds.start; i > bounds.stop; i += step) {
+      items.push_back(all[static_cast<size_t>(i)]);
+    }
+  }
+  heap.spend(static_cast<int64_t>(items.size() / 4));
+  const bool tuple = type_name(value) == "tuple";
+  return make_sequence(heap, tuple ? SequenceType::kTuple : SequenceType::kList, std::move(items));
+}
+
+TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is_safe_text()) return value;
+  const std::string_view text = text_of(heap, value);
+  const bool plain = text.find_first_of("&<>'\"") == std::string_view::npos;
+  return (plain ? TemplateValue::text(text) : make_text(heap, html_escaped(text))).marked_safe();
+}
+
+TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text) {
+  return source.is_safe_text() ? text.marked_safe() : text;
+}
+
+TemplateValue call_value(TemplateHeap& heap, const TemplateValue& callee,
+                         const TemplateArguments& arguments) {
+  require_defined(heap, callee);
+  if (!callee.is(TemplateKind::kObject)) {
+    heap.fail(str("'", type_name(callee), "' object is not callable"));
+  }
+  return callee.as_object().call(heap, arguments);
+}
+
+}  // namespace pagoda

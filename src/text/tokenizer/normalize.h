@@ -1,0 +1,22 @@
+// Normalizers of tokenizer files: what happens to a text before it is cut into words.
+//
+// Thread rule: fixed after construction; apply() from any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "text/tokenizer/json_section.h"
+
+namespace pagoda {
+
+class Normalizer {
+ public:
+  virtual ~Normalizer() = default;
+  virtual void apply(std::string& text) const = 0;  // valid UTF-8 stays valid
+};
+
+// Throws kCheckpoint naming the type if it is not supported.
+std::unique_ptr<const Normalizer> make_normalizer(const JsonSection& section);
+
+}  // namespace pagoda
