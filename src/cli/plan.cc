@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "cli/memory_check.h"
 #include "cli/model_files.h"
+#include "engine/memory_check.h"
 #include "engine/rank_count.h"
 
 namespace pagoda {

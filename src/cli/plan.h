@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "cli/environment_table.h"
-#include "cli/measure_ranks.h"
 #include "cli/option_parser.h"
 #include "cli/settings.h"
+#include "engine/measure_ranks.h"
 #include "engine/memory_plan.h"
 #include "models/model.h"
 

@@ -1,4 +1,4 @@
-#include "cli/measure_ranks.h"
+#include "engine/measure_ranks.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "cli/memory_check.h"
+#include "engine/memory_check.h"
 
 #include <doctest/doctest.h>
 

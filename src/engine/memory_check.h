@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "cli/measure_ranks.h"
 #include "engine/config.h"
+#include "engine/measure_ranks.h"
 #include "engine/memory_plan.h"
 #include "models/model.h"
 #include "tensor/device.h"
