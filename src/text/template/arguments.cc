@@ -4,7 +4,6 @@
 
 #include "base/must.h"
 #include "base/str.h"
-#include "text/template/operators.h"
 
 namespace pagoda {
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/str.h"
+#include "text/template/lookup.h"
 #include "text/template/loop.h"
 #include "text/template/natives.h"
 #include "text/template/objects.h"

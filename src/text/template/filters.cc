@@ -7,8 +7,8 @@
 #include "base/str.h"
 #include "text/template/arguments.h"
 #include "text/template/json.h"
+#include "text/template/lookup.h"
 #include "text/template/natives.h"
-#include "text/template/operators.h"
 
 namespace pagoda {
 namespace {

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "text/template/arguments.h"
 #include "text/template/filters.h"
+#include "text/template/lookup.h"
 #include "text/template/natives.h"
 #include "text/template/operators.h"
 #include "text/template/text.h"

@@ -7,6 +7,7 @@
 #include "text/template/arguments.h"
 #include "text/template/filters.h"
 #include "text/template/format.h"
+#include "text/template/lookup.h"
 #include "text/template/operators.h"
 #include "text/template/text.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 #include "base/utf8.h"
-#include "text/template/operators.h"
+#include "text/template/lookup.h"
 #include "text/template/text.h"
 
 namespace pagoda {

@@ -10,7 +10,6 @@
 #include "text/template/arguments.h"
 #include "text/template/natives.h"
 #include "text/template/objects.h"
-#include "text/template/operators.h"
 
 namespace pagoda {
 namespace {

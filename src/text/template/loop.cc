@@ -1,7 +1,6 @@
 #include "text/template/loop.h"
 
 #include "base/str.h"
-#include "text/template/operators.h"
 
 namespace pagoda {
 namespace {

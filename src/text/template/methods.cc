@@ -1,11 +1,11 @@
-#include "text/template/methods.h"
+// The methods of dicts, lists, tuples and floats, and how a method is bound to its object.
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/str.h"
 #include "text/template/arguments.h"
-#include "text/template/operators.h"
+#include "text/template/natives.h"
 
 namespace pagoda {
 namespace {

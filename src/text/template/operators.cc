@@ -5,10 +5,7 @@
 #include <limits>
 
 #include "base/str.h"
-#include "base/utf8.h"
 #include "text/template/format.h"
-#include "text/template/methods.h"
-#include "text/template/text.h"
 
 namespace pagoda {
 namespace {
@@ -119,13 +116,6 @@ TemplateValue of_reals(const TemplateHeap& heap, BinaryOperator op, double left,
   return TemplateValue::real(std::pow(left, right));
 }
 
-bool is_list_or_tuple(const TemplateValue& value) {
-  if (!value.is(TemplateKind::kSequence)) return false;
-  const SequenceType type = value.as_sequence().type;
-  return type == SequenceType::kList || type == SequenceType::kTuple ||
-         type == SequenceType::kGroup;
-}
-
 // Safe text (Markup) stays safe, so what is added to it is escaped.
 TemplateValue joined_texts(TemplateHeap& heap, const TemplateValue& left,
                            const TemplateValue& right) {
@@ -207,24 +197,6 @@ std::optional<TemplateValue> of_texts_and_lists(TemplateHeap& heap, BinaryOperat
   return std::nullopt;
 }
 
-bool sequences_equal(TemplateHeap& heap, const TemplateSequence& left,
-                     const TemplateSequence& right) {
-  if (left.items.size() != right.items.size()) return false;
-  for (size_t i = 0; i < left.items.size(); ++i) {
-    if (!is_equal(heap, left.items[i], right.items[i])) return false;
-  }
-  return true;
-}
-
-bool dicts_equal(TemplateHeap& heap, const TemplateDict& left, const TemplateDict& right) {
-  if (left.size() != right.size()) return false;
-  for (const auto& [key, value] : left.entries()) {
-    const TemplateValue* other = right.find(heap, key);
-    if (other == nullptr || !is_equal(heap, value, *other)) return false;
-  }
-  return true;
-}
-
 // -1, 0 or 1. Comparing unordered floats (nan) gives 2.
 int order_of(TemplateHeap& heap, Comparison op, const TemplateValue& left,
              const TemplateValue& right);
@@ -266,95 +238,7 @@ int order_of(TemplateHeap& heap, Comparison op, const TemplateValue& left,
                 type_name(left), "' and '", type_name(right), "'"));
 }
 
-std::string attribute_owner(const TemplateValue& value) {
-  return value.is_none() ? "None" : str(type_name(value), " object");
-}
-
-TemplateValue no_attribute(TemplateHeap& heap, const TemplateValue& value, std::string_view name) {
-  return TemplateValue::undefined_because(
-      heap.keep(str("'", attribute_owner(value), "' has no attribute '", name, "'")));
-}
-
-TemplateValue no_element(TemplateHeap& heap, const TemplateValue& value, const TemplateValue& key) {
-  return TemplateValue::undefined_because(
-      heap.keep(str(attribute_owner(value), " has no element ", repr_of(heap, key))));
-}
-
-std::optional<TemplateValue> method_or_member(TemplateHeap& heap, const TemplateValue& value,
-                                              std::string_view name) {
-  if (value.is(TemplateKind::kObject)) return value.as_object().attribute(heap, name);
-  if (value.is(TemplateKind::kSequence) && value.as_sequence().type == SequenceType::kGroup) {
-    if (name == "grouper") return value.as_sequence().items[0];
-    if (name == "list") return value.as_sequence().items[1];
-  }
-  return find_method(heap, value, name);
-}
-
-std::optional<TemplateValue> subscript(TemplateHeap& heap, const TemplateValue& value,
-                                       const TemplateValue& key) {
-  if (value.is(TemplateKind::kDict)) {
-    const bool hashable = !key.is(TemplateKind::kDict) && type_name(key) != "list";
-    const TemplateValue* found = hashable ? value.as_dict().find(heap, key) : nullptr;
-    return found != nullptr ? std::optional(*found) : std::nullopt;
-  }
-  if (!key.is_integral()) return std::nullopt;
-  if (value.is_text()) {
-    const std::optional<std::string_view> found = code_point_at(value.as_text(), key.as_integer());
-    heap.spend_bytes(value.as_text().size() / 4);
-    return found ? std::optional(as_safe_as(value, TemplateValue::text(*found))) : std::nullopt;
-  }
-  if (is_list_or_tuple(value) || type_name(value) == "range") {
-    const TemplateValues& items = value.as_sequence().items;
-    const auto size = static_cast<int64_t>(items.size());
-    const int64_t index = key.as_integer() < 0 ? key.as_integer() + size : key.as_integer();
-    if (index >= 0 && index < size) return items[static_cast<size_t>(index)];
-  }
-  return std::nullopt;
-}
-
-struct SliceBounds {
-  int64_t start, stop, step;
-};
-
-// As Python's slice.indices(size).
-SliceBounds bounds_of(const TemplateHeap& heap, const TemplateSlice& slice, int64_t size) {
-  const int64_t step = slice.step.value_or(1);
-  if (step == 0) heap.fail("slice step cannot be zero");
-  const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
-  const auto clamped = [&](int64_t index) {
-    return index < 0 ? std::max(index + size, low) : std::min(index, high);
-  };
-  return {slice.start ? clamped(*slice.start) : (step > 0 ? low : high),
-          slice.stop ? clamped(*slice.stop) : (step > 0 ? high : low), step};
-}
-
-TemplateValue text_slice(TemplateHeap& heap, std::string_view text, const TemplateSlice& slice) {
-  heap.spend_bytes(text.size());
-  const SliceBounds bounds = bounds_of(heap, slice, static_cast<int64_t>(num_code_points(text)));
-  if (bounds.step == 1) {
-    if (bounds.start >= bounds.stop) return TemplateValue::text({});
-    const size_t begin = code_point_offset(text, static_cast<size_t>(bounds.start));
-    const std::string_view rest = text.substr(begin);
-    return TemplateValue::text(
-        rest.substr(0, code_point_offset(rest, static_cast<size_t>(bounds.stop - bounds.start))));
-  }
-  const TemplateValues letters = items_of(heap, TemplateValue::text(text));
-  std::string result;
-  const auto goes_on = [&](int64_t i) {
-    return bounds.step > 0 ? i < bounds.stop : i > bounds.stop;
-  };
-  for (int64_t i = bounds.start; goes_on(i); i += bounds.step) {
-    result += letters[static_cast<size_t>(i)].as_text();
-    if (std::abs(bounds.step) > static_cast<int64_t>(letters.size())) break;
-  }
-  return make_text(heap, result);
-}
-
 }  // namespace
-
-void require_defined(const TemplateHeap& heap, const TemplateValue& value) {
-  if (value.is_undefined()) heap.fail(value.undefined_reason());
-}
 
 TemplateValue apply(TemplateHeap& heap, BinaryOperator op, const TemplateValue& left,
                     const TemplateValue& right) {
@@ -382,23 +266,6 @@ TemplateValue unary_plus(TemplateHeap& heap, const TemplateValue& value) {
   if (value.is_integral()) return TemplateValue::integer(value.as_integer());
   require_defined(heap, value);
   heap.fail(str("bad operand type for unary +: '", type_name(value), "'"));
-}
-
-bool is_equal(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
-  const TemplateHeap::Level level(heap);
-  heap.spend(1);
-  if (left.is_integral() && right.is_integral()) return left.as_integer() == right.as_integer();
-  if (left.is_number() && right.is_number()) return left.number() == right.number();
-  if (left.kind() != right.kind()) return false;
-  switch (left.kind()) {
-    case TemplateKind::kText: return left.as_text() == right.as_text();
-    case TemplateKind::kDict: return dicts_equal(heap, left.as_dict(), right.as_dict());
-    case TemplateKind::kSequence:
-      return type_name(left) == type_name(right) &&
-             sequences_equal(heap, left.as_sequence(), right.as_sequence());
-    case TemplateKind::kObject: return left.address() == right.address();
-    default: return true;
-  }
 }
 
 bool is_less(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
@@ -447,67 +314,6 @@ bool compare(TemplateHeap& heap, Comparison op, const TemplateValue& left,
     case Comparison::kGreater: return order == 1;
     default: return order == 1 || order == 0;
   }
-}
-
-TemplateValue attribute_of(TemplateHeap& heap, const TemplateValue& value, std::string_view name) {
-  require_defined(heap, value);
-  if (const auto found = method_or_member(heap, value, name)) return *found;
-  if (value.is(TemplateKind::kDict)) {
-    if (const TemplateValue* found = value.as_dict().find(heap, name)) return *found;
-  }
-  return no_attribute(heap, value, name);
-}
-
-TemplateValue item_of(TemplateHeap& heap, const TemplateValue& value, const TemplateValue& key) {
-  require_defined(heap, value);
-  if (const auto found = subscript(heap, value, key)) return *found;
-  if (!key.is_text()) return no_element(heap, value, key);
-  if (const auto found = method_or_member(heap, value, key.as_text())) return *found;
-  return no_attribute(heap, value, key.as_text());
-}
-
-TemplateValue slice_of(TemplateHeap& heap, const TemplateValue& value, const TemplateSlice& slice) {
-  require_defined(heap, value);
-  if (value.is_text()) return as_safe_as(value, text_slice(heap, value.as_text(), slice));
-  const bool sliceable = is_list_or_tuple(value) || type_name(value) == "range";
-  if (!sliceable) heap.fail(str("'", type_name(value), "' object is not subscriptable"));
-  const TemplateValues& all = value.as_sequence().items;
-  const SliceBounds bounds = bounds_of(heap, slice, static_cast<int64_t>(all.size()));
-  TemplateValues items(heap.memory());
-  if (bounds.step > 0) {
-    for (int64_t i = bounds.start; i < bounds.stop;
-         i += std::min<int64_t>(bounds.step, bounds.stop)) {
-      items.push_back(all[static_cast<size_t>(i)]);
-    }
-  } else {
-    const int64_t step = std::max(bounds.step, -static_cast<int64_t>(all.size()) - 1);
-    for (int64_t i = bounds.start; i > bounds.stop; i += step) {
-      items.push_back(all[static_cast<size_t>(i)]);
-    }
-  }
-  heap.spend(static_cast<int64_t>(items.size() / 4));
-  const bool tuple = type_name(value) == "tuple";
-  return make_sequence(heap, tuple ? SequenceType::kTuple : SequenceType::kList, std::move(items));
-}
-
-TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value) {
-  if (value.is_safe_text()) return value;
-  const std::string_view text = text_of(heap, value);
-  const bool plain = text.find_first_of("&<>'\"") == std::string_view::npos;
-  return (plain ? TemplateValue::text(text) : make_text(heap, html_escaped(text))).marked_safe();
-}
-
-TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text) {
-  return source.is_safe_text() ? text.marked_safe() : text;
-}
-
-TemplateValue call_value(TemplateHeap& heap, const TemplateValue& callee,
-                         const TemplateArguments& arguments) {
-  require_defined(heap, callee);
-  if (!callee.is(TemplateKind::kObject)) {
-    heap.fail(str("'", type_name(callee), "' object is not callable"));
-  }
-  return callee.as_object().call(heap, arguments);
 }
 
 }  // namespace pagoda

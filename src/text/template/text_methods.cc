@@ -7,8 +7,7 @@
 #include "base/utf8.h"
 #include "text/template/arguments.h"
 #include "text/template/format.h"
-#include "text/template/methods.h"
-#include "text/template/operators.h"
+#include "text/template/natives.h"
 #include "text/template/text.h"
 
 namespace pagoda {

@@ -8,7 +8,6 @@
 #include "base/json_writer.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "text/template/operators.h"
 #include "text/template/text.h"
 
 namespace pagoda {
@@ -98,6 +97,24 @@ std::string_view name_of_sequence(SequenceType type) {
     case SequenceType::kItems: return "dict_items";
   }
   return "list";
+}
+
+bool sequences_equal(TemplateHeap& heap, const TemplateSequence& left,
+                     const TemplateSequence& right) {
+  if (left.items.size() != right.items.size()) return false;
+  for (size_t i = 0; i < left.items.size(); ++i) {
+    if (!is_equal(heap, left.items[i], right.items[i])) return false;
+  }
+  return true;
+}
+
+bool dicts_equal(TemplateHeap& heap, const TemplateDict& left, const TemplateDict& right) {
+  if (left.size() != right.size()) return false;
+  for (const auto& [key, value] : left.entries()) {
+    const TemplateValue* other = right.find(heap, key);
+    if (other == nullptr || !is_equal(heap, value, *other)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -298,6 +315,13 @@ bool is_true(const TemplateValue& value) {
   return true;
 }
 
+bool is_list_or_tuple(const TemplateValue& value) {
+  if (!value.is(TemplateKind::kSequence)) return false;
+  const SequenceType type = value.as_sequence().type;
+  return type == SequenceType::kList || type == SequenceType::kTuple ||
+         type == SequenceType::kGroup;
+}
+
 std::optional<size_t> length_of(const TemplateValue& value) {
   switch (value.kind()) {
     case TemplateKind::kUndefined: return 0;
@@ -369,6 +393,23 @@ uint64_t hash_of(TemplateHeap& heap, const TemplateValue& value) {
   return hash;
 }
 
+bool is_equal(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
+  const TemplateHeap::Level level(heap);
+  heap.spend(1);
+  if (left.is_integral() && right.is_integral()) return left.as_integer() == right.as_integer();
+  if (left.is_number() && right.is_number()) return left.number() == right.number();
+  if (left.kind() != right.kind()) return false;
+  switch (left.kind()) {
+    case TemplateKind::kText: return left.as_text() == right.as_text();
+    case TemplateKind::kDict: return dicts_equal(heap, left.as_dict(), right.as_dict());
+    case TemplateKind::kSequence:
+      return type_name(left) == type_name(right) &&
+             sequences_equal(heap, left.as_sequence(), right.as_sequence());
+    case TemplateKind::kObject: return left.address() == right.address();
+    default: return true;
+  }
+}
+
 TemplateValues items_of(TemplateHeap& heap, const TemplateValue& value) {
   TemplateValues items(heap.memory());
   if (value.is(TemplateKind::kSequence)) {
@@ -390,6 +431,21 @@ TemplateValues items_of(TemplateHeap& heap, const TemplateValue& value) {
   }
   heap.spend(static_cast<int64_t>(items.size() / 4));
   return items;
+}
+
+void require_defined(const TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is_undefined()) heap.fail(value.undefined_reason());
+}
+
+TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value) {
+  if (value.is_safe_text()) return value;
+  const std::string_view text = text_of(heap, value);
+  const bool plain = text.find_first_of("&<>'\"") == std::string_view::npos;
+  return (plain ? TemplateValue::text(text) : make_text(heap, html_escaped(text))).marked_safe();
+}
+
+TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text) {
+  return source.is_safe_text() ? text.marked_safe() : text;
 }
 
 }  // namespace pagoda

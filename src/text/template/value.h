@@ -200,6 +200,7 @@ TemplateValue make_iterator(TemplateHeap& heap, TemplateValues items, std::strin
 // Python's built-in functions.
 std::string_view type_name(const TemplateValue& value);
 bool is_true(const TemplateValue& value);
+bool is_list_or_tuple(const TemplateValue& value);
 std::optional<size_t> length_of(const TemplateValue& value);
 std::string str_of(TemplateHeap& heap, const TemplateValue& value);
 // str_of without a copy where the value is text already.
@@ -207,7 +208,15 @@ std::string_view text_of(TemplateHeap& heap, const TemplateValue& value);
 void append_repr(TemplateHeap& heap, std::string& out, const TemplateValue& value);
 std::string repr_of(TemplateHeap& heap, const TemplateValue& value);
 uint64_t hash_of(TemplateHeap& heap, const TemplateValue& value);
+bool is_equal(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right);
 // Fails for what cannot be iterated; takes the items out of an iterator.
 TemplateValues items_of(TemplateHeap& heap, const TemplateValue& value);
+// Fails with Python's words for an undefined value that is used.
+void require_defined(const TemplateHeap& heap, const TemplateValue& value);
+
+// Safe text as it is; anything else as text with its HTML escaped, which makes it safe.
+TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value);
+// `text`, marked safe if `source` is: most of what is made of safe text is safe.
+TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text);
 
 }  // namespace pagoda

@@ -26,7 +26,7 @@ Surroundings of_template(const JsonSection& section) {
       continue;
     }
     const std::string_view name = part.at("SpecialToken").text("id");
-    TokenIds& ids = num_texts == 0 ? around.before : around.after;
+    std::vector<TokenId>& ids = num_texts == 0 ? around.before : around.after;
     const JsonSection token = section.at("special_tokens").at(name);
     for (const JsonSection& id : token.at("ids").items()) ids.push_back(id_of(id, id.value()));
   }

@@ -3,13 +3,15 @@
 // Thread rule: plain data.
 #pragma once
 
+#include <vector>
+
+#include "base/ids.h"
 #include "text/tokenizer/json_section.h"
-#include "text/tokenizer/tokenizer.h"
 
 namespace pagoda {
 
 struct Surroundings {
-  TokenIds before, after;
+  std::vector<TokenId> before, after;
 };
 
 // Throws kCheckpoint naming the type if it is not supported.

@@ -8,13 +8,13 @@
 #include <memory>
 #include <optional>
 
+#include "base/ids.h"
 #include "text/tokenizer/added_tokens.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/normalize.h"
 #include "text/tokenizer/post_process.h"
 #include "text/tokenizer/pretokenize.h"
 #include "text/tokenizer/token_decoder.h"
-#include "text/tokenizer/tokenizer.h"
 
 namespace pagoda {
 
