@@ -41,7 +41,7 @@ std::string Runs::text() const {
 Runs runs_of(const Part& part, int64_t limit) {
   Runs result{.runs = {}, .size = part.size()};
   for (const int64_t unit : part.units) {
-    const int64_t first = unit * part.unit;
+    const int64_t first = part.first + unit * part.unit;
     MUST(first >= 0 && first + part.unit <= limit);
     if (!result.runs.empty() && result.runs.back().first + result.runs.back().count == first) {
       result.runs.back().count += part.unit;

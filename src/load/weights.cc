@@ -228,7 +228,11 @@ const Matrix& Weights::matrix(std::initializer_list<int64_t> shape, const Part& 
   return state.matrix(key, std::move(bands), file_columns, std::move(column_runs));
 }
 
-const Matrix& Weights::stacked(std::initializer_list<Band> bands, int64_t columns) const {
+const Matrix& Weights::matrix(std::initializer_list<int64_t> shape, const Part& rows) const {
+  return matrix(shape, rows, whole(row_size(shape)));
+}
+
+const Matrix& Weights::stacked(const std::vector<Band>& bands, int64_t columns) const {
   WeightStore::State& state = *store_->state_;
   std::vector<pagoda::Band> opened;
   std::string key;
@@ -244,7 +248,7 @@ const Matrix& Weights::stacked(std::initializer_list<Band> bands, int64_t column
   return state.matrix(key, std::move(opened), columns, runs_of(whole_part(columns), columns));
 }
 
-const Matrix& Weights::numbered(std::span<const int64_t> numbers, std::initializer_list<Band> bands,
+const Matrix& Weights::numbered(std::span<const int64_t> numbers, const std::vector<Band>& bands,
                                 int64_t columns, const Part& part) const {
   WeightStore::State& state = *store_->state_;
   Runs column_runs = runs_of(part, columns);
@@ -262,7 +266,7 @@ const Matrix& Weights::numbered(std::span<const int64_t> numbers, std::initializ
     const std::string scope = str(scope_, ".", number, ".");
     key += str(";", number);
     for (size_t i = 0; i < bands.size(); ++i) {
-      const Band& band = bands.begin()[i];
+      const Band& band = bands[i];
       opened.push_back(
           {state.open(str(scope, band.name, ".weight"), std::array{band.rows, columns}), runs[i]});
     }
@@ -284,7 +288,7 @@ const Matrix& Weights::sliced_transposed(std::initializer_list<int64_t> shape,
   return store_->state_->sliced(str(scope_, ".weight"), shape, slices, true);
 }
 
-Tensor Weights::stacked_bias(std::initializer_list<Band> bands) const {
+Tensor Weights::stacked_bias(const std::vector<Band>& bands) const {
   std::vector<float> values;
   for (const Band& band : bands) {
     store_->state_->append_floats(values, str((*this / band.name).scope_, ".bias"), band.rows,

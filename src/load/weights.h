@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensor/matrix.h"
 #include "tensor/part.h"
@@ -34,20 +35,23 @@ class Weights {
   // as a convolution has them, all but the first make a row.
   const Matrix& matrix(std::initializer_list<int64_t> shape, const Part& rows,
                        const Part& columns) const;
+  // All columns of these rows.
+  const Matrix& matrix(std::initializer_list<int64_t> shape, const Part& rows) const;
 
-  // Children whose matrices (or biases) are stacked along the rows: q, k, v or gate, up.
+  // Children whose matrices (or biases) are stacked along the rows: q, k, v or gate, up. Where a
+  // file has them in one tensor, the bands are of one name, each with its part of the rows.
   struct Band {
     std::string_view name;  // of the child
     int64_t rows;           // in the file
     Part part;
   };
-  const Matrix& stacked(std::initializer_list<Band> bands, int64_t columns) const;
+  const Matrix& stacked(const std::vector<Band>& bands, int64_t columns) const;
   // <scope>.<name>.bias one after another: f32 [sum of parts].
-  Tensor stacked_bias(std::initializer_list<Band> bands) const;
+  Tensor stacked_bias(const std::vector<Band>& bands) const;
 
   // Matrices of one shape, each stacked as above: matrix i is of <scope>.<numbers[i]>.<name>, the
   // experts of a layer. Of the file's columns this rank takes `part`.
-  const Matrix& numbered(std::span<const int64_t> numbers, std::initializer_list<Band> bands,
+  const Matrix& numbered(std::span<const int64_t> numbers, const std::vector<Band>& bands,
                          int64_t columns, const Part& part) const;
   // Matrices cut out of one tensor, the heads of a projection: matrix i is the rows slices[i] of
   // <scope>.weight [shape]. All slices are of one size.

@@ -109,6 +109,14 @@ TEST_CASE("bands are stacked along the rows, each by its part") {
   CHECK(values_of(qkv) == std::vector<float>{200, 201, 300, 301, 0, 1, 0, 0, 0, 1, 100, 101});
 }
 
+TEST_CASE("bands may be rows of one tensor, each dealt by itself") {
+  Fixture f({f32("gate_up.weight", 8, 2)}, /*rank=*/1, /*ranks=*/2);
+  const Weights w = f.root();
+  const Matrix& m =
+      w.stacked({{"gate_up", 8, w.share(4)}, {"gate_up", 8, behind(w.share(4), 4)}}, 2);
+  CHECK(values_of(m) == std::vector<float>{200, 201, 300, 301, 600, 601, 700, 701});
+}
+
 TEST_CASE("bands of different formats meet in float32") {
   Fixture f({f32("q.weight", 2, 2), {"k.weight", "BF16", {1, 2}, halves<BFloat16>({3, 4})}});
   const Matrix& qk = f.root().stacked({{"q", 2, whole_part(2)}, {"k", 1, whole_part(1)}}, 2);

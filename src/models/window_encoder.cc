@@ -88,18 +88,15 @@ WindowEncoderConfig window_encoder_config(const HfConfig& vision) {
 
 WindowEncoder::WindowEncoder(const Weights& w, const WindowEncoderConfig& config)
     : config_(config),
-      patch_embedding_((w / "patch_embed" / "proj")
-                           .matrix({config.block.hidden, config.channels, config.frames,
-                                    config.patch, config.patch},
-                                   w.whole(config.block.hidden), w.whole(config.patch_numbers()))),
+      patch_embedding_(
+          w / "patch_embed" / "proj",
+          {config.block.hidden, config.channels, config.frames, config.patch, config.patch},
+          w.whole(config.block.hidden)),
       rotary_(w, config.block.head_dim()),
       merger_norm_(w / "merger" / "ln_q", config.block.hidden, kMergerEps),
-      merger_in_((w / "merger" / "mlp" / "0")
-                     .matrix({merged_numbers(), merged_numbers()}, w.share(merged_numbers()),
-                             w.whole(merged_numbers()))),
-      merger_in_bias_(
-          (w / "merger" / "mlp" / "0").bias(merged_numbers(), w.share(merged_numbers()))),
-      merger_out_(w / "merger" / "mlp" / "2", config.out, merged_numbers(),
+      merger_in_(w / "merger" / "mlp" / "0", {merged_numbers(), merged_numbers()},
+                 w.share(merged_numbers()), Bias::kPresent),
+      merger_out_(w / "merger" / "mlp" / "2", {config.out, merged_numbers()},
                   w.share(merged_numbers()), Bias::kPresent) {
   for (size_t i = 0; i < config.sees_all.size(); ++i) {
     blocks_.emplace_back(w / "blocks" / std::to_string(i), config.block);
@@ -149,7 +146,7 @@ void WindowEncoder::run(Step& step, const PatchBatch& picture, Tensor stream,
                         StageRange stages) const {
   const ScratchScope scope(step.scratch);
   const Kept state = kept(stream);
-  if (stages.first == 0) step.ops.matmul(state.stream, picture.patches, patch_embedding_, {});
+  if (stages.first == 0) patch_embedding_(step, state.stream, picture.patches);
   const RotaryTable rotary = rotary_(step, picture.positions);
   for (int64_t i = stages.first; i < stages.last;) {
     const Stage& s = stages_[static_cast<size_t>(i)];
@@ -179,8 +176,8 @@ Tensor WindowEncoder::finish(Step& step, Tensor stream) const {
   const ScratchScope scope(step.scratch);
   Residual r{.stream = kept(stream).stream, .pending = {}};
   const Tensor merged = reshaped(merger_norm_(step, r), {groups, merged_numbers()});
-  const Tensor inner = step.scratch.make({groups, merger_in_.spec().out});
-  step.ops.matmul(inner, merged, merger_in_, merger_in_bias_);
+  const Tensor inner = step.scratch.make({groups, merger_in_.outputs()});
+  merger_in_(step, inner, merged);
   step.ops.gelu(inner);
   merger_out_(step, out, inner);
   return out;

@@ -62,14 +62,13 @@ class WindowEncoder final : public ImageEncoder {
   }
 
   const WindowEncoderConfig config_;
-  const Matrix& patch_embedding_;
+  ColumnLinear patch_embedding_;
   PatchRotary rotary_;
   std::vector<VisionBlock> blocks_;
   std::vector<Stage> stages_;
   RmsNorm merger_norm_;
-  const Matrix& merger_in_;  // rows dealt over the ranks
-  Tensor merger_in_bias_;
-  RowParallelLinear merger_out_;
+  ColumnLinear merger_in_;
+  RowLinear merger_out_;
 };
 
 }  // namespace pagoda

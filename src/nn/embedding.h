@@ -4,8 +4,7 @@
 // Thread rule: immutable after construction; called on the thread of its rank.
 #pragma once
 
-#include "load/weights.h"
-#include "nn/step.h"
+#include "nn/linear.h"
 
 namespace pagoda {
 
@@ -23,7 +22,7 @@ class Embedding {
   int64_t hidden_;
   int64_t rows_;   // of this rank, the padding included
   int64_t first_;  // the token of this rank's first row
-  const Matrix& table_;
+  ColumnLinear table_;
 };
 
 }  // namespace pagoda

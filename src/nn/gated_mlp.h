@@ -17,9 +17,8 @@ class GatedMlp {
 
  private:
   int64_t ffn_;  // of this rank, the padding included
-  const Matrix& gate_up_;
-  Tensor gate_up_bias_;  // f32 [2 ffn] or empty
-  RowParallelLinear down_;
+  StackedLinear gate_up_;
+  RowLinear down_;
 };
 
 }  // namespace pagoda

@@ -38,17 +38,13 @@ int64_t kv_heads_of_rank(const Weights& w, const GqaShape& shape) {
 GqaAttention::GqaAttention(const Weights& w, const GqaShape& shape)
     : shape_(shape),
       share_(share_heads(shape, w.rank(), w.ranks())),
-      qkv_(w.stacked({{"q_proj", shape.heads * shape.head_dim, share_.q},
-                      {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
-                      {"v_proj", shape.kv_heads * shape.head_dim, share_.kv}},
-                     shape.hidden)),
-      output_(w / "o_proj", shape.hidden, shape.heads * shape.head_dim, share_.q,
+      qkv_(w,
+           {{"q_proj", shape.heads * shape.head_dim, share_.q},
+            {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
+            {"v_proj", shape.kv_heads * shape.head_dim, share_.kv}},
+           shape.hidden, shape.qkv_bias),
+      output_(w / "o_proj", {shape.hidden, shape.heads * shape.head_dim}, share_.q,
               shape.output_bias) {
-  if (shape.qkv_bias == Bias::kPresent) {
-    qkv_bias_ = w.stacked_bias({{"q_proj", shape.heads * shape.head_dim, share_.q},
-                                {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
-                                {"v_proj", shape.kv_heads * shape.head_dim, share_.kv}});
-  }
   if (shape.head_norm) {
     q_norm_.emplace(w / "q_norm", shape.head_dim, shape.norm_eps);
     k_norm_.emplace(w / "k_norm", shape.head_dim, shape.norm_eps);
@@ -66,7 +62,7 @@ Tensor GqaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
   const int64_t tokens = x.dim(0);
   const int64_t heads = share_.q.padded_units, kv_heads = share_.kv.padded_units;
   const Tensor qkv = step.scratch.make({tokens, (heads + 2 * kv_heads) * shape_.head_dim});
-  step.ops.matmul(qkv, x, qkv_, qkv_bias_);
+  qkv_(step, qkv, x);
   const Tensor q = heads_of(step, qkv, 0, heads);
   const Tensor k = heads_of(step, qkv, heads, kv_heads);
   const Tensor v = heads_of(step, qkv, heads + kv_heads, kv_heads);

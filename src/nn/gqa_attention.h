@@ -46,10 +46,9 @@ class GqaAttention {
 
   const GqaShape shape_;   // of the whole model
   const HeadShare share_;  // of this rank
-  const Matrix& qkv_;      // rows: query heads, key heads, value heads
-  Tensor qkv_bias_;        // f32, or empty
+  StackedLinear qkv_;      // query heads, key heads, value heads
   std::optional<RmsNorm> q_norm_, k_norm_;
-  RowParallelLinear output_;
+  RowLinear output_;
 };
 
 }  // namespace pagoda

@@ -23,10 +23,9 @@ std::vector<Part> slices_of(const Weights& w, const MlaShape& s, bool is_value) 
   return slices;
 }
 
-const Matrix& query_matrix(const Weights& w, const MlaShape& s) {
+ColumnLinear query_projection(const Weights& w, const MlaShape& s) {
   const int64_t dim = s.nope_dim + s.rope_dim, in = s.q_rank > 0 ? s.q_rank : s.hidden;
-  return (w / (s.q_rank > 0 ? "q_b_proj" : "q_proj"))
-      .matrix({s.heads * dim, in}, share_of(w, s, dim), w.whole(in));
+  return {w / (s.q_rank > 0 ? "q_b_proj" : "q_proj"), {s.heads * dim, in}, share_of(w, s, dim)};
 }
 
 int64_t rows_of_kv_b(const MlaShape& s) {
@@ -38,34 +37,31 @@ int64_t rows_of_kv_b(const MlaShape& s) {
 MlaAttention::MlaAttention(const Weights& w, const MlaShape& shape)
     : shape_(shape),
       heads_(share_of(w, shape, 1)),
-      q_(query_matrix(w, shape)),
-      kv_a_((w / "kv_a_proj_with_mqa")
-                .matrix({shape.key_dim(), shape.hidden}, w.whole(shape.key_dim()),
-                        w.whole(shape.hidden))),
+      q_(query_projection(w, shape)),
+      kv_a_(w / "kv_a_proj_with_mqa", {shape.key_dim(), shape.hidden}, w.whole(shape.key_dim())),
       kv_norm_(w / "kv_a_layernorm", shape.kv_rank, shape.norm_eps),
-      key_up_(
-          (w / "kv_b_proj")
-              .sliced_transposed({rows_of_kv_b(shape), shape.kv_rank}, slices_of(w, shape, false))),
-      value_up_((w / "kv_b_proj")
-                    .sliced({rows_of_kv_b(shape), shape.kv_rank}, slices_of(w, shape, true))),
-      output_(w / "o_proj", shape.hidden, shape.heads * shape.value_dim,
+      key_up_(w / "kv_b_proj", {rows_of_kv_b(shape), shape.kv_rank}, slices_of(w, shape, false),
+              HeadLinear::Form::kTransposed),
+      value_up_(w / "kv_b_proj", {rows_of_kv_b(shape), shape.kv_rank}, slices_of(w, shape, true),
+                HeadLinear::Form::kAsStored),
+      output_(w / "o_proj", {shape.hidden, shape.heads * shape.value_dim},
               share_of(w, shape, shape.value_dim), Bias::kNone) {
   if (shape.q_rank == 0) return;
-  q_a_ = &(w / "q_a_proj")
-              .matrix({shape.q_rank, shape.hidden}, w.whole(shape.q_rank), w.whole(shape.hidden));
+  q_a_.emplace(w / "q_a_proj", std::initializer_list<int64_t>{shape.q_rank, shape.hidden},
+               w.whole(shape.q_rank));
   q_norm_.emplace(w / "q_a_layernorm", shape.q_rank, shape.norm_eps);
 }
 
 void MlaAttention::project_queries(Step& step, Tensor out, Tensor x) const {
-  if (q_a_ == nullptr) {
-    step.ops.matmul(out, x, q_, {});
+  if (!q_a_) {
+    q_(step, out, x);
     return;
   }
   const ScratchScope scope(step.scratch);
   const Tensor latent = step.scratch.make({x.dim(0), shape_.q_rank});
-  step.ops.matmul(latent, x, *q_a_, {});
+  (*q_a_)(step, latent, x);
   q_norm_->in_place(step, latent);
-  step.ops.matmul(out, latent, q_, {});
+  q_(step, out, latent);
 }
 
 Tensor MlaAttention::queries(Step& step, Tensor x) const {
@@ -75,7 +71,7 @@ Tensor MlaAttention::queries(Step& step, Tensor x) const {
   const ScratchScope scope(step.scratch);
   const Tensor q = step.scratch.make({tokens, heads, dim});
   project_queries(step, reshaped(q, {tokens, heads * dim}), x);
-  step.ops.matmul_heads(out, q, key_up_);
+  key_up_(step, out, q);
   const Tensor turned = step.scratch.make({tokens, heads, shape_.rope_dim});
   const Tensor turned_rows = reshaped(turned, {tokens * heads, shape_.rope_dim});
   step.ops.copy_columns(turned_rows, reshaped(q, {tokens * heads, dim}), shape_.nope_dim);
@@ -88,7 +84,7 @@ Tensor MlaAttention::keys(Step& step, Tensor x) const {
   const int64_t tokens = x.dim(0);
   const Tensor out = step.scratch.make({tokens, shape_.key_dim()});
   const ScratchScope scope(step.scratch);
-  step.ops.matmul(out, x, kv_a_, {});
+  kv_a_(step, out, x);
   const Tensor latent = step.scratch.make({tokens, shape_.kv_rank});
   step.ops.copy_columns(latent, out, 0);
   kv_norm_.in_place(step, latent);
@@ -118,7 +114,7 @@ Tensor MlaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
                               .scale = static_cast<float>(shape_.scale)});
   }
   const Tensor values = step.scratch.make({tokens, heads, shape_.value_dim});
-  step.ops.matmul_heads(values, seen, value_up_);
+  value_up_(step, values, seen);
   output_(step, x, reshaped(values, {tokens, heads * shape_.value_dim}));
   return x;
 }

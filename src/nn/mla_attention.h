@@ -51,16 +51,16 @@ class MlaAttention {
   // [tokens, 1, key_dim].
   Tensor keys(Step& step, Tensor x) const;
 
-  const MlaShape shape_;         // of the whole model
-  const Part heads_;             // of this rank; units are heads
-  const Matrix* q_a_ = nullptr;  // to the query's latent
+  const MlaShape shape_;             // of the whole model
+  const Part heads_;                 // of this rank; units are heads
+  std::optional<ColumnLinear> q_a_;  // to the query's latent
   std::optional<RmsNorm> q_norm_;
-  const Matrix& q_;     // from x, or from the query's latent
-  const Matrix& kv_a_;  // to the latent and the rotary key
+  ColumnLinear q_;     // from x, or from the query's latent
+  ColumnLinear kv_a_;  // to the latent and the rotary key
   RmsNorm kv_norm_;
-  const Matrix& key_up_;    // a matrix a head, transposed: [kv_rank, nope_dim]
-  const Matrix& value_up_;  // a matrix a head: [value_dim, kv_rank]
-  RowParallelLinear output_;
+  HeadLinear key_up_;    // transposed: [kv_rank, nope_dim] a head
+  HeadLinear value_up_;  // [value_dim, kv_rank] a head
+  RowLinear output_;
 };
 
 }  // namespace pagoda

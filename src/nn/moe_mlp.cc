@@ -1,8 +1,6 @@
 #include "nn/moe_mlp.h"
 
 #include <algorithm>
-#include <numeric>
-#include <vector>
 
 namespace pagoda {
 namespace {
@@ -12,40 +10,36 @@ namespace {
 // bound by arithmetic.
 constexpr int64_t kTokensAtOnce = 2048;
 
+// The experts of this rank: all of them, or with expert parallelism a share.
+ExpertRange experts_of(const Weights& w, int64_t experts) {
+  if (!w.expert_parallel()) return {0, experts};
+  const int64_t first = w.rank() * experts / w.ranks();
+  return {first, (w.rank() + 1) * experts / w.ranks() - first};
+}
+
 }  // namespace
 
 MoeMlp::MoeMlp(const Weights& w, const MoeShape& shape)
     : shape_(shape),
-      count_(shape.experts),
-      ffn_(shape.ffn),
-      router_((w / "gate")
-                  .matrix({shape.experts, shape.hidden}, w.whole(shape.experts),
-                          w.whole(shape.hidden))) {
-  Part ffn = w.whole(shape.ffn);
-  if (w.expert_parallel()) {
-    first_ = w.rank() * shape.experts / w.ranks();
-    count_ = (w.rank() + 1) * shape.experts / w.ranks() - first_;
-  } else {
-    ffn = w.share(shape.ffn);
-    ffn_ = ffn.size();
-  }
+      experts_(experts_of(w, shape.experts)),
+      router_(w / "gate", {shape.experts, shape.hidden}, w.whole(shape.experts)) {
+  const Part ffn = w.expert_parallel() ? w.whole(shape.ffn) : w.share(shape.ffn);
+  ffn_ = ffn.size();
   if (shape.has_correction) {
     correction_ = (w / "gate").vector("e_score_correction_bias", shape.experts);
   }
-  std::vector<int64_t> numbers(static_cast<size_t>(count_));
-  std::iota(numbers.begin(), numbers.end(), first_);
-  if (count_ > 0) {
-    gate_up_ = &(w / "experts")
-                    .numbered(numbers, {{"gate_proj", shape.ffn, ffn}, {"up_proj", shape.ffn, ffn}},
-                              shape.hidden, w.whole(shape.hidden));
-    down_ = &(w / "experts")
-                 .numbered(numbers, {{"down_proj", shape.hidden, w.whole(shape.hidden)}}, shape.ffn,
-                           ffn);
+  using Bands = std::vector<Weights::Band>;
+  if (experts_.count > 0) {
+    gate_up_.emplace(w / "experts", experts_,
+                     Bands{{"gate_proj", shape.ffn, ffn}, {"up_proj", shape.ffn, ffn}},
+                     shape.hidden, w.whole(shape.hidden));
+    down_.emplace(w / "experts", experts_,
+                  Bands{{"down_proj", shape.hidden, w.whole(shape.hidden)}}, shape.ffn, ffn);
   }
   if (shape.shared_ffn > 0) shared_.emplace(w / shape.shared_name, shape.hidden, shape.shared_ffn);
   if (!shape.shared_gate.empty()) {
-    shared_gate_ =
-        &(w / shape.shared_gate).matrix({1, shape.hidden}, w.whole(1), w.whole(shape.hidden));
+    shared_gate_.emplace(w / shape.shared_gate, std::initializer_list<int64_t>{1, shape.hidden},
+                         w.whole(1));
   }
 }
 
@@ -58,7 +52,7 @@ Routing MoeMlp::route(Step& step, Tensor x) const {
                            .places = scratch.make({tokens, active}, DType::kI32),
                            .rows = scratch.make({tokens * active}, DType::kI32),
                            .offsets = scratch.make({shape_.experts + 1}, DType::kI32)};
-  step.ops.matmul(logits, x, router_, {});
+  router_(step, logits, x);
   step.ops.route(routing, {.logits = logits, .correction = correction_}, shape_.rule);
   return routing;
 }
@@ -68,36 +62,26 @@ void MoeMlp::run_experts(Step& step, Tensor out, Tensor x) const {
   const Routing routing = route(step, x);
   const int64_t pairs = routing.rows.dim(0);
   const Tensor y = step.scratch.make({pairs, shape_.hidden});
-  if (count_ > 0) {
+  if (gate_up_) {
     const ScratchScope inner_scope(step.scratch);
     const Tensor gate_up = step.scratch.make({pairs, 2 * ffn_});
     const Tensor inner = step.scratch.make({pairs, ffn_});
-    step.ops.matmul_experts({.out = gate_up,
-                             .x = x,
-                             .weights = *gate_up_,
-                             .offsets = routing.offsets,
-                             .rows = routing.rows,
-                             .first = first_});
+    (*gate_up_)(step, gate_up, x, {routing.offsets, routing.rows});
     step.ops.silu_mul(inner, gate_up);
-    step.ops.matmul_experts({.out = y,
-                             .x = inner,
-                             .weights = *down_,
-                             .offsets = routing.offsets,
-                             .rows = {},
-                             .first = first_});
+    (*down_)(step, y, inner, {routing.offsets});
   }
-  step.ops.combine_experts(out, y, routing, first_, count_);
+  step.ops.combine_experts(out, y, routing, experts_.first, experts_.count);
 }
 
 void MoeMlp::run_shared(Step& step, Tensor x) const {
   const ScratchScope scope(step.scratch);
   Tensor gates;
-  if (shared_gate_ != nullptr) {
+  if (shared_gate_) {
     gates = step.scratch.make({x.dim(0), 1}, DType::kF32);
-    step.ops.matmul(gates, x, *shared_gate_, {});
+    (*shared_gate_)(step, gates, x);
   }
   (*shared_)(step, x);
-  if (shared_gate_ != nullptr) step.ops.gate_rows(x, gates);
+  if (shared_gate_) step.ops.gate_rows(x, gates);
 }
 
 Tensor MoeMlp::operator()(Step& step, Tensor x) const {

@@ -44,14 +44,13 @@ class MoeMlp {
   void run_shared(Step& step, Tensor x) const;
 
   const MoeShape shape_;
-  int64_t first_ = 0, count_ = 0;  // experts of this rank
-  int64_t ffn_;                    // of this rank, the padding included
-  const Matrix& router_;
-  Tensor correction_;                // f32 [experts], or empty
-  const Matrix* gate_up_ = nullptr;  // of count_ experts; null where there are none
-  const Matrix* down_ = nullptr;
+  ExpertRange experts_;  // of this rank
+  int64_t ffn_;          // of this rank, the padding included
+  ColumnLinear router_;
+  Tensor correction_;                           // f32 [experts], or empty
+  std::optional<ExpertLinear> gate_up_, down_;  // where this rank has experts
   std::optional<GatedMlp> shared_;
-  const Matrix* shared_gate_ = nullptr;
+  std::optional<ColumnLinear> shared_gate_;
 };
 
 }  // namespace pagoda

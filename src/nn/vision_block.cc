@@ -14,15 +14,15 @@ constexpr double kRotaryTheta = 10000;  // likewise, Qwen2_5_VisionRotaryEmbeddi
 // Rows of the MLP at a time: its inner numbers would else be most of a large picture's memory.
 constexpr int64_t kMlpRows = 4096;
 
-}  // namespace
-
-VisionAttention::Projection VisionAttention::projection(const Weights& w, const VisionShape& shape,
-                                                        int64_t third) {
-  Part part = w.share(shape.heads, shape.head_dim());
-  for (int64_t& head : part.units) head += third * shape.heads;
-  return {w.matrix({3 * shape.hidden, shape.hidden}, part, w.whole(shape.hidden)),
-          w.bias(3 * shape.hidden, part)};
+// Queries, keys or values: a third of the rows of `w`, of the heads of this rank.
+ColumnLinear projection(const Weights& w, const VisionShape& shape, int64_t third) {
+  return {w,
+          {3 * shape.hidden, shape.hidden},
+          behind(w.share(shape.heads, shape.head_dim()), third * shape.hidden),
+          Bias::kPresent};
 }
+
+}  // namespace
 
 VisionAttention::VisionAttention(const Weights& w, const VisionShape& shape)
     : heads_(w.share(shape.heads).size()),
@@ -30,12 +30,12 @@ VisionAttention::VisionAttention(const Weights& w, const VisionShape& shape)
       q_(projection(w / "qkv", shape, 0)),
       k_(projection(w / "qkv", shape, 1)),
       v_(projection(w / "qkv", shape, 2)),
-      output_(w / "proj", shape.hidden, shape.hidden, w.share(shape.heads, shape.head_dim()),
+      output_(w / "proj", {shape.hidden, shape.hidden}, w.share(shape.heads, shape.head_dim()),
               Bias::kPresent) {}
 
-Tensor VisionAttention::heads_of(Step& step, const Projection& p, Tensor x) const {
+Tensor VisionAttention::heads_of(Step& step, const ColumnLinear& projection, Tensor x) const {
   const Tensor out = step.scratch.make({x.dim(0), heads_ * head_dim_});
-  step.ops.matmul(out, x, p.weight, p.bias);
+  projection(step, out, x);
   return reshaped(out, {x.dim(0), heads_, head_dim_});
 }
 

@@ -33,18 +33,12 @@ class VisionAttention {
                   AttendingRows range) const;
 
  private:
-  // Queries, keys or values: a third of the rows of <w>.qkv, of the heads of this rank.
-  struct Projection {
-    const Matrix& weight;
-    Tensor bias;
-  };
-  static Projection projection(const Weights& w, const VisionShape& shape, int64_t third);
-  Tensor heads_of(Step& step, const Projection& projection, Tensor x) const;
+  Tensor heads_of(Step& step, const ColumnLinear& projection, Tensor x) const;
 
   int64_t heads_;  // of this rank, the padding included
   int64_t head_dim_;
-  Projection q_, k_, v_;
-  RowParallelLinear output_;
+  ColumnLinear q_, k_, v_;
+  RowLinear output_;
 };
 
 class VisionBlock {

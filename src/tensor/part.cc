@@ -1,6 +1,7 @@
 #include "tensor/part.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pagoda {
 
@@ -13,6 +14,11 @@ Part share_part(int64_t units, int64_t unit, int rank, int ranks) {
   const int64_t first = std::min(units, rank * part.padded_units);
   const int64_t last = std::min(units, first + part.padded_units);
   for (int64_t i = first; i < last; ++i) part.units.push_back(i);
+  return part;
+}
+
+Part behind(Part part, int64_t first) {
+  part.first += first;
   return part;
 }
 

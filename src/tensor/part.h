@@ -11,6 +11,7 @@ struct Part {
   int64_t unit = 1;            // rows or columns that must stay together: a head, a group
   std::vector<int64_t> units;  // indices of units in the file
   int64_t padded_units = 0;    // >= units.size(); the rest is zeros
+  int64_t first = 0;           // row or column of the file where unit 0 begins
 
   int64_t size() const { return unit * padded_units; }
 };
@@ -19,5 +20,7 @@ struct Part {
 Part whole_part(int64_t size);
 // `units` units dealt in order, the same number to every rank, the last ranks padded.
 Part share_part(int64_t units, int64_t unit, int rank, int ranks);
+// The same share of what lies `first` rows further down in one tensor: keys behind queries.
+Part behind(Part part, int64_t first);
 
 }  // namespace pagoda
