@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "bench.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
@@ -59,14 +58,14 @@ class EngineRig final : private EventSink {
   // decode until the first ends.
   double decode_rate(int sequences, int64_t tokens) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       waiting_for_ = sequences;
       finished_ = 0;
       steps_.clear();
     }
     for (int i = 0; i < sequences; ++i) submit(i, tokens);
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return finished_ == sequences; });
+    MutexLock lock(mutex_);
+    while (finished_ != sequences) changed_.wait(lock);
     return rate_of(sequences);
   }
 
@@ -96,7 +95,7 @@ class EngineRig final : private EventSink {
   }
 
   // Only steps in which every sequence got a token count.
-  double rate_of(int sequences) const {
+  double rate_of(int sequences) const REQUIRES(mutex_) {
     const auto is_full = [=](const StepNote& step) { return step.tokens == sequences; };
     const auto first = std::find_if(steps_.begin(), steps_.end(), is_full);
     const auto last = std::find_if(steps_.rbegin(), steps_.rend(), is_full);
@@ -106,7 +105,7 @@ class EngineRig final : private EventSink {
   }
 
   void on_events(std::vector<Event> events) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     StepNote note = {.when = Clock::now(), .tokens = 0};
     for (const Event& event : events) {
       note.tokens += static_cast<int>(event.tokens.size());
@@ -117,10 +116,10 @@ class EngineRig final : private EventSink {
   }
   void on_engine_death(const std::string& /*reason*/) override {}
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int waiting_for_ = 0, finished_ = 0;
-  std::vector<StepNote> steps_;
+  Mutex mutex_;
+  Condition changed_;
+  int waiting_for_ GUARDED_BY(mutex_) = 0, finished_ GUARDED_BY(mutex_) = 0;
+  std::vector<StepNote> steps_ GUARDED_BY(mutex_);
   Engine engine_;
   std::thread thread_;
 };

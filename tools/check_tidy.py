@@ -43,7 +43,7 @@ class Fingerprints:
         self.dependencies = dependencies_of(build)
         self.contents = {}
         version = subprocess.run(["clang-tidy", "--version"], check=True, capture_output=True).stdout
-        self.common = version + (ROOT / ".clang-tidy").read_bytes() + OF_TESTS.encode()
+        self.common = version + (ROOT / ".clang-tidy").read_bytes() + " ".join([*FLAGS, OF_TESTS]).encode()
 
     def content(self, path):
         if path not in self.contents:
@@ -64,6 +64,10 @@ def is_wanted(entry, prefixes):
     return path.is_relative_to(ROOT) and str(path.relative_to(ROOT)).startswith(prefixes)
 
 
+# Warnings of the compiler that clang-tidy is made from: GCC has flags that it does not know, and it
+# knows which members are under which mutex (src/base/mutex.h).
+FLAGS = ["--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wthread-safety"]
+
 # CHECK and TEST_CASE of doctest open blocks of their own, which are no nesting of ours.
 OF_TESTS = """{InheritParentConfig: true, CheckOptions: [
   {key: readability-function-size.NestingThreshold, value: "6"}]}"""
@@ -73,7 +77,7 @@ def diagnostics_of(entry, build, known):
     """What clang-tidy says about one file, a text a diagnostic; empty where it is clean."""
     if known.exists():
         return []
-    command = ["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option"]
+    command = ["clang-tidy", "--quiet", "-p", build, *FLAGS]
     if entry["file"].endswith("_test.cc"):
         command.append(f"--config={OF_TESTS}")
     run = subprocess.run([*command, entry["file"]], capture_output=True, text=True)

@@ -67,14 +67,14 @@ Shutdown::~Shutdown() {
 
 Shutdown::PoliteEnd::PoliteEnd(Shutdown& shutdown, std::function<void()> politely)
     : shutdown_(shutdown) {
-  const std::lock_guard lock(shutdown_.mutex_);
+  const MutexLock lock(shutdown_.mutex_);
   shutdown_.politely_ = std::move(politely);
 }
 
 Shutdown::PoliteEnd::~PoliteEnd() {
   std::thread ending;
   {
-    const std::lock_guard lock(shutdown_.mutex_);
+    const MutexLock lock(shutdown_.mutex_);
     shutdown_.politely_ = nullptr;
     ending.swap(shutdown_.ending_);
   }
@@ -107,7 +107,7 @@ void Shutdown::take(int signal) {
 }
 
 void Shutdown::end_first_time(int signal) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!politely_) {
     LOG_INFO("{}: nothing is served, so ending at once.", name_of(signal));
     std::_Exit(EXIT_SUCCESS);

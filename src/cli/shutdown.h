@@ -7,9 +7,10 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <thread>
+
+#include "base/mutex.h"
 
 namespace pagoda {
 
@@ -45,9 +46,9 @@ class Shutdown {
   int signals_ = -1;  // signalfd
   int over_ = -1;     // eventfd: the watching thread shall end
   sigset_t before_;
-  std::mutex mutex_;
-  std::function<void()> politely_;  // under mutex_
-  std::thread ending_;              // under mutex_ until it is joined
+  Mutex mutex_;
+  std::function<void()> politely_ GUARDED_BY(mutex_);
+  std::thread ending_;  // under mutex_ until it is joined
   std::optional<std::chrono::steady_clock::time_point> first_time_;  // watching thread
   int first_taken_ = -1;  // eventfd: readable after the first signal
   std::thread watching_;

@@ -58,7 +58,7 @@ std::unique_ptr<Communicator> ThreadGroup::communicator(int rank) {
 
 void ThreadGroup::abort(const std::string& reason) {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (abort_reason_.empty()) abort_reason_ = reason;
   }
   enter_.state.fetch_or(1);
@@ -66,7 +66,7 @@ void ThreadGroup::abort(const std::string& reason) {
 }
 
 std::string ThreadGroup::abort_reason() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return abort_reason_;
 }
 

@@ -9,10 +9,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "tensor/communicator.h"
 
 namespace pagoda {
@@ -50,8 +50,8 @@ class ThreadGroup {
   const bool spins_;            // whether every rank has a core of its own
   Meeting enter_;               // may be aborted
   Meeting leave_;  // may not: whoever entered finishes, as others may still read its tensors
-  std::mutex mutex_;
-  std::string abort_reason_;  // under mutex_
+  Mutex mutex_;
+  std::string abort_reason_ GUARDED_BY(mutex_);
 };
 
 }  // namespace pagoda

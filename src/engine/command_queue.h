@@ -3,13 +3,12 @@
 // Thread rule: push() and close() from any thread; wait() and take_all() on the engine thread.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/engine_client.h"
 #include "engine/metrics.h"
 
@@ -31,7 +30,7 @@ class CommandQueue {
   // Dropped where the queue is closed.
   void push(Command command) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (closed_) return;
       commands_.push_back(std::move(command));
     }
@@ -41,38 +40,39 @@ class CommandQueue {
   // Nothing comes in any more; what is in can still be taken.
   void close() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       closed_ = true;
     }
     changed_.notify_one();
   }
 
   bool is_closed() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return closed_;
   }
 
   // Sleeps until there is a command, the queue is closed, or `deadline`.
   void wait(std::optional<Clock::time_point> deadline) {
-    std::unique_lock lock(mutex_);
-    const auto ready = [this] { return closed_ || !commands_.empty(); };
-    if (deadline) {
-      changed_.wait_until(lock, *deadline, ready);
-    } else {
-      changed_.wait(lock, ready);
+    MutexLock lock(mutex_);
+    while (!closed_ && commands_.empty()) {
+      if (!deadline) {
+        changed_.wait(lock);
+      } else if (!changed_.wait_until(lock, *deadline)) {
+        return;
+      }
     }
   }
 
   std::vector<Command> take_all() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return std::exchange(commands_, {});
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Command> commands_;  // under mutex_
-  bool closed_ = false;            // under mutex_
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::vector<Command> commands_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace pagoda

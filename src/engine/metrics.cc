@@ -61,12 +61,12 @@ Metrics::Metrics(int64_t max_model_len) {
 }
 
 MetricsSnapshot Metrics::snapshot() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return metrics_;
 }
 
 void Metrics::count(const StepCounts& step) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   metrics_.num_requests_running = step.running;
   metrics_.num_requests_waiting = step.waiting;
   metrics_.kv_cache_usage_perc = step.kv_cache_usage;

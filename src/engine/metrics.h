@@ -5,9 +5,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/engine_client.h"
 
 namespace pagoda {
@@ -108,8 +108,8 @@ class Metrics {
  private:
   static void count_finished(MetricsSnapshot& metrics, const FinishedRequest& request);
 
-  mutable std::mutex mutex_;
-  MetricsSnapshot metrics_;  // under mutex_
+  mutable Mutex mutex_;
+  MetricsSnapshot metrics_ GUARDED_BY(mutex_);
 };
 
 }  // namespace pagoda

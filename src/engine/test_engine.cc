@@ -62,19 +62,20 @@ void TestEngine::cancel(RequestId id) {
 }
 
 Answer TestEngine::wait(RequestId id, size_t tokens) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return answers_[id].finish || answers_[id].tokens.size() >= tokens; });
-  return answers_[id];
+  MutexLock lock(mutex_);
+  Answer& answer = answers_[id];  // stays where it is, whatever comes in
+  while (!answer.finish && answer.tokens.size() < tokens) changed_.wait(lock);
+  return answer;
 }
 
 std::string TestEngine::wait_for_death() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return death_.has_value(); });
+  MutexLock lock(mutex_);
+  while (!death_) changed_.wait(lock);
   return *death_;
 }
 
 void TestEngine::on_events(std::vector<Event> events) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (Event& event : events) {
     Answer& answer = answers_[event.id];
     answer.tokens.insert(answer.tokens.end(), event.tokens.begin(), event.tokens.end());
@@ -89,7 +90,7 @@ void TestEngine::on_events(std::vector<Event> events) {
 }
 
 void TestEngine::on_engine_death(const std::string& reason) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   death_ = reason;
   changed_.notify_all();
 }

@@ -3,14 +3,13 @@
 // Thread rule: one thread uses it; answers come from the engine's own.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
 
@@ -56,10 +55,10 @@ class TestEngine : private EventSink {
   void on_events(std::vector<Event> events) override;
   void on_engine_death(const std::string& reason) override;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::unordered_map<RequestId, Answer> answers_;  // under mutex_
-  std::optional<std::string> death_;               // under mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::unordered_map<RequestId, Answer> answers_ GUARDED_BY(mutex_);
+  std::optional<std::string> death_ GUARDED_BY(mutex_);
   Engine engine_;
   std::thread thread_;
 };

@@ -74,18 +74,19 @@ void World::on_every_rank(const std::function<void(int rank)>& job) {
       note_failure(rank, ErrorKind::kDevice, e.what());
     }
   });
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (failure_) throw Error(*failure_);
 }
 
 // Ranks that the failure of another lets go throw as well; the first one is the cause.
 void World::note_failure(int rank, ErrorKind kind, const std::string& what) {
+  const std::string reason = group_.size() == 1 ? what : str("rank ", rank, ": ", what);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (failure_) return;
-    failure_.emplace(kind, group_.size() == 1 ? what : str("rank ", rank, ": ", what));
+    failure_.emplace(kind, reason);
   }
-  group_.abort(failure_->what());
+  group_.abort(reason);
 }
 
 }  // namespace pagoda

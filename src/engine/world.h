@@ -9,12 +9,12 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "base/thread_team.h"
 #include "comm/thread_communicator.h"
 #include "engine/runner.h"
@@ -46,8 +46,8 @@ class World {
   ThreadTeam threads_;  // worker i is rank i
   std::vector<std::unique_ptr<Runner>> runners_;
   MemoryPlan memory_ = {};
-  std::mutex mutex_;
-  std::optional<Error> failure_;  // the first, under mutex_
+  Mutex mutex_;
+  std::optional<Error> failure_ GUARDED_BY(mutex_);  // the first
 };
 
 }  // namespace pagoda

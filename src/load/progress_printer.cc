@@ -34,10 +34,10 @@ ProgressPrinter::ProgressPrinter(ProgressOptions options)
 void ProgressPrinter::add_bytes(int64_t bytes) {
   const int64_t total = bytes_ += bytes;
   if (total < next_look_.load(std::memory_order_relaxed)) return;
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return;  // another thread is at it
+  if (!mutex_.try_lock()) return;  // another thread is at it
   next_look_ = total + kLookBytes;
   report(total, options_.now());
+  mutex_.unlock();
 }
 
 // A line a tenth of a second on a terminal; elsewhere one every 10 s, or every 10 % if that takes
@@ -76,7 +76,7 @@ std::string ProgressPrinter::text(int64_t bytes, double seconds) const {
 }
 
 void ProgressPrinter::finish() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (line_length_ > 0) options_.write(str("\r", std::string(line_length_, ' '), "\r"));
   line_length_ = 0;
   const double seconds = std::chrono::duration<double>(options_.now() - start_).count();

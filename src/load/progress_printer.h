@@ -10,9 +10,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "load/weight_store.h"
 
 namespace pagoda {
@@ -37,17 +37,17 @@ class ProgressPrinter final : public LoadProgress {
   using Time = std::chrono::steady_clock::time_point;
 
   std::string text(int64_t bytes, double seconds) const;
-  void report(int64_t bytes, Time now);
+  void report(int64_t bytes, Time now) REQUIRES(mutex_);
 
   const ProgressOptions options_;
   const Time start_;
   std::atomic<int64_t> bytes_ = 0;
   std::atomic<int64_t> next_look_ = 0;  // bytes below which the clock is not read
 
-  std::mutex mutex_;  // guards what follows
-  Time last_time_;
-  int64_t last_tenth_ = 0;
-  size_t line_length_ = 0;  // on the terminal, to be overwritten
+  Mutex mutex_;
+  Time last_time_ GUARDED_BY(mutex_);
+  int64_t last_tenth_ GUARDED_BY(mutex_) = 0;
+  size_t line_length_ GUARDED_BY(mutex_) = 0;  // on the terminal, to be overwritten
 };
 
 }  // namespace pagoda

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <mutex>
 #include <optional>
 
 #include "base/error.h"
 #include "base/must.h"
+#include "base/mutex.h"
 
 namespace pagoda::cpu {
 namespace {
@@ -83,7 +83,7 @@ void pack_panel(std::byte* out, const std::byte* values, int64_t rows, const Mat
 PackedMatrix::PackedMatrix(const MatrixSpec& spec, const PanelReader& reader, ThreadTeam& team)
     : spec_(spec), buffer_(reserve_host_memory(bytes_of_spec(spec))) {
   std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(team.size()));
-  std::mutex mutex;
+  Mutex mutex;
   std::optional<Error> error;  // the first one; guarded by mutex
   std::atomic<bool> failed = false;
   // Jobs of a team must not throw.
@@ -91,7 +91,7 @@ PackedMatrix::PackedMatrix(const MatrixSpec& spec, const PanelReader& reader, Th
     try {
       read_panel(index, reader, scratch[static_cast<size_t>(worker)]);
     } catch (const Error& e) {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (!error) error = e;
       failed = true;
     }
