@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "vision/image.h"
+#include "vision/decode_image.h"
 
 namespace pagoda {
 namespace {

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "engine/test_engine.h"
 #include "models/preprocessor.h"
-#include "vision/image.h"
+#include "vision/decode_image.h"
 #include "vision/patches.h"
 
 namespace pagoda {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "hub/resolve.h"
+#include "hub/hub_options.h"
 
 namespace pagoda {
 

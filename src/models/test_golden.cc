@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "load/safetensors.h"
 #include "models/preprocessor.h"
-#include "vision/image.h"
+#include "vision/decode_image.h"
 
 namespace pagoda {
 namespace {

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/must.h"
-
 namespace pagoda {
 namespace {
 
@@ -49,7 +48,7 @@ PictureStore::~PictureStore() {
 }
 
 PictureRef PictureStore::keep(Picture picture) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const PictureHash hash = picture.hash;
   const size_t size = picture.image.rgb.size();
   const auto [at, is_new] = entries_.try_emplace(hash, Entry{std::move(picture), 0});
@@ -59,17 +58,17 @@ PictureRef PictureStore::keep(Picture picture) {
 }
 
 size_t PictureStore::bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return bytes_;
 }
 
 void PictureStore::retain(const Picture& picture) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++entries_.at(picture.hash).references;
 }
 
 void PictureStore::release(const Picture& picture) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto at = entries_.find(picture.hash);
   if (--at->second.references > 0) return;
   bytes_ -= at->second.picture.image.rgb.size();

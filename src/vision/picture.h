@@ -7,9 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <unordered_map>
 
+#include "base/mutex.h"
 #include "vision/image.h"
 
 namespace pagoda {
@@ -74,9 +74,10 @@ class PictureStore {
   void retain(const Picture& picture);
   void release(const Picture& picture);
 
-  mutable std::mutex mutex_;
-  std::unordered_map<PictureHash, Entry, FirstWord> entries_;  // nodes stay where they are
-  size_t bytes_ = 0;
+  mutable Mutex mutex_;
+  // Nodes stay where they are.
+  std::unordered_map<PictureHash, Entry, FirstWord> entries_ GUARDED_BY(mutex_);
+  size_t bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pagoda

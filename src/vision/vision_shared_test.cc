@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "vision/image.h"
+#include "vision/decode_image.h"
 #include "vision/patches.h"
 
 namespace pagoda {
