@@ -12,7 +12,8 @@ if(PAGODA_SANITIZE)
 endif()
 
 # pagoda_library(engine DEPS models grammar SOURCES a.cc b.cc [LINK_PRIVATE lib ...]): the target of
-# one folder. DEPS are folders below it; linking is what lets a file include their headers.
+# one folder, linked with the folders it needs. Every file can include every header of src/: which it
+# may is the business of layers.txt and tools/check_layers.py.
 function(pagoda_library name)
   cmake_parse_arguments(ARG "" "" "DEPS;SOURCES;LINK_PRIVATE;LINK" ${ARGN})
   add_library(pagoda_${name} STATIC ${ARG_SOURCES})

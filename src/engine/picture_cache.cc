@@ -8,7 +8,7 @@
 
 namespace pagoda {
 
-PictureCache::PictureCache(int64_t rows) : num_rows_(rows) {
+PictureCache::PictureCache(int64_t rows) {
   for (int64_t row = rows; row > 0; --row) free_.push_back(static_cast<int32_t>(row - 1));
 }
 

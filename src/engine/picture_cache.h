@@ -43,11 +43,9 @@ class PictureCache {
   [[nodiscard]] bool make_room(int64_t rows, int64_t place, const PictureNeeds& needs,
                                int64_t step);
 
-  int64_t num_rows() const { return num_rows_; }
   int64_t num_free() const { return static_cast<int64_t>(free_.size()); }
 
  private:
-  const int64_t num_rows_;
   std::vector<int32_t> free_;
   std::unordered_map<PictureHash, Entry, PictureHashFirstWord> entries_;
 };

@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <thread>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "base/str.h"
 #include "hub/amounts.h"
 #include "hub/digest.h"
@@ -27,7 +26,7 @@ namespace fs = std::filesystem;
 struct Fetch {
   WantedFile wanted;
   PartialFile partial;
-  size_t open_pieces = 0;  // guarded by Downloader::mutex_
+  size_t open_pieces = 0;  // under Downloader::mutex_
   bool is_split = false;   // the same; all pieces are on their way
   bool is_whole = false;   // one request brings it all; only used while one piece is on its way
   int spoiled = 0;         // how often its checksum was wrong
@@ -148,11 +147,11 @@ class Downloader {
   std::deque<Fetch> files_;  // a deque: they do not move
   std::atomic<bool> failed_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Job> jobs_;  // guarded by mutex_, as what follows
-  size_t unfinished_files_ = 0;
-  std::optional<Error> error_;
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<Job> jobs_ GUARDED_BY(mutex_);
+  size_t unfinished_files_ GUARDED_BY(mutex_) = 0;
+  std::optional<Error> error_ GUARDED_BY(mutex_);
 };
 
 void Downloader::run(std::vector<WantedFile> files, std::string_view what) {
@@ -167,6 +166,7 @@ void Downloader::run(std::vector<WantedFile> files, std::string_view what) {
   }
   for (std::thread& thread : threads) thread.join();
   progress_.end();
+  const MutexLock lock(mutex_);
   if (error_) throw Error(*error_);
 }
 
@@ -176,7 +176,10 @@ void Downloader::begin(std::string_view what) {
     rows.push_back({fetch.name(), fetch.bytes(), fetch.partial.total_done()});
   }
   progress_.begin(what, std::move(rows));
-  unfinished_files_ = files_.size();
+  {
+    const MutexLock lock(mutex_);
+    unfinished_files_ = files_.size();
+  }
   for (size_t file = 0; file < files_.size(); ++file) add_first_job(file);
 }
 
@@ -194,7 +197,7 @@ void Downloader::work() {
 }
 
 void Downloader::fail(const Error& error) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   // After the first failure the others only say that they were stopped.
   if (!error_) error_ = error;
   failed_ = true;
@@ -208,8 +211,8 @@ bool Downloader::is_stopped() const {
 }
 
 std::optional<Downloader::Job> Downloader::take_job() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return failed_ || !jobs_.empty() || unfinished_files_ == 0; });
+  MutexLock lock(mutex_);
+  while (!failed_ && jobs_.empty() && unfinished_files_ > 0) changed_.wait(lock);
   if (failed_ || jobs_.empty()) return std::nullopt;
   const Job job = jobs_.front();
   jobs_.pop_front();
@@ -225,7 +228,7 @@ void Downloader::add_first_job(size_t file) {
   Fetch& fetch = files_[file];
   size_t piece = 0;
   while (piece < fetch.partial.num_pieces() && is_piece_whole(fetch.partial, piece)) ++piece;
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   fetch.is_split = false;
   fetch.open_pieces = 1;
   jobs_.push_back({file, piece});
@@ -235,7 +238,7 @@ void Downloader::add_first_job(size_t file) {
 // The server knows ranges: the pieces after the first one that was missing follow.
 void Downloader::split(const Job& job) {
   Fetch& fetch = files_[job.file];
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (fetch.is_split) return;
   fetch.is_split = true;
   std::deque<Job> others;
@@ -250,7 +253,7 @@ void Downloader::split(const Job& job) {
 
 void Downloader::close_piece(const Job& job) {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (--files_[job.file].open_pieces > 0) return;
   }
   finish(job.file);
@@ -381,7 +384,7 @@ void Downloader::finish(size_t file) {
   fetch.partial.strip();
   fetch.partial.move_to(fetch.wanted.target);
   progress_.finish(file);
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   --unfinished_files_;
   changed_.notify_all();
 }

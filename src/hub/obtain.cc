@@ -1,7 +1,6 @@
 #include "hub/obtain.h"
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "base/str.h"
 #include "hub/cache_layout.h"
 #include "hub/digest.h"
@@ -29,28 +29,28 @@ class LockedProgress : public DownloadProgress {
   explicit LockedProgress(DownloadProgress& inner) : inner_(inner) {}
 
   void begin(std::string_view what, std::vector<DownloadedFile> files) override {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     inner_.begin(what, std::move(files));
   }
   void advance(size_t file, int64_t bytes) override {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     inner_.advance(file, bytes);
   }
   void finish(size_t file) override {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     inner_.finish(file);
   }
   void end() override {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     inner_.end();
   }
   void say(std::string_view notice) override {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     inner_.say(notice);
   }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   DownloadProgress& inner_;
 };
 

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "hub/cached_models.h"
-#include "hub/hub_server.h"
+#include "hub/test_hub_server.h"
 
 namespace pagoda {
 namespace {

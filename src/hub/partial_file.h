@@ -32,7 +32,6 @@ class PartialFile {
   // How much of a piece is there, from its start on.
   int64_t done(size_t piece) const { return done_[piece]; }
   int64_t total_done() const;
-  bool is_complete() const { return total_done() == bytes_; }
 
   // Appends to a piece; no more than is missing. Throws kConfig if the disk is full.
   void append(size_t piece, std::span<const std::byte> data);

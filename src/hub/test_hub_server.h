@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/test_listener.h"
 
 namespace pagoda {
@@ -87,9 +87,9 @@ class HubServer {
   Answer file_of(const std::string& model, const std::string& path, const Request& request) const;
 
   LoopbackListener listener_;
-  mutable std::mutex mutex_;
-  std::vector<Plan> plans_;               // guarded by mutex_
-  std::vector<Request> requests_;         // guarded by mutex_
+  mutable Mutex mutex_;
+  std::vector<Plan> plans_ GUARDED_BY(mutex_);
+  std::vector<Request> requests_ GUARDED_BY(mutex_);
   std::vector<std::thread> connections_;  // of thread_ alone, joined by the destructor
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-#include "hub/hub_server.h"
+#include "hub/test_hub_server.h"
 
 #include <openssl/evp.h>
 #include <sys/socket.h>
@@ -109,12 +109,12 @@ std::string HubServer::url() const {
 }
 
 void HubServer::fail(std::string part, int times, Fault fault) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   plans_.push_back({std::move(part), times, std::move(fault)});
 }
 
 std::vector<HubServer::Request> HubServer::requests(std::string_view part) const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Request> found;
   for (const Request& request : requests_) {
     if (request.target.find(part) != std::string::npos) found.push_back(request);
@@ -131,7 +131,7 @@ void HubServer::listen_and_answer() {
 }
 
 Fault HubServer::take_fault(const std::string& target) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   for (Plan& plan : plans_) {
     if (plan.times == 0 || target.find(plan.part) == std::string::npos) continue;
     --plan.times;
@@ -153,7 +153,7 @@ void HubServer::serve(int connection) {
   request.method = request.head.substr(0, space);
   request.target = request.head.substr(space + 1, request.head.find(' ', space + 1) - space - 1);
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     requests_.push_back(request);
   }
   const Fault fault = take_fault(request.target);
