@@ -9,8 +9,8 @@
 #include <random>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/host_limits.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "cpu_rig.h"
 
 namespace pagoda {
@@ -89,7 +89,7 @@ Attention Setup::call(int64_t layer) const {
 
 void run(const Case& c, const bench::Options& options) {
   const cpu::Family& family = bench::family_of(options.backend);
-  const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
+  const int threads = options.threads > 0 ? options.threads : usable_cores("/");
   const bool by_memory = c.is_bound_by_memory();
   const int64_t bytes = c.context * c.kv_heads * (c.head_dim + c.cached_value_dim()) * 2;
   const int64_t cold = options.smoke ? 1 << 20 : kColdBytes;

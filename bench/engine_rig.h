@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "base/usable_cores.h"
 #include "bench.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
@@ -36,8 +37,7 @@ inline HfConfig half_billion(bool smoke) {
 }
 
 inline int threads_of(const Options& options) {
-  return options.threads > 0 ? options.threads
-                             : static_cast<int>(std::thread::hardware_concurrency());
+  return options.threads > 0 ? options.threads : usable_cores("/");
 }
 
 class EngineRig final : private EventSink {

@@ -8,8 +8,8 @@
 #include <algorithm>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/host_limits.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "comm/solo.h"
 #include "cpu_rig.h"
 #include "load/random_weights.h"
@@ -126,7 +126,7 @@ double operations_a_second(Tower& tower, const WindowEncoderConfig& config,
 }
 
 void run(const bench::Options& options) {
-  const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
+  const int threads = options.threads > 0 ? options.threads : usable_cores("/");
   const cpu::Family& family = bench::family_of(options.backend);
   cpu::CpuDevice device(family, threads, {});
   ThreadTeam team(threads);  // for the limit

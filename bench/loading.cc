@@ -14,11 +14,11 @@
 #include <fstream>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/host_limits.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "bench.h"
 #include "load/weight_store.h"
 
@@ -111,7 +111,7 @@ int64_t status_bytes(std::string_view field) {
 struct Bench {
   explicit Bench(const bench::Options& o)
       : options(o),
-        threads(o.threads > 0 ? o.threads : cpu::usable_cores("/")),
+        threads(o.threads > 0 ? o.threads : usable_cores("/")),
         shape(o.smoke ? kSmokeShape : kShape),
         file(shape),
         device(cpu::choose_family(""), threads, {}),

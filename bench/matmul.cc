@@ -6,8 +6,8 @@
 #include <span>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/host_limits.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "cpu_rig.h"
 
 namespace pagoda {
@@ -37,7 +37,7 @@ struct Bench {
 Bench::Bench(const bench::Options& o)
     : options(o),
       family(bench::family_of(o.backend)),
-      threads(o.threads > 0 ? o.threads : cpu::usable_cores("/")),
+      threads(o.threads > 0 ? o.threads : usable_cores("/")),
       device(family, threads, {}),
       team(threads),
       bandwidth(o.smoke ? 1 << 20 : kColdBytes),

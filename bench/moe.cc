@@ -9,8 +9,8 @@
 #include <span>
 
 #include "backends/cpu/cpu_device.h"
-#include "backends/cpu/host_limits.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "cpu_rig.h"
 #include "tensor/workspace.h"
 
@@ -93,7 +93,7 @@ class Layer {
 
 void run_all(const bench::Options& options) {
   const Size size = options.smoke ? kSmokeSize : kSize;
-  const int threads = options.threads > 0 ? options.threads : cpu::usable_cores("/");
+  const int threads = options.threads > 0 ? options.threads : usable_cores("/");
   cpu::CpuDevice device(bench::family_of(options.backend), threads, {});
   ThreadTeam team(threads);
   const bench::ReadBandwidth bandwidth(options.smoke ? 1 << 20 : kBandwidthBytes);

@@ -1,10 +1,12 @@
 #include "api/picture_loader.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
 #include "base/error.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "vision/decode_image.h"
 
 namespace pagoda {
@@ -12,8 +14,9 @@ namespace {
 
 // A server that does not answer holds a thread for the time limit, so there are many.
 constexpr int kFetchThreads = 64;
-// The cores belong to the engine; a picture takes tens of milliseconds.
-constexpr int kDecodeThreads = 2;
+// Where there are as many cores. They belong to the engine, and a picture takes tens of
+// milliseconds.
+constexpr int kMostDecodeThreads = 2;
 // Of one request at a time: it does not take all threads, nor storm the server of its pictures.
 constexpr int kParallel = 8;
 
@@ -33,7 +36,10 @@ std::vector<SourceKind> kinds_of(const std::vector<PictureSource>& sources,
 }  // namespace
 
 PictureLoader::PictureLoader(const PictureConfig& config, PictureStore& store)
-    : config_(config), store_(store), decoding_(kDecodeThreads), fetching_(kFetchThreads) {}
+    : config_(config),
+      store_(store),
+      decoding_(std::min(kMostDecodeThreads, usable_cores("/"))),
+      fetching_(kFetchThreads) {}
 
 bool PictureLoader::hold(size_t bytes) {
   held_bytes_ += static_cast<int64_t>(bytes);

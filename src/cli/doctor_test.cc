@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <fstream>
+#include "base/test_root.h"
 
 namespace pagoda {
 namespace {
@@ -14,26 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kGiB = int64_t{1} << 30;
-
-// A root file system that goes when the test ends.
-class FakeRoot {
- public:
-  FakeRoot() : path_(fs::temp_directory_path() / ("pagoda_doctor_" + std::to_string(getpid()))) {
-    fs::create_directories(path_);
-  }
-  ~FakeRoot() { fs::remove_all(path_); }
-  FakeRoot(const FakeRoot&) = delete;
-  FakeRoot& operator=(const FakeRoot&) = delete;
-
-  void write(const std::string& name, const std::string& text) const {
-    fs::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << text;
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  const fs::path path_;
-};
 
 TEST_CASE("memory is a problem when nothing is left for a model, and a limit is told") {
   const FakeRoot root;

@@ -3,11 +3,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
-#include <thread>
 
 #include "base/error.h"
 #include "base/must.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 #include "comm/rank_sum.h"
 
 namespace pagoda {
@@ -46,8 +46,7 @@ class ThreadCommunicator final : public Communicator {
 };
 
 ThreadGroup::ThreadGroup(int ranks)
-    : inputs_(static_cast<size_t>(ranks)),
-      spins_(static_cast<unsigned>(ranks) <= std::thread::hardware_concurrency()) {
+    : inputs_(static_cast<size_t>(ranks)), spins_(ranks <= usable_cores("/")) {
   MUST(ranks > 0);
 }
 

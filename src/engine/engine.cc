@@ -5,12 +5,12 @@
 #include <exception>
 #include <optional>
 #include <random>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/usable_cores.h"
 #include "engine/command_queue.h"
 #include "engine/metrics.h"
 #include "engine/picture_encoder.h"
@@ -62,8 +62,7 @@ std::string with_commas(int64_t number) {
 }
 
 int sampler_threads(const ParallelConfig& parallel) {
-  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-  const int wanted = parallel.threads > 0 ? parallel.threads : cores;
+  const int wanted = parallel.threads > 0 ? parallel.threads : usable_cores("/");
   constexpr int kMostUseful = 8;  // rows are few and quick; more threads only wake up
   return std::clamp(wanted, 1, kMostUseful);
 }

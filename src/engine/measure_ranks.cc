@@ -4,12 +4,12 @@
 #include <cstring>
 #include <functional>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/mutex.h"
 #include "base/thread_team.h"
+#include "base/usable_cores.h"
 #include "engine/idle_ops.h"
 #include "engine/rank_count.h"
 #include "engine/runner.h"
@@ -159,7 +159,7 @@ void add_rank(RanksNeed& all, const RanksNeed& one) {
 
 // job(i) for i in [0, count) on all cores. Throws the first Error.
 void for_each_on_all_cores(size_t count, const std::function<void(size_t)>& job) {
-  ThreadTeam team(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+  ThreadTeam team(usable_cores("/"));
   Mutex mutex;
   std::optional<Error> failure;
   team.for_chunks(static_cast<int64_t>(count), 1, [&](int64_t i, int64_t /*end*/, int /*worker*/) {

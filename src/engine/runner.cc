@@ -1,11 +1,11 @@
 #include "engine/runner.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "backends/backends.h"
 #include "base/must.h"
+#include "base/usable_cores.h"
 #include "engine/idle_ops.h"
 
 namespace pagoda {
@@ -19,8 +19,7 @@ DeviceOptions device_options(const EngineConfig& config, int rank) {
   }
   // The cores of the process are dealt over the ranks; a single rank's device counts for itself.
   if (options.threads == 0 && parallel.tensor_parallel_size > 1) {
-    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-    options.threads = std::max(1, cores / parallel.tensor_parallel_size);
+    options.threads = std::max(1, usable_cores("/") / parallel.tensor_parallel_size);
   }
   return options;
 }

@@ -7,6 +7,7 @@
 #include "backends/cpu/kv_blocks.h"
 #include "backends/cpu/packed_matrix.h"
 #include "base/str.h"
+#include "base/usable_cores.h"
 
 namespace pagoda {
 namespace cpu {
@@ -54,7 +55,7 @@ std::unique_ptr<Device> open_cpu(const DeviceOptions& options) {
   const cpu::Family& family = cpu::choose_family(options.instruction_set);
   int threads = options.threads;
   if (threads == 0) threads = static_cast<int>(options.cores.size());
-  if (threads == 0) threads = cpu::usable_cores("/");
+  if (threads == 0) threads = usable_cores("/");
   return std::make_unique<cpu::CpuDevice>(family, threads, options.cores);
 }
 

@@ -1,4 +1,4 @@
-// What the machine and the cgroup of this process allow: memory and cores.
+// What memory the machine and the cgroup of this process allow.
 //
 // Thread rule: pure functions of the files below `root`, which is "/" but in tests.
 #pragma once
@@ -12,8 +12,5 @@ namespace pagoda::cpu {
 // Free is MemAvailable, or less where a cgroup (version 1 or 2, this one or one above it) leaves
 // less: its limit minus its usage, where file pages that can be dropped do not count as used.
 DeviceMemory host_memory(const std::filesystem::path& root);
-
-// Physical cores this thread may run on, or fewer where a cgroup's CPU quota is less. At least 1.
-int usable_cores(const std::filesystem::path& root);
 
 }  // namespace pagoda::cpu

@@ -1,37 +1,18 @@
 #include "backends/cpu/host_limits.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <fstream>
 
 #include "base/str.h"
+#include "base/test_root.h"
 
 namespace pagoda::cpu {
 namespace {
 
-namespace fs = std::filesystem;
-
-// A folder that looks like "/" to host_limits, gone with the test.
-class FakeRoot {
- public:
-  FakeRoot() : path_(fs::temp_directory_path() / str("pagoda-limits-", getpid())) {
-    fs::remove_all(path_);
+// A machine of 1000 kB.
+struct Machine : FakeRoot {
+  Machine() {
     write("proc/meminfo", "MemTotal:  1000 kB\nMemFree: 100 kB\nMemAvailable:   800 kB\n");
   }
-  ~FakeRoot() { fs::remove_all(path_); }
-  FakeRoot(const FakeRoot&) = delete;
-  FakeRoot& operator=(const FakeRoot&) = delete;
-
-  void write(const std::string& file, const std::string& text) {
-    fs::create_directories((path_ / file).parent_path());
-    std::ofstream(path_ / file) << text;
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  const fs::path path_;
 };
 
 constexpr int64_t kKiB = 1024;
@@ -39,14 +20,14 @@ constexpr int64_t kKiB = 1024;
 }  // namespace
 
 TEST_CASE("without a cgroup the memory is that of the machine") {
-  const FakeRoot root;
+  const Machine root;
   const DeviceMemory memory = host_memory(root.path());
   CHECK(memory.total_bytes == 1000 * kKiB);
   CHECK(memory.free_bytes == 800 * kKiB);
 }
 
 TEST_CASE("a cgroup of version 2 leaves its limit less what it uses, without file pages") {
-  FakeRoot root;
+  const Machine root;
   root.write("proc/self/cgroup", "0::/service\n");
   root.write("sys/fs/cgroup/service/memory.max", str(500 * kKiB, "\n"));
   root.write("sys/fs/cgroup/service/memory.current", str(300 * kKiB, "\n"));
@@ -58,7 +39,7 @@ TEST_CASE("a cgroup of version 2 leaves its limit less what it uses, without fil
 }
 
 TEST_CASE("a cgroup above that allows less counts") {
-  FakeRoot root;
+  const Machine root;
   root.write("proc/self/cgroup", "0::/slice/service\n");
   root.write("sys/fs/cgroup/slice/service/memory.max", "max\n");
   root.write("sys/fs/cgroup/slice/service/memory.current", "0\n");
@@ -69,7 +50,7 @@ TEST_CASE("a cgroup above that allows less counts") {
 }
 
 TEST_CASE("inside a container the limit stands at the root of the mount") {
-  FakeRoot root;
+  const Machine root;
   root.write("proc/self/cgroup", "0::/docker/0123456789\n");
   root.write("sys/fs/cgroup/memory.max", str(400 * kKiB));
   root.write("sys/fs/cgroup/memory.current", str(100 * kKiB));
@@ -77,7 +58,7 @@ TEST_CASE("inside a container the limit stands at the root of the mount") {
 }
 
 TEST_CASE("a cgroup of version 1 counts, too, and its number for no limit does not") {
-  FakeRoot root;
+  const Machine root;
   root.write("proc/self/cgroup", "5:cpuset:/\n4:memory:/box\n");
   root.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
   root.write("sys/fs/cgroup/memory/memory.usage_in_bytes", "12345\n");
@@ -88,26 +69,6 @@ TEST_CASE("a cgroup of version 1 counts, too, and its number for no limit does n
              str("total_inactive_file ", 100 * kKiB, "\ntotal_active_file 0\n"));
   CHECK(host_memory(root.path()).total_bytes == 300 * kKiB);
   CHECK(host_memory(root.path()).free_bytes == 200 * kKiB);
-}
-
-TEST_CASE("a CPU quota limits the cores, rounded up") {
-  FakeRoot root;
-  const int all = usable_cores(root.path());
-  CHECK(all >= 1);
-  root.write("proc/self/cgroup", "0::/\n");
-  root.write("sys/fs/cgroup/cpu.max", "max 100000\n");
-  CHECK(usable_cores(root.path()) == all);
-  root.write("sys/fs/cgroup/cpu.max", "50000 100000\n");
-  CHECK(usable_cores(root.path()) == 1);
-}
-
-TEST_CASE("hyperthreads of one core count once") {
-  FakeRoot root;
-  for (int cpu = 0; cpu < 1024; ++cpu) {
-    root.write(str("sys/devices/system/cpu/cpu", cpu, "/topology/thread_siblings_list"),
-               "0-1023\n");
-  }
-  CHECK(usable_cores(root.path()) == 1);
 }
 
 }  // namespace pagoda::cpu
