@@ -11,12 +11,13 @@
 #include "bench.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
+#include "load/hf_config.h"
 
 namespace pagoda::bench {
 
 // The shape of Qwen2.5-0.5B: 1 GB in bfloat16, larger than any cache. Its embedding is tied, so
 // that the output projection reads it whole and every token reads all weights once.
-inline HfConfig half_billion(bool smoke) {
+inline ModelDefinition half_billion(bool smoke) {
   boost::json::object values = {{"architectures", boost::json::array{"Qwen2ForCausalLM"}},
                                 {"model_type", "qwen2"},
                                 {"vocab_size", 151936},
@@ -33,7 +34,7 @@ inline HfConfig half_billion(bool smoke) {
     values["vocab_size"] = 512;
     values["num_hidden_layers"] = 1;
   }
-  return {std::move(values), "config.json"};
+  return define_model({std::move(values), "config.json"});
 }
 
 inline int threads_of(const Options& options) {
@@ -78,7 +79,7 @@ class EngineRig final : private EventSink {
   static EngineConfig config_of(const Options& options, const ParallelConfig& parallel) {
     EngineConfig config;
     config.backend = options.backend;
-    config.model.hf = half_billion(options.smoke);
+    config.model.definition = half_billion(options.smoke);
     config.model.load_format = LoadFormat::kDummy;
     config.model.max_model_len = 1024;
     config.scheduler.prefix_caching = false;

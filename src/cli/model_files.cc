@@ -142,10 +142,11 @@ ModelFiles find_model_files(const Settings& settings) {
       brings_tokenizer(settings) && !is_dummy ? files.folder : tokenizer_folder_of(settings);
   const fs::path config_folder = config_folder_of(settings, files.folder);
   files.hf = HfConfig::load(config_folder, model.hf_overrides);
-  files.facts = facts_of(files.hf);
-  files.pictures = picture_config(
-      settings,
-      {.folder = files.folder, .hf = files.hf, .facts = files.facts, .may_lack_files = is_dummy});
+  files.definition = define_model(files.hf);
+  files.pictures = picture_config(settings, {.folder = files.folder,
+                                             .hf = files.hf,
+                                             .facts = files.definition.facts,
+                                             .may_lack_files = is_dummy});
   std::unique_ptr<WeightSource> weights;
   if (!is_dummy) weights = open_checkpoint(files.folder);
   files.dtype =
@@ -165,9 +166,11 @@ ModelShapes find_model_shapes(const Settings& settings) {
       folder_of(settings, model.model, settings.hub.revision, ModelNeed::kConfig);
   ModelShapes shapes;
   shapes.hf = HfConfig::load(config_folder_of(settings, folder), model.hf_overrides);
-  shapes.facts = facts_of(shapes.hf);
-  shapes.pictures = picture_config(
-      settings, {.folder = folder, .hf = shapes.hf, .facts = shapes.facts, .may_lack_files = true});
+  shapes.definition = define_model(shapes.hf);
+  shapes.pictures = picture_config(settings, {.folder = folder,
+                                              .hf = shapes.hf,
+                                              .facts = shapes.definition.facts,
+                                              .may_lack_files = true});
   const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
   if (!is_dummy && has_weights(folder)) shapes.files = open_checkpoint(folder);
   shapes.dtype = choose_dtype(model.dtype, shapes.hf,

@@ -14,7 +14,8 @@
 #include "cli/settings.h"
 #include "load/checkpoint.h"
 #include "load/generation_config.h"
-#include "models/model.h"
+#include "load/hf_config.h"
+#include "models/model_definition.h"
 
 namespace pagoda {
 
@@ -22,7 +23,7 @@ struct ModelFiles {
   std::filesystem::path folder;
   std::filesystem::path tokenizer_folder;
   HfConfig hf;
-  ModelFacts facts;
+  ModelDefinition definition;
   DType dtype = DType::kBF16;
   int64_t weight_bytes = 0;  // of the files; 0: there are none
   std::string weights;       // "3 safetensors files, 15.2 GB"
@@ -37,7 +38,7 @@ ModelFiles find_model_files(const Settings& settings);
 // What can be known of a model without its weights.
 struct ModelShapes {
   HfConfig hf;
-  ModelFacts facts;
+  ModelDefinition definition;
   DType dtype = DType::kBF16;
   std::unique_ptr<WeightSource> files;  // headers of the weights; null: they are not here
   std::optional<PatchConfig> pictures;  // where the model sees them; defaults for what is not here

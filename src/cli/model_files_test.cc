@@ -35,8 +35,8 @@ TEST_CASE("the demo model is found, with what its files say") {
   const ModelFiles files = find_model_files(settings_for(demo_folder().string()));
   CHECK(files.folder == demo_folder());
   CHECK(files.tokenizer_folder == demo_folder());
-  CHECK(files.facts.architecture == "Qwen3ForCausalLM");
-  CHECK(files.facts.max_positions == 2048);
+  CHECK(files.definition.facts.architecture == "Qwen3ForCausalLM");
+  CHECK(files.definition.facts.max_positions == 2048);
   CHECK(files.dtype == DType::kBF16);
   CHECK(files.weight_bytes > 10'000'000);
   CHECK(files.defaults.temperature == 0.6);
@@ -50,7 +50,7 @@ TEST_CASE("random weights need no files but config.json") {
   const ModelFiles files = find_model_files(settings);
   CHECK(files.weight_bytes == 0);
   CHECK(files.dtype == DType::kF32);
-  CHECK(files.facts.max_positions == 99);
+  CHECK(files.definition.facts.max_positions == 99);
 }
 
 std::string refusal_of(const Settings& settings) {

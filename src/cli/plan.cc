@@ -87,15 +87,15 @@ std::optional<size_t> best_of(const std::vector<RankCountPlan>& counts, int64_t 
 ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
   ModelShapes found = find_model_shapes(settings);
   EngineConfig config = settings.engine;
-  config.model.hf = found.hf;
+  config.model.definition = found.definition;
   config.model.dtype = found.dtype;
   config.model.pictures = found.pictures;
-  check_lengths(config, found.facts);
-  check_ranks(config.parallel, found.facts);
+  check_lengths(config, found.definition.facts);
+  check_ranks(config.parallel, found.definition.facts);
 
   const std::unique_ptr<Device> device = open_counted_device(config);
   ServingPlan plan = {.model = settings.model.model,
-                      .facts = found.facts,
+                      .facts = found.definition.facts,
                       .dtype = found.dtype,
                       .weights = found.files ? found.files->description() : "config.json",
                       .device = config.backend,

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "cli/test_plan.h"
 #include "load/checkpoint.h"
-#include "models/model.h"
+#include "load/hf_config.h"
 
 namespace pagoda {
 namespace {
@@ -34,7 +34,7 @@ TEST_CASE("the user's models take as many 32 GiB devices as the user gives them"
 // Embedding models, say, are not.
 bool is_supported(const fs::path& folder) {
   try {
-    facts_of(HfConfig::load(folder, {}));
+    define_model(HfConfig::load(folder, {}));
     return open_checkpoint(folder)->has("model.embed_tokens.weight");
   } catch (const Error&) {
     return false;

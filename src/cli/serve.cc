@@ -49,7 +49,7 @@ EngineConfig engine_config_of(const Settings& settings, const ModelFiles& files,
                               const Tokenizer& tokenizer) {
   EngineConfig config = settings.engine;
   config.model.folder = files.folder;
-  config.model.hf = files.hf;
+  config.model.definition = files.definition;
   config.model.dtype = files.dtype;
   config.model.eos_token = tokenizer.eos();
   config.model.pictures = files.pictures;
@@ -74,7 +74,7 @@ ServerConfig server_config_of(const Settings& settings) {
 std::optional<PictureParts> picture_parts_of(const ModelFiles& files, const Tokenizer& tokenizer,
                                              PictureStore& store) {
   if (!files.pictures) return std::nullopt;
-  const TokenId token = *files.facts.image_token;
+  const TokenId token = *files.definition.facts.image_token;
   PictureParts parts = {
       .patches = *files.pictures, .token = token, .placeholder = {}, .store = &store};
   // The marks around a picture, where the model has them.
@@ -229,12 +229,12 @@ class Service {
   static ModelFiles checked_files(const Settings& settings) {
     ModelFiles files = find_model_files(settings);
     LOG_INFO("Model {}: {} in {}, {} in {}, made for contexts of {} tokens", settings.model.model,
-             files.facts.architecture, name_of(files.dtype), files.weights, files.folder.string(),
-             files.facts.max_positions);
+             files.definition.facts.architecture, name_of(files.dtype), files.weights,
+             files.folder.string(), files.definition.facts.max_positions);
     EngineConfig early = settings.engine;
-    early.model.hf = files.hf;
-    check_lengths(early, files.facts);
-    check_ranks(early.parallel, files.facts);
+    early.model.definition = files.definition;
+    check_lengths(early, files.definition.facts);
+    check_ranks(early.parallel, files.definition.facts);
     return files;
   }
 

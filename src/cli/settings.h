@@ -52,7 +52,7 @@ struct Settings {
   GenerationOptions generation;
   CoreSettings cores;
   LogSettings log;
-  EngineConfig engine;  // its model.folder and model.hf come when the model is found
+  EngineConfig engine;  // its model.folder and model.definition come when the model is found
   ServerConfig server;
   std::chrono::milliseconds shutdown_grace{30000};
   bool keep_alive_on_engine_death = false;  // VLLM_KEEP_ALIVE_ON_ENGINE_DEATH

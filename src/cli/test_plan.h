@@ -11,6 +11,7 @@
 #include "cli/settings_of.h"
 #include "engine/world.h"
 #include "load/choose_dtype.h"
+#include "load/hf_config.h"
 
 namespace pagoda {
 
@@ -32,7 +33,7 @@ inline void check_agrees(const std::filesystem::path& folder, int ranks, const s
 
   EngineConfig config = settings_of(read_plan_options(arguments).serve, {}).settings.engine;
   config.model.folder = folder;
-  config.model.hf = HfConfig::load(folder, {});
+  config.model.definition = define_model(HfConfig::load(folder, {}));
   config.model.dtype = plan.dtype;
   config.parallel.threads = 1;
   const auto source = open_checkpoint(folder);

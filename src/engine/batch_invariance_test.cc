@@ -15,6 +15,7 @@
 #include "backends/backends.h"
 #include "base/error.h"
 #include "engine/test_engine.h"
+#include "load/hf_config.h"
 
 namespace pagoda {
 namespace {
@@ -29,27 +30,28 @@ constexpr int kRounds = 6;
 
 // Sizes that fill no tile or vector evenly. Random weights give nearly flat logits, in which the
 // last bit decides between tokens.
-HfConfig small_model() {
-  return {boost::json::object{{"architectures", boost::json::array{"Qwen3ForCausalLM"}},
-                              {"model_type", "qwen3"},
-                              {"vocab_size", 333},
-                              {"hidden_size", 144},
-                              {"intermediate_size", 272},
-                              {"num_hidden_layers", 3},
-                              {"num_attention_heads", 6},
-                              {"num_key_value_heads", 2},
-                              {"head_dim", 32},
-                              {"max_position_embeddings", 512},
-                              {"rms_norm_eps", 1e-6},
-                              {"rope_theta", 10000.0},
-                              {"tie_word_embeddings", true}},
-          "config.json"};
+ModelDefinition small_model() {
+  return define_model(
+      {boost::json::object{{"architectures", boost::json::array{"Qwen3ForCausalLM"}},
+                           {"model_type", "qwen3"},
+                           {"vocab_size", 333},
+                           {"hidden_size", 144},
+                           {"intermediate_size", 272},
+                           {"num_hidden_layers", 3},
+                           {"num_attention_heads", 6},
+                           {"num_key_value_heads", 2},
+                           {"head_dim", 32},
+                           {"max_position_embeddings", 512},
+                           {"rms_norm_eps", 1e-6},
+                           {"rope_theta", 10000.0},
+                           {"tie_word_embeddings", true}},
+       "config.json"});
 }
 
 EngineConfig fresh_config(const std::string& backend, int ranks) {
   EngineConfig config;
   config.backend = backend;
-  config.model.hf = small_model();
+  config.model.definition = small_model();
   config.model.load_format = LoadFormat::kDummy;
   config.model.max_model_len = kMaxModelLen;
   config.scheduler.max_sequences = 4;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "load/hf_config.h"
+#include "models/model_definition.h"
 #include "tensor/dtype.h"
 #include "vision/patches.h"
 
@@ -19,7 +19,7 @@ enum class LoadFormat : uint8_t { kSafetensors, kDummy };
 
 struct ModelConfig {
   std::filesystem::path folder;
-  HfConfig hf;
+  ModelDefinition definition;
   DType dtype = DType::kBF16;
   LoadFormat load_format = LoadFormat::kSafetensors;
   std::optional<int64_t> max_model_len;   // none: the largest that fits
@@ -29,6 +29,8 @@ struct ModelConfig {
   // How pictures become patches, of models that see them: preprocessor_config.json and
   // --mm-processor-kwargs. Its max_pixels bounds what one picture may cost.
   std::optional<PatchConfig> pictures;
+
+  const ModelFacts& facts() const { return definition.facts; }
 };
 
 struct SchedulerConfig {

@@ -33,16 +33,15 @@ std::unique_ptr<WeightSource> open_weights(const ModelConfig& model) {
 }
 
 World load_world(const EngineConfig& config, const OpenDevice& open, LoadProgress* progress) {
-  const ModelFacts facts = facts_of(config.model.hf);
-  check_lengths(config, facts);
-  check_ranks(config.parallel, facts);
+  check_lengths(config, config.model.facts());
+  check_ranks(config.parallel, config.model.facts());
   const std::unique_ptr<WeightSource> source = open_weights(config.model);
   return {config, *source, open, progress};
 }
 
 PictureLimits limits_of_pictures(const EngineConfig& config, const World& world) {
   if (world.image_encoder() == nullptr) return {};
-  return picture_limits(config, facts_of(config.model.hf), world.memory().max_model_len);
+  return picture_limits(config, config.model.facts(), world.memory().max_model_len);
 }
 
 std::optional<EncoderCosts> costs_of_pictures(const EngineConfig& config, const World& world) {
@@ -79,7 +78,7 @@ struct Engine::State {
         LoadProgress* progress)
       : config(engine_config),
         sink(event_sink),
-        vocab(facts_of(config.model.hf).vocab),
+        vocab(config.model.facts().vocab),
         world(load_world(config, open, progress)),
         picture_limits(limits_of_pictures(config, world)),
         picture_costs(costs_of_pictures(config, world)),
@@ -184,7 +183,7 @@ void Engine::State::log_start() const {
   const int64_t tokens = memory.num_blocks * config.cache.block_size;
   LOG_INFO("{}: weights take {:.2f} GiB", world.description(),
            static_cast<double>(world.weight_bytes()) / (1 << 30));
-  const std::string padding = padding_line(config.parallel, facts_of(config.model.hf),
+  const std::string padding = padding_line(config.parallel, config.model.facts(),
                                            world.padding_bytes(), world.weight_bytes());
   if (!padding.empty()) LOG_INFO("{}", padding);
   if (!config.model.max_model_len) {

@@ -104,7 +104,7 @@ struct Rank {
 };
 
 int64_t max_positions(const EngineConfig& config) {
-  return config.model.max_model_len.value_or(facts_of(config.model.hf).max_positions);
+  return config.model.max_model_len.value_or(config.model.facts().max_positions);
 }
 
 RanksNeed measure_rank(EngineConfig config, Rank one, int64_t positions, const WeightSource& shapes,
@@ -135,7 +135,7 @@ int64_t rest_of_tables(const EngineConfig& config, int ranks, const WeightSource
 // Rank 0 keeps the biases that are added once. Where nothing is padded but the vocabulary, at the
 // end of the last rank, those between the two are alike.
 std::vector<Rank> ranks_to_measure(const EngineConfig& config, const std::vector<int>& counts) {
-  const std::vector<int64_t> even = even_rank_counts(config.parallel, facts_of(config.model.hf));
+  const std::vector<int64_t> even = even_rank_counts(config.parallel, config.model.facts());
   std::vector<Rank> ranks;
   for (const int count : counts) {
     const bool is_even = std::find(even.begin(), even.end(), count) != even.end();

@@ -71,7 +71,7 @@ void require_memory(const EngineConfig& config, const WeightSource& shapes) {
   const std::unique_ptr<Device> device = open_counted_device(config);
   const RanksNeed need =
       measure_ranks(config, {config.parallel.tensor_parallel_size}, shapes, *device).front();
-  require_memory(config, facts_of(config.model.hf), need, device->memory());
+  require_memory(config, config.model.facts(), need, device->memory());
 }
 
 }  // namespace pagoda

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "engine/config.h"
-#include "models/model.h"
+#include "models/model_definition.h"
 #include "tensor/device.h"
 
 namespace pagoda {

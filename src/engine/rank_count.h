@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/config.h"
-#include "models/model.h"
+#include "models/model_definition.h"
 
 namespace pagoda {
 

@@ -25,7 +25,7 @@ DeviceOptions device_options(const EngineConfig& config, int rank) {
 }
 
 int64_t max_positions(const EngineConfig& config) {
-  return config.model.max_model_len.value_or(facts_of(config.model.hf).max_positions);
+  return config.model.max_model_len.value_or(config.model.facts().max_positions);
 }
 
 bool encodes(const PictureLimits& limits) {
@@ -42,7 +42,6 @@ Runner::Runner(const EngineConfig& config, const WeightSource& source,
                std::unique_ptr<Device> device, std::unique_ptr<Communicator> tensor_parallel,
                LoadProgress* progress)
     : config_(config),
-      facts_(facts_of(config.model.hf)),
       device_(std::move(device)),
       tensor_parallel_(std::move(tensor_parallel)),
       weights_(source, *device_,
@@ -51,11 +50,11 @@ Runner::Runner(const EngineConfig& config, const WeightSource& source,
                 .ranks = tensor_parallel_->size(),
                 .progress = progress,
                 .expert_parallel = config.parallel.expert_parallel}),
-      model_(make_model(config.model.hf, weights_.root(), max_positions(config))) {}
+      model_(config.model.definition.make(weights_.root(), max_positions(config))) {}
 
 PictureLimits Runner::picture_limits_for(int64_t max_model_len) const {
   if (model_->image_encoder() == nullptr) return {};
-  return picture_limits(config_, facts_, max_model_len);
+  return picture_limits(config_, config_.model.facts(), max_model_len);
 }
 
 BatchLimits Runner::limits(int64_t max_model_len) const {
@@ -67,7 +66,7 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
           .outputs = std::min(scheduler.max_step_tokens, outputs),
           .blocks_a_sequence = (max_model_len + block_size - 1) / block_size,
           .given = encodes(picture_limits_for(max_model_len)) ? scheduler.max_step_tokens : 0,
-          .axes = facts_.position_axes};
+          .axes = config_.model.facts().position_axes};
 }
 
 std::optional<EncoderMemory> Runner::encoder_memory(int64_t max_model_len) const {
@@ -101,8 +100,7 @@ int64_t Runner::decoder_bytes(int64_t max_model_len) const {
 }
 
 int64_t Runner::logits_bytes(int64_t max_model_len) const {
-  const int64_t vocab = facts_of(config_.model.hf).vocab;
-  return limits(max_model_len).outputs * vocab * bytes_of(DType::kF32);
+  return limits(max_model_len).outputs * config_.model.facts().vocab * bytes_of(DType::kF32);
 }
 
 RankMemory Runner::measure() const {
@@ -146,7 +144,7 @@ Tensor Runner::run(const StepPlan& plan) {
                .batch = input.batch,
                .kv = cache_->layers()};
   for (const PlannedEncoding& encoding : plan.encodings) pictures_->run(step, encoding);
-  Tensor logits = make_view(nullptr, {0, facts_.vocab}, DType::kF32);
+  Tensor logits = make_view(nullptr, {0, config_.model.facts().vocab}, DType::kF32);
   if (!plan.chunks.empty()) {
     if (!input.picture_rows.empty()) {
       input.batch.given = pictures_->gather(step, input.picture_rows);

@@ -62,7 +62,6 @@ class Runner {
   Tensor on_host(Tensor logits);
 
   const EngineConfig& config_;
-  const ModelFacts facts_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<Communicator> tensor_parallel_;
   WeightStore weights_;

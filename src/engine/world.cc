@@ -14,7 +14,6 @@ World::World(const EngineConfig& config, const WeightSource& source, const OpenD
     : group_(config.parallel.tensor_parallel_size),
       threads_(config.parallel.tensor_parallel_size),
       runners_(static_cast<size_t>(config.parallel.tensor_parallel_size)) {
-  const ModelFacts facts = facts_of(config.model.hf);
   on_every_rank([&](int rank) {
     // First of all: the threads of the device inherit it, and memory comes from the node of who
     // touches it first.
@@ -39,7 +38,7 @@ World::World(const EngineConfig& config, const WeightSource& source, const OpenD
     needs.host_bytes = std::max(needs.host_bytes, other.host_bytes);
     needs.memory.free_bytes = std::min(needs.memory.free_bytes, other.memory.free_bytes);
   }
-  memory_ = plan_memory(config, facts, needs);
+  memory_ = plan_memory(config, config.model.facts(), needs);
   on_every_rank([&](int rank) { runners_[static_cast<size_t>(rank)]->allocate(memory_); });
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "load/weights.h"
 #include "models/model.h"
 #include "nn/embedding.h"
 #include "nn/norm.h"

@@ -4,14 +4,18 @@
 // experts beside shared ones; the two versions route differently.
 
 #include <cmath>
+#include <functional>
+#include <utility>
 #include <variant>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "models/decoder.h"
+#include "models/decoder_facts.h"
+#include "models/families.h"
 #include "models/hf_keys.h"
-#include "models/makers.h"
+#include "models/rotary_keys.h"
 #include "nn/mla_attention.h"
 #include "nn/moe_mlp.h"
 
@@ -102,8 +106,7 @@ MlaShape attention_of(const HfConfig& hf) {
           .value_dim = size_of(hf, "v_head_dim"),
           // transformers always takes 1e-6; no published model tells the difference.
           .norm_eps = hf.number("rms_norm_eps"),
-          .scale =
-              yarn_score_factor(rope_scaling_of(hf)) / std::sqrt(static_cast<double>(nope + rope))};
+          .scale = yarn_score_factor_of(hf) / std::sqrt(static_cast<double>(nope + rope))};
 }
 
 Config parse(const HfConfig& hf, const Defaults& defaults) {
@@ -163,22 +166,27 @@ void skip_prediction_layers(const Weights& w, int64_t layers) {
       layers, behind - 1, tensors);
 }
 
-std::unique_ptr<Model> make_deepseek(const Config& c, const Weights& w, int64_t max_positions) {
+std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
   skip_prediction_layers(w, c.layers);
   const KvGeometry kv = {c.layers, 1, c.attention.key_dim(), /*value_dim=*/0};
   return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
 }
 
-}  // namespace
-
-std::unique_ptr<Model> make_deepseek_v2(const HfConfig& hf, const Weights& w,
-                                        int64_t max_positions) {
-  return make_deepseek(parse(hf, {.method = "greedy", .score = "softmax"}), w, max_positions);
+ModelDefinition define(const HfConfig& hf, const Defaults& defaults) {
+  const Config c = parse(hf, defaults);
+  ModelFacts facts = decoder_facts(hf, c.rotary);
+  if (c.moe.experts > 0) facts.expert_ffn = {c.moe.ffn};
+  return {std::move(facts), std::bind_front(&make, c)};
 }
 
-std::unique_ptr<Model> make_deepseek_v3(const HfConfig& hf, const Weights& w,
-                                        int64_t max_positions) {
-  return make_deepseek(parse(hf, {.method = "noaux_tc", .score = "sigmoid"}), w, max_positions);
+}  // namespace
+
+ModelDefinition define_deepseek_v2(const HfConfig& hf) {
+  return define(hf, {.method = "greedy", .score = "softmax"});
+}
+
+ModelDefinition define_deepseek_v3(const HfConfig& hf) {
+  return define(hf, {.method = "noaux_tc", .score = "sigmoid"});
 }
 
 }  // namespace pagoda

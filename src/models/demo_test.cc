@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "load/hf_config.h"
 #include "models/test_world.h"
 
 namespace pagoda {
@@ -52,11 +53,11 @@ Expected read_expected() {
 
 std::vector<std::vector<int32_t>> answers_of(const std::string& backend, DType dtype,
                                              const Expected& expected) {
-  const HfConfig config = HfConfig::load(demo_folder(), {});
+  const ModelDefinition demo = define_model(HfConfig::load(demo_folder(), {}));
   const auto source = open_checkpoint(demo_folder());
   std::vector<std::vector<int32_t>> answers;
   run_ranks(backend, 1, [&](const TestRank& rank) {
-    TestRunner runner(config, *source, rank, {.dtype = dtype, .blocks = 600});
+    TestRunner runner(demo, *source, rank, {.dtype = dtype, .blocks = 600});
     answers = runner.continue_greedily(expected.prompts, expected.lengths);
   });
   return answers;

@@ -42,23 +42,6 @@ int64_t kv_heads_of(const HfConfig& hf) {
   return kv_heads;
 }
 
-HfConfig rope_scaling_of(const HfConfig& hf) {
-  const bool is_new = hf.has("rope_parameters") && !hf.has("rope_scaling");
-  return hf.section(is_new ? "rope_parameters" : "rope_scaling");
-}
-
-RotarySpec rotary_of(const HfConfig& hf, int64_t head_dim) {
-  if (head_dim % 2 != 0) {
-    throw Error(ErrorKind::kConfig, str(hf.origin(), ": head_dim is ", head_dim,
-                                        ", expected an even number: rotary turns pairs"));
-  }
-  const double theta = hf.section("rope_parameters").number_or("rope_theta", 10000.0);
-  return {.dim = head_dim,
-          .theta = hf.number_or("rope_theta", theta),
-          .max_position_embeddings = size_of(hf, "max_position_embeddings"),
-          .scaling = rope_scaling_of(hf)};
-}
-
 void require_silu(const HfConfig& hf) {
   const std::string act = hf.text_or("hidden_act", "silu");
   if (act == "silu") return;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "load/hf_config.h"
-#include "nn/rotary.h"
 
 namespace pagoda {
 
@@ -19,10 +18,6 @@ int64_t size_or(const HfConfig& hf, std::string_view key, int64_t documented_def
 int64_t head_dim_of(const HfConfig& hf);
 // num_key_value_heads, which must divide num_attention_heads. Absent: as many (multi-head).
 int64_t kv_heads_of(const HfConfig& hf);
-// rope_scaling, or rope_parameters as transformers 5 calls it, where it writes rope_theta too.
-HfConfig rope_scaling_of(const HfConfig& hf);
-// Throws kConfig where head_dim is odd: numbers turn in pairs.
-RotarySpec rotary_of(const HfConfig& hf, int64_t head_dim);
 // Throws kConfig unless hidden_act is silu, the only one these families were published with.
 void require_silu(const HfConfig& hf);
 // sliding_window of Qwen2 and Qwen3 in this layer; 0: none. With use_sliding_window, layers from

@@ -23,34 +23,6 @@ TEST_CASE("a count that is zero, negative or beyond 31 bits is refused") {
   CHECK_THROWS_AS(size_of(config(R"({"vocab_size":4294967296})"), "vocab_size"), Error);
 }
 
-TEST_CASE("an odd head dimension is refused") {
-  CHECK_THROWS_WITH_AS(rotary_of(config("{}"), 15),
-                       "config.json: head_dim is 15, expected an even number: rotary turns pairs",
-                       Error);
-}
-
-TEST_CASE("rotary is found where either generation of files has it") {
-  const RotarySpec before = rotary_of(
-      config(R"({"max_position_embeddings":64,"rope_theta":1e6,"rope_scaling":{"factor":2.0}})"),
-      16);
-  CHECK(before.theta == 1e6);
-  CHECK(before.scaling.number("factor") == 2.0);
-  const RotarySpec since = rotary_of(config(R"({"max_position_embeddings":64,"rope_scaling":null,
-      "rope_parameters":{"rope_theta":5e5,"rope_type":"yarn","factor":4.0}})"),
-                                     16);
-  CHECK(since.theta == 5e5);
-  CHECK(since.scaling.number("factor") == 4.0);
-  CHECK(rotary_of(config(R"({"max_position_embeddings":64})"), 16).theta == 10000.0);
-}
-
-TEST_CASE("options go before what the file says of rotary") {
-  const RotarySpec spec = rotary_of(config(R"({"max_position_embeddings":64,"rope_theta":1e6,
-      "rope_scaling":{"factor":2.0},"rope_parameters":{"rope_theta":5e5,"factor":4.0}})"),
-                                    16);
-  CHECK(spec.theta == 1e6);
-  CHECK(spec.scaling.number("factor") == 2.0);
-}
-
 TEST_CASE("a head's dimension is head_dim, or else a share of the hidden size") {
   CHECK(head_dim_of(config(R"({"hidden_size":64,"num_attention_heads":4,"head_dim":24})")) == 24);
   CHECK(head_dim_of(config(R"({"hidden_size":64,"num_attention_heads":4})")) == 16);

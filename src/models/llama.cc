@@ -2,9 +2,14 @@
 // Follows transformers v4.51, models/llama/modeling_llama.py and
 // models/mistral/modeling_mistral.py.
 
+#include <functional>
+#include <utility>
+
 #include "models/decoder.h"
+#include "models/decoder_facts.h"
+#include "models/families.h"
 #include "models/hf_keys.h"
-#include "models/makers.h"
+#include "models/rotary_keys.h"
 #include "nn/gated_mlp.h"
 #include "nn/gqa_attention.h"
 
@@ -73,16 +78,22 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_posit
   return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
 }
 
-}  // namespace
-
-std::unique_ptr<Model> make_llama(const HfConfig& hf, const Weights& w, int64_t max_positions) {
-  return make(parse(hf), w, max_positions);
+ModelDefinition define(const HfConfig& hf, const Config& c) {
+  ModelFacts facts = decoder_facts(hf, c.rotary);
+  facts.kv_heads = c.attention.kv_heads;
+  return {std::move(facts), std::bind_front(&make, c)};
 }
 
-std::unique_ptr<Model> make_mistral(const HfConfig& hf, const Weights& w, int64_t max_positions) {
+}  // namespace
+
+ModelDefinition define_llama(const HfConfig& hf) {
+  return define(hf, parse(hf));
+}
+
+ModelDefinition define_mistral(const HfConfig& hf) {
   Config c = parse(hf);
   c.attention.window = mistral_window(hf);
-  return make(c, w, max_positions);
+  return define(hf, c);
 }
 
 }  // namespace pagoda

@@ -3,9 +3,14 @@
 // What sets it apart from Llama: q, k and v have a bias, o has none, and only the upper layers may
 // slide.
 
+#include <functional>
+#include <utility>
+
 #include "models/decoder.h"
+#include "models/decoder_facts.h"
+#include "models/families.h"
 #include "models/hf_keys.h"
-#include "models/makers.h"
+#include "models/rotary_keys.h"
 #include "nn/gated_mlp.h"
 #include "nn/gqa_attention.h"
 
@@ -67,13 +72,19 @@ struct Block {
   }
 };
 
-}  // namespace
-
-std::unique_ptr<Model> make_qwen2(const HfConfig& hf, const Weights& w, int64_t max_positions) {
-  const Config c = parse(hf);
+std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
   const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
                          c.attention.head_dim};
   return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+}
+
+}  // namespace
+
+ModelDefinition define_qwen2(const HfConfig& hf) {
+  const Config c = parse(hf);
+  ModelFacts facts = decoder_facts(hf, c.rotary);
+  facts.kv_heads = c.attention.kv_heads;
+  return {std::move(facts), std::bind_front(&make, c)};
 }
 
 }  // namespace pagoda

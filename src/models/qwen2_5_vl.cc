@@ -3,14 +3,17 @@
 // What sets it apart from Qwen2: rows of the tower take the place of image tokens, and rotary goes
 // by time, row and column (rope_scaling.mrope_section).
 
+#include <functional>
 #include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "base/str.h"
 #include "models/decoder.h"
+#include "models/decoder_facts.h"
+#include "models/families.h"
 #include "models/hf_keys.h"
-#include "models/makers.h"
+#include "models/rotary_keys.h"
 #include "models/window_encoder.h"
 #include "nn/gated_mlp.h"
 #include "nn/gqa_attention.h"
@@ -110,14 +113,27 @@ class SeeingDecoder final : public Decoder<Block, Config> {
   WindowEncoder encoder_;
 };
 
-}  // namespace
-
-std::unique_ptr<Model> make_qwen2_5_vl(const HfConfig& hf, const Weights& w,
-                                       int64_t max_positions) {
-  const Config c = parse(hf);
+std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
   const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
                          c.attention.head_dim};
   return std::make_unique<SeeingDecoder>(w, c, kv, max_positions);
+}
+
+TokenId image_token_of(const HfConfig& hf, int64_t vocab) {
+  const int64_t id = hf.integer("image_token_id");
+  if (id >= 0 && id < vocab) return TokenId(static_cast<int32_t>(id));
+  throw Error(ErrorKind::kConfig, str(hf.origin(), ": image_token_id ", id,
+                                      " is no token of a vocabulary of ", vocab, "; correct it"));
+}
+
+}  // namespace
+
+ModelDefinition define_qwen2_5_vl(const HfConfig& hf) {
+  const Config c = parse(hf);
+  ModelFacts facts = decoder_facts(hf, c.rotary);
+  facts.kv_heads = c.attention.kv_heads;
+  facts.image_token = image_token_of(hf, c.vocab);
+  return {std::move(facts), std::bind_front(&make, c)};
 }
 
 }  // namespace pagoda

@@ -3,11 +3,15 @@
 // What sets it apart from Qwen2: some layers (published: all) choose num_experts_per_tok of
 // num_experts feed-forward parts for each token, beside a shared one with a gate of its own.
 
+#include <functional>
+#include <utility>
 #include <variant>
 
 #include "models/decoder.h"
+#include "models/decoder_facts.h"
+#include "models/families.h"
 #include "models/hf_keys.h"
-#include "models/makers.h"
+#include "models/rotary_keys.h"
 #include "nn/gqa_attention.h"
 #include "nn/moe_mlp.h"
 
@@ -89,13 +93,21 @@ struct Block {
   }
 };
 
-}  // namespace
-
-std::unique_ptr<Model> make_qwen2_moe(const HfConfig& hf, const Weights& w, int64_t max_positions) {
-  const Config c = parse(hf);
+std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
   const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
                          c.attention.head_dim};
   return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+}
+
+}  // namespace
+
+ModelDefinition define_qwen2_moe(const HfConfig& hf) {
+  const Config c = parse(hf);
+  ModelFacts facts = decoder_facts(hf, c.rotary);
+  facts.kv_heads = c.attention.kv_heads;
+  facts.ffn.push_back(c.moe.shared_ffn);
+  facts.expert_ffn = {c.moe.ffn};
+  return {std::move(facts), std::bind_front(&make, c)};
 }
 
 }  // namespace pagoda

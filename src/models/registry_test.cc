@@ -3,66 +3,53 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
-#include "models/model.h"
+#include "load/hf_config.h"
+#include "models/model_definition.h"
 
 namespace pagoda {
 namespace {
 
-// A Llama of 4096 positions, with `more` keys.
+// Of a small model, with `more` keys.
 ModelFacts facts_with(const std::string& more, const std::string& architecture) {
   const std::string text = R"({"architectures":[")" + architecture +
-                           R"("],"vocab_size":288,"num_attention_heads":4,)" +
-                           R"("max_position_embeddings":4096)" + more + "}";
-  return facts_of(HfConfig(boost::json::parse(text).as_object(), "config.json"));
-}
-
-int64_t max_positions_with(const std::string& more) {
-  return facts_with(more, "LlamaForCausalLM").max_positions;
+                           R"("],"vocab_size":288,"hidden_size":64,"intermediate_size":96,)" +
+                           R"("num_hidden_layers":2,"num_attention_heads":4,"head_dim":8,)" +
+                           R"("rms_norm_eps":1e-6,"max_position_embeddings":4096)" + more + "}";
+  return define_model(HfConfig(boost::json::parse(text).as_object(), "config.json")).facts;
 }
 
 }  // namespace
 
-TEST_CASE("the longest context is max_position_embeddings, stretched as the rotary scaling says") {
-  CHECK(max_positions_with("") == 4096);
-  CHECK(max_positions_with(R"(,"rope_scaling":null)") == 4096);
-  CHECK(max_positions_with(R"(,"rope_scaling":{"type":"linear","factor":2.5})") == 10240);
-  CHECK(max_positions_with(R"(,"rope_scaling":{"rope_type":"dynamic","factor":4.0})") == 16384);
-}
-
-TEST_CASE("llama3 scaling is in max_position_embeddings already") {
-  CHECK(max_positions_with(
-            R"(,"rope_scaling":{"rope_type":"llama3","factor":8.0,
-                "original_max_position_embeddings":1024})") == 4096);
-}
-
-TEST_CASE("yarn stretches the original context, not max_position_embeddings") {
-  CHECK(max_positions_with(
-            R"(,"rope_scaling":{"rope_type":"yarn","factor":4.0,
-                "original_max_position_embeddings":2048})") == 8192);
-}
-
-TEST_CASE("a factor that leaves no context is refused") {
-  CHECK_THROWS_WITH_AS(max_positions_with(R"(,"rope_scaling":{"type":"linear","factor":-1.0})"),
-                       "config.json: rope_scaling: factor stretches the context of 4096 tokens to "
-                       "-4096, expected 1 to 2147483647; correct it",
-                       Error);
-}
-
-TEST_CASE("the shortest of several lengths counts") {
-  CHECK(max_positions_with(R"(,"seq_length":2048)") == 2048);
-}
-
 TEST_CASE("what ranks share out is known before anything is read") {
-  const ModelFacts llama =
-      facts_with(R"(,"num_key_value_heads":2,"intermediate_size":96)", "LlamaForCausalLM");
+  const ModelFacts llama = facts_with(R"(,"num_key_value_heads":2)", "LlamaForCausalLM");
+  CHECK(llama.vocab == 288);
+  CHECK(llama.max_positions == 4096);
   CHECK(llama.attention_heads == 4);
   CHECK(llama.kv_heads == 2);
   CHECK(llama.ffn == std::vector<int64_t>{96});
   CHECK(llama.expert_ffn.empty());
   const ModelFacts deepseek =
-      facts_with(R"(,"kv_lora_rank":8,"moe_intermediate_size":24)", "DeepseekV3ForCausalLM");
+      facts_with(R"(,"kv_lora_rank":8,"qk_nope_head_dim":8,"qk_rope_head_dim":4,"v_head_dim":8,)"
+                 R"("n_routed_experts":8,"num_experts_per_tok":2,"moe_intermediate_size":24)",
+                 "DeepseekV3ForCausalLM");
   CHECK(deepseek.kv_heads == 0);
+  CHECK(deepseek.ffn == std::vector<int64_t>{96});
   CHECK(deepseek.expert_ffn == std::vector<int64_t>{24});
+}
+
+TEST_CASE("keys of other families say nothing about a model") {
+  const ModelFacts llama =
+      facts_with(R"(,"kv_lora_rank":8,"moe_intermediate_size":24)", "LlamaForCausalLM");
+  CHECK(llama.kv_heads == 4);
+  CHECK(llama.expert_ffn.empty());
+}
+
+TEST_CASE("what no model can be made of is found before any weight is read") {
+  CHECK_THROWS_WITH_AS(
+      facts_with(R"(,"rope_scaling":{"rope_type":"other"})", "LlamaForCausalLM"),
+      "config.json: rope_scaling: rope_type \"other\" is not supported; supported are default, "
+      "mrope, linear, dynamic, llama3, yarn",
+      Error);
 }
 
 TEST_CASE("an architecture that is not known is refused with those that are") {
@@ -85,13 +72,15 @@ TEST_CASE("a quantized checkpoint is refused before any weight is read") {
 
 TEST_CASE("a model that sees pictures says which token stands for them") {
   const ModelFacts facts =
-      facts_with(R"(,"image_token_id":262,"rope_scaling":{"type":"mrope","mrope_section":[1,1,2]})",
+      facts_with(R"(,"image_token_id":262,"vision_config":{"hidden_size":64,"out_hidden_size":64},)"
+                 R"("rope_scaling":{"type":"mrope","mrope_section":[1,1,2]})",
                  "Qwen2_5_VLForConditionalGeneration");
   CHECK(facts.image_token == TokenId(262));
   CHECK(facts.position_axes == 3);
   CHECK(!facts_with(R"(,"image_token_id":262)", "LlamaForCausalLM").image_token);
   CHECK_THROWS_WITH_AS(
-      facts_with(R"(,"image_token_id":288)", "Qwen2_5_VLForConditionalGeneration"),
+      facts_with(R"(,"image_token_id":288,"vision_config":{"hidden_size":64,"out_hidden_size":64})",
+                 "Qwen2_5_VLForConditionalGeneration"),
       "config.json: image_token_id 288 is no token of a vocabulary of 288; correct it", Error);
 }
 

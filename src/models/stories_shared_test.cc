@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "load/hf_config.h"
 #include "models/test_world.h"
 #include "text/tokenizer/tokenizer.h"
 
@@ -39,14 +40,14 @@ class Stories {
 
 std::string story_of(const Stories& stories, const std::string& backend) {
   constexpr size_t kTokens = 200;  // as the expected text was made
-  const HfConfig config = HfConfig::load(stories.folder(), {});
+  const ModelDefinition model = define_model(HfConfig::load(stories.folder(), {}));
   const auto source = open_checkpoint(stories.folder());
   const Tokenizer tokenizer = Tokenizer::load(stories.folder());
   std::vector<int32_t> prompt;
   for (const TokenId id : tokenizer.encode("")) prompt.push_back(id.value());
   TokenIds story;
   run_ranks(backend, 1, [&](const TestRank& rank) {
-    TestRunner runner(config, *source, rank, {});
+    TestRunner runner(model, *source, rank, {});
     const auto continuations = runner.continue_greedily({prompt}, {kTokens});
     for (const int32_t id : continuations.front()) story.push_back(TokenId(id));
   });

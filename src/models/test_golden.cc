@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "load/hf_config.h"
 #include "load/safetensors.h"
 #include "models/preprocessor.h"
 #include "vision/decode_image.h"
@@ -49,7 +50,7 @@ std::map<std::string, std::vector<float>> read_tensors(const std::filesystem::pa
 bool is_ours(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / "expected.tensors")) return false;
   try {
-    facts_of(HfConfig::load(folder, {}));
+    define_model(HfConfig::load(folder, {}));
     const json::value expected = json::parse(read_text_file(folder / "expected.json"));
     // Others hold embeddings or probabilities.
     const json::value* prompts = expected.as_object().if_contains("prompts");
@@ -66,7 +67,7 @@ std::vector<GoldenPicture> pictures_of(const json::object& prompt, const Golden&
   const json::value* names = prompt.if_contains("images");
   if (names == nullptr) return pictures;
   const std::vector<int32_t> ids = ids_of(prompt.at("ids"));
-  const int32_t image_token = facts_of(golden.config).image_token.value().value();
+  const int32_t image_token = golden.definition.facts.image_token.value().value();
   auto from = ids.begin();
   for (const json::value& name : names->as_array()) {
     const MappedFile file(folder / "images" / (std::string(name.as_string()) + ".png"));
@@ -84,13 +85,13 @@ Golden read_golden(const std::filesystem::path& folder) {
   const json::value expected = json::parse(read_text_file(folder / "expected.json"));
   const json::value& bf16 = expected.at("tolerance").at("bfloat16");
   Golden golden{.name = folder.filename().string(),
-                .config = HfConfig::load(folder, {}),
+                .definition = define_model(HfConfig::load(folder, {})),
                 .prompts = {},
                 .patches = {},
                 .bf16_max = bf16.at("max").to_number<double>(),
                 .bf16_rms = bf16.at("rms").to_number<double>(),
                 .tensors = read_tensors(folder / "expected.tensors")};
-  if (facts_of(golden.config).image_token) golden.patches = load_patch_config(folder);
+  if (golden.definition.facts.image_token) golden.patches = load_patch_config(folder);
   for (const json::value& prompt : expected.at("prompts").as_array()) {
     // "static": rotary frequencies that do not depend on the length of the request, where the
     // reference's own do.

@@ -29,7 +29,7 @@ struct GoldenPrompt {
 
 struct Golden {
   std::string name;
-  HfConfig config;
+  ModelDefinition definition;
   std::vector<GoldenPrompt> prompts;
   PatchConfig patches;                                // of models that see pictures
   double bf16_max, bf16_rms;                          // tolerance of 16-bit arithmetic

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "load/hf_config.h"
 #include "models/test_golden.h"
 #include "models/test_recording_ops.h"
 #include "models/test_world.h"
@@ -56,7 +57,7 @@ void check_golden(const std::filesystem::path& folder, const std::string& backen
   const auto source = open_checkpoint(folder);
   std::vector<GoldenRun> runs(static_cast<size_t>(ranks));
   run_ranks(backend, ranks, [&](const TestRank& rank) {
-    TestRunner runner(golden.config, *source, rank,
+    TestRunner runner(golden.definition, *source, rank,
                       {.dtype = dtype, .expert_parallel = experts == Experts::kWhole});
     runs[static_cast<size_t>(rank.communicator->rank())] = run_golden(golden, runner, 1);
   });
@@ -104,8 +105,7 @@ TEST_CASE("any number of ranks gives the logits of the reference, the same bits 
 
 TEST_CASE("ranks that hold whole experts give the logits of the reference") {
   for (const auto& folder : golden_folders(golden_root())) {
-    const HfConfig config = HfConfig::load(folder, {});
-    if (!config.has("num_experts_per_tok")) continue;
+    if (define_model(HfConfig::load(folder, {})).facts.expert_ffn.empty()) continue;
     for (const int ranks : {2, 5, 8}) {  // 5 divides no number of experts; some have none of 6
       check_golden(folder, backends_here().back(), DType::kF32, ranks, Experts::kWhole);
     }
@@ -121,7 +121,7 @@ TEST_CASE("the residual stream after every layer is that of the reference") {
     const auto source = open_checkpoint(folder);
     const TestRank rank = {open_device("ref", {}), std::make_unique<SoloCommunicator>()};
     RecordingOps recording(*rank.device);
-    TestRunner runner(golden.config, *source, rank, {.ops = &recording});
+    TestRunner runner(golden.definition, *source, rank, {.ops = &recording});
     // Of a model that sees pictures the states of the first prompt with one are known.
     const size_t prompt = golden.tensors.contains("hidden.0.norm") ? 0 : 1;
     TestSequence sequence = sequence_of(golden, prompt, runner);
@@ -183,7 +183,7 @@ class RenamedCheckpoint final : public WeightSource {
 
 std::filesystem::path golden_with_pictures() {
   for (const auto& folder : golden_folders(golden_root())) {
-    if (facts_of(HfConfig::load(folder, {})).image_token) return folder;
+    if (define_model(HfConfig::load(folder, {})).facts.image_token) return folder;
   }
   return {};
 }
@@ -222,7 +222,7 @@ TEST_CASE("a checkpoint that names its tensors as newer tools do is the same mod
   const RenamedCheckpoint renamed(*source);
   const TestRank rank = {open_device("ref", {}), std::make_unique<SoloCommunicator>()};
   const auto logits_from = [&](const WeightSource& weights) {
-    TestRunner runner(golden.config, weights, rank, {});
+    TestRunner runner(golden.definition, weights, rank, {});
     TestSequence sequence = sequence_of(golden, 1, runner);
     return runner.step({{&sequence, std::ssize(sequence.tokens)}});
   };
@@ -301,7 +301,7 @@ void for_towers(DType dtype, const std::function<void(const Golden&, TestRunner&
   for (const std::string& backend : backends_here()) {
     CAPTURE(backend);
     const TestRank rank = {open_device(backend, {}), std::make_unique<SoloCommunicator>()};
-    TestRunner runner(golden.config, *source, rank, {.dtype = dtype});
+    TestRunner runner(golden.definition, *source, rank, {.dtype = dtype});
     check(golden, runner);
   }
 }

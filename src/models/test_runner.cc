@@ -16,20 +16,20 @@ constexpr int64_t kInputBytes = int64_t{1} << 22;
 
 }  // namespace
 
-TestRunner::TestRunner(const HfConfig& config, const WeightSource& source, const TestRank& rank,
-                       const TestRunnerOptions& options)
+TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& source,
+                       const TestRank& rank, const TestRunnerOptions& options)
     : device_(*rank.device),
       communicator_(*rank.communicator),
       ops_(options.ops != nullptr ? *options.ops : device_.ops()),
-      vocab_(facts_of(config).vocab),
-      position_axes_(facts_of(config).position_axes),
+      vocab_(definition.facts.vocab),
+      position_axes_(definition.facts.position_axes),
       store_(source, device_,
              {.dtype = options.dtype,
               .rank = communicator_.rank(),
               .ranks = communicator_.size(),
               .progress = nullptr,
               .expert_parallel = options.expert_parallel}),
-      model_(make_model(config, store_.root(), facts_of(config).max_positions)),
+      model_(definition.make(store_.root(), definition.facts.max_positions)),
       blocks_(options.blocks),
       free_blocks_(static_cast<size_t>(blocks_)),
       scratch_(device_.allocate(kScratchBytes), options.dtype),

@@ -12,6 +12,7 @@
 
 #include "load/weight_store.h"
 #include "models/model.h"
+#include "models/model_definition.h"
 #include "tensor/communicator.h"
 #include "tensor/device.h"
 #include "vision/patches.h"
@@ -51,7 +52,7 @@ struct TestRunnerOptions {
 
 class TestRunner {
  public:
-  TestRunner(const HfConfig& config, const WeightSource& source, const TestRank& rank,
+  TestRunner(const ModelDefinition& definition, const WeightSource& source, const TestRank& rank,
              const TestRunnerOptions& options);
 
   // One step. Logits f32 [tokens of all portions, vocab].

@@ -1,26 +1,51 @@
 // Rotary position embedding (arXiv:2104.09864, eq. 34): the table of angles for every position, and
 // the ways in which checkpoints stretch it to longer contexts.
 //
-// The table is computed once, in double precision, and depends on config.json alone, never on the
-// length of a request.
+// The table is computed once, in double precision, and depends on config.json and the longest
+// context alone, never on the length of a request.
 //
 // Thread rule: immutable after construction; called on the thread of its rank.
 #pragma once
 
 #include <cstdint>
+#include <variant>
 #include <vector>
 
-#include "load/hf_config.h"
 #include "load/weights.h"
 #include "nn/step.h"
 
 namespace pagoda {
 
+// Ways to stretch. Factors are above 0; contexts are in tokens.
+struct Unscaled {};
+struct LinearScaling {
+  double factor;
+};
+struct DynamicScaling {  // "dynamic NTK"
+  double factor;
+};
+struct WavelengthScaling {  // "llama3": long wavelengths are stretched, short ones kept
+  double factor;
+  double low_freq_factor, high_freq_factor;  // the second is larger
+  double original_context;
+};
+struct YarnScaling {
+  double factor;
+  double original_context;
+  double beta_fast, beta_slow;
+  bool truncate;     // bounds between stretched and kept frequencies are whole
+  double amplitude;  // factor on cos and sin
+};
+using RotaryScaling =
+    std::variant<Unscaled, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling>;
+
 struct RotarySpec {
-  int64_t dim;  // numbers of a head that are rotated
+  int64_t dim;  // numbers of a head that are rotated, even
   double theta;
-  int64_t max_position_embeddings;
-  HfConfig scaling;  // rope_scaling of config.json; empty: none
+  RotaryScaling scaling = {};
+  // How many of the dim / 2 frequencies go by each axis of a position (M-RoPE, arXiv:2409.12191,
+  // section 2.1): the first ones by time, then by row, then by column. Empty: there is one axis.
+  std::vector<int64_t> sections = {};
 };
 
 struct RotaryFrequencies {
@@ -28,22 +53,10 @@ struct RotaryFrequencies {
   double amplitude = 1.0;       // factor on cos and sin
 };
 
-// Throws kConfig for a rope_type that is not known, with the list of those that are.
 RotaryFrequencies rotary_frequencies(const RotarySpec& spec);
 
-// The rope_type of a rope_scaling section (older files call it "type"); "default" where it is
-// empty.
-std::string rope_type_of(const HfConfig& scaling);
-
-// What DeepSeek multiplies the scale of attention scores with beside YaRN: the square of what
-// mscale_all_dim makes of the factor (DeepSeek-V2, modeling_deepseek.py); 1 without that key.
-double yarn_score_factor(const HfConfig& scaling);
-
-// With mrope_section (M-RoPE, arXiv:2409.12191, section 2.1) the frequencies are dealt over the
-// axes of a position, the first ones to time, then to rows, then to columns.
 class Rotary {
  public:
-  // Throws kConfig where the sections are not three that make up all frequencies.
   Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions);
 
   // The rows of this step's positions.

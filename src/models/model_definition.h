@@ -1,0 +1,47 @@
+// A model before it has weights: what config.json says of it, read once. Facts for whoever plans,
+// and how it is made.
+//
+// Thread rule: values. make() on any thread, by several ranks at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace pagoda {
+
+class HfConfig;
+class Model;
+class Weights;
+
+struct ModelFacts {
+  std::string architecture = {};
+  int64_t vocab = 0;          // rows of the embedding
+  int64_t max_positions = 0;  // longest context the model was made for, as vLLM derives it
+  // What ranks share out.
+  int64_t attention_heads = 0;
+  int64_t kv_heads = 0;                  // 0: heads share one latent, which every rank keeps
+  std::vector<int64_t> ffn = {};         // widths of feed-forward parts
+  std::vector<int64_t> expert_ffn = {};  // of experts that are chosen
+  int position_axes = 1;                 // 3: M-RoPE, see nn/rotary_positions.h
+  // Of models that see pictures: the token that stands for one merged patch.
+  std::optional<TokenId> image_token = {};
+};
+
+struct ModelDefinition {
+  ModelFacts facts = {};
+  // `max_positions`: rotary tables are made for positions below it. Throws kCheckpoint for weights
+  // that are not this model's.
+  std::function<std::unique_ptr<Model>(const Weights&, int64_t max_positions)> make = {};
+};
+
+// Throws kConfig for an architecture that is not supported, with the list of those that are, and
+// for whatever else in config.json no model can be made of.
+ModelDefinition define_model(const HfConfig& config);
+
+}  // namespace pagoda
