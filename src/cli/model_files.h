@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "api/server.h"
+#include "api/service_parts.h"
 #include "cli/settings.h"
 #include "load/checkpoint.h"
 #include "load/generation_config.h"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/server.h"
+#include "api/transport/server.h"
 #include "base/error.h"
 #include "base/json_writer.h"
 #include "base/log.h"

@@ -1,0 +1,93 @@
+#include "api/answers/generation.h"
+
+#include <boost/json.hpp>
+
+#include "api/http/error_body.h"
+#include "base/json_writer.h"
+
+namespace pagoda {
+namespace {
+
+constexpr int kEngineFailed = 500;
+constexpr std::string_view kEngineFailedType = "InternalServerError";
+
+}  // namespace
+
+Generation::Generation(AnswerFrame frame, std::vector<PlannedChoice> plan, int64_t prompt_tokens)
+    : frame_(std::move(frame)),
+      prompt_tokens_(prompt_tokens),
+      num_open_(static_cast<int>(plan.size())) {
+  requests_.reserve(plan.size());
+  choices_.reserve(plan.size());
+  for (PlannedChoice& planned : plan) {
+    requests_.push_back(std::move(planned.request));
+    choices_.push_back(std::move(planned.choice));
+  }
+}
+
+Generation::~Generation() {
+  if (!submitted_ || failed_) return;
+  for (const Choice& c : choices_) {
+    if (!c.is_finished()) frame_.engine->cancel(c.id(), FinishReason::kAbort);
+  }
+}
+
+std::vector<Request> Generation::take_requests() {
+  submitted_ = true;
+  return std::move(requests_);
+}
+
+void Generation::on_event(int index, Event event) {
+  Choice& choice = choices_[static_cast<size_t>(index)];
+  if (failed_ || choice.is_finished()) return;
+  if (!event.error.empty()) {
+    fail(event.error);
+    return;
+  }
+  if (index == 0) cached_tokens_ = std::max(cached_tokens_, event.cached_tokens);
+  ChoiceDelta delta = choice.add(std::move(event));
+  if (delta.engine_still_runs) frame_.engine->cancel(choice.id(), FinishReason::kStop);
+  if (delta.finish) --num_open_;
+  on_delta(index, std::move(delta));
+  if (num_open_ > 0 || !frame_.stream) return;
+  on_end();
+  unsent_ += "data: [DONE]\n\n";
+}
+
+void Generation::fail(const std::string& message) {
+  if (is_done()) return;
+  if (submitted_) {
+    for (const Choice& c : choices_) {
+      if (!c.is_finished()) frame_.engine->cancel(c.id(), FinishReason::kAbort);
+    }
+  }
+  failed_ = true;
+  failure_ = message;
+  if (frame_.stream) unsent_ += stream_error(kEngineFailed, kEngineFailedType, message);
+}
+
+HttpReply Generation::reply() {
+  if (failed_) return error_reply(kEngineFailed, kEngineFailedType, failure_);
+  return json_reply(200, to_json(body()));
+}
+
+void Generation::send(std::string_view begin, std::string_view end) {
+  unsent_ += "data: ";
+  unsent_ += begin;
+  unsent_ += end;
+  unsent_ += "\n\n";
+}
+
+int64_t Generation::longest_choice() const {
+  int64_t most = 0;
+  for (const Choice& c : choices_) most = std::max(most, c.num_tokens());
+  return most;
+}
+
+int64_t Generation::completion_tokens() const {
+  int64_t sum = 0;
+  for (const Choice& c : choices_) sum += c.num_tokens();
+  return sum;
+}
+
+}  // namespace pagoda
