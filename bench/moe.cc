@@ -65,7 +65,7 @@ class Layer {
                         .weights = *gate_up_,
                         .offsets = routing.offsets,
                         .rows = routing.rows});
-    ops.silu_mul(inner, gate_up);
+    ops.gated_mul(inner, gate_up, Activation::kSilu);
     ops.matmul_experts(
         {.out = y, .x = inner, .weights = *down_, .offsets = routing.offsets, .rows = {}});
     ops.combine_experts(out, y, routing, 0, size_.experts);

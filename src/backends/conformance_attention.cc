@@ -12,12 +12,14 @@
 namespace pagoda {
 namespace {
 
-enum Input : uint64_t { kQuery = 1000, kKey, kValue };
+enum Input : uint64_t { kQuery = 1000, kKey, kValue, kSink };
 
 struct Shape {
   DType dtype;
   int64_t heads, kv_heads, key_dim, value_dim, window;
   bool values_in_keys = false;  // MLA
+  float soft_cap = 0;
+  bool sinks = false;
 };
 
 // How the work comes in: what must not change the result.
@@ -146,7 +148,9 @@ class AttentionRun {
                    .query_offsets = rig_.upload(offsets),
                    .kv_lengths = rig_.upload(lengths)},
          .scale = 1.0f / std::sqrt(static_cast<float>(shape_.key_dim)),
-         .window = shape_.window});
+         .window = shape_.window,
+         .soft_cap = shape_.soft_cap,
+         .sinks = sinks()});
     const RowOutputs rows = rig_.rows(out);
     for (size_t i = 0; i < rows_.size(); ++i) {
       for (int32_t r = offsets[i]; r < offsets[i + 1]; ++r) {
@@ -154,6 +158,12 @@ class AttentionRun {
       }
     }
     return tokens > 0;
+  }
+
+  // Some that nothing outweighs, some that weigh nothing.
+  Tensor sinks() {
+    if (!shape_.sinks) return {};
+    return rig_.upload({shape_.heads}, DType::kF32, random_rows(kSink, {0}, shape_.heads, 8.0f));
   }
 
   Rig& rig_;
@@ -183,11 +193,11 @@ Tolerance attention_tolerance(DType dtype, int64_t key_dim) {
 
 Case attention_case(const Shape& s, int64_t block_size) {
   constexpr int64_t kAllTokens = 1000;
-  Case c = {str("attention ", name_of(s.dtype), " ", s.heads, " heads over ", s.kv_heads, ", ",
-                s.key_dim, s.values_in_keys ? " with " : " and ", s.value_dim, ", window ",
-                s.window, ", blocks of ", block_size),
-            attention_tolerance(s.dtype, s.key_dim), kSequenceCount,
-            run_of(s, {block_size, kAllTokens})};
+  Case c = {
+      str("attention ", name_of(s.dtype), " ", s.heads, " heads over ", s.kv_heads, ", ", s.key_dim,
+          s.values_in_keys ? " with " : " and ", s.value_dim, ", window ", s.window, ", blocks of ",
+          block_size, s.soft_cap > 0 ? ", capped" : "", s.sinks ? ", with sinks" : ""),
+      attention_tolerance(s.dtype, s.key_dim), kSequenceCount, run_of(s, {block_size, kAllTokens})};
   c.equals.push_back(run_of(s, {block_size, 1}));
   c.equals.push_back(run_of(s, {block_size, 7}));
   c.equals.push_back(run_of(s, {16, kAllTokens}));
@@ -298,6 +308,9 @@ void add_attention_cases(std::vector<Case>& cases) {
     cases.push_back(attention_case({dtype, 3, 1, 37, 24, 0, true}, 8));
     cases.push_back(attention_case({dtype, 16, 1, 576, 512, 0, true}, 128));
     cases.push_back(attention_case({dtype, 2, 1, 33, 33, 5, true}, 16));
+    cases.push_back(attention_case({dtype, 4, 2, 32, 32, 0, false, 2.0f}, 16));
+    cases.push_back(attention_case({dtype, 6, 2, 64, 64, 16, false, 0, true}, 16));
+    cases.push_back(attention_case({dtype, 3, 3, 24, 24, 5, false, 2.0f, true}, 8));
     cases.push_back(segment_case({dtype, 1, 16}));
     cases.push_back(segment_case({dtype, 3, 80}));
     cases.push_back(segment_case({dtype, 2, 37}));

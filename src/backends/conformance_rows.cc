@@ -142,18 +142,43 @@ Case add_norm_case(DType dtype, int64_t width, Delta kind) {
 }
 
 // Gates from -100 to 100: both tails of the sigmoid.
-Case silu_case(DType dtype, int64_t ffn) {
-  return {str("silu_mul ", name_of(dtype), " [n, 2 * ", ffn, "]"), rounding_of(dtype), kRows,
+Case gated_case(DType dtype, int64_t ffn, Activation activation) {
+  const bool is_silu = activation == Activation::kSilu;
+  return {
+      str("gated_mul ", is_silu ? "silu " : "gelu by tanh ", name_of(dtype), " [n, 2 * ", ffn, "]"),
+      rounding_of(dtype), kRows, [=](Rig& rig, const RowNumbers& rows) {
+        const int64_t n = count_of(rows);
+        std::vector<float> x = random_rows(kX, rows, 2 * ffn, 8.0f);
+        for (size_t i = 0; i < rows.size(); ++i) {
+          const float extreme = rows[i] % 3 == 0 ? 100.0f : rows[i] % 3 == 1 ? -100.0f : 0.0f;
+          x[i * static_cast<size_t>(2 * ffn)] = extreme;
+        }
+        const Tensor out = rig.unwritten({n, ffn}, dtype);
+        rig.ops().gated_mul(out, rig.upload({n, 2 * ffn}, dtype, x), activation);
+        return rig.rows(out);
+      }};
+}
+
+Case scale_case(DType dtype, int64_t width) {
+  return {
+      str("scale ", name_of(dtype), " [n, ", width, "]"), rounding_of(dtype), kRows,
+      [=](Rig& rig, const RowNumbers& rows) {
+        const Tensor x = rig.upload({count_of(rows), width}, dtype, random_rows(kX, rows, width));
+        rig.ops().scale(x, 5.65685425f);
+        return rig.rows(x);
+      }};
+}
+
+// Small logits, where tanh is nearly its argument, to those far beyond the cap.
+Case soft_cap_case(int64_t width) {
+  return {str("soft_cap [n, ", width, "]"),
+          {.relative = 1e-6, .of_rms = 1e-6},
+          kRows,
           [=](Rig& rig, const RowNumbers& rows) {
-            const int64_t n = count_of(rows);
-            std::vector<float> x = random_rows(kX, rows, 2 * ffn, 8.0f);
-            for (size_t i = 0; i < rows.size(); ++i) {
-              const float extreme = rows[i] % 3 == 0 ? 100.0f : rows[i] % 3 == 1 ? -100.0f : 0.0f;
-              x[i * static_cast<size_t>(2 * ffn)] = extreme;
-            }
-            const Tensor out = rig.unwritten({n, ffn}, dtype);
-            rig.ops().silu_mul(out, rig.upload({n, 2 * ffn}, dtype, x));
-            return rig.rows(out);
+            const Tensor x = rig.upload({count_of(rows), width}, DType::kF32,
+                                        random_rows(kX, rows, width, 100.0f));
+            rig.ops().soft_cap(x, 30.0f);
+            return rig.rows(x);
           }};
 }
 
@@ -238,7 +263,9 @@ void add_row_cases(std::vector<Case>& cases) {
       cases.push_back(add_norm_case(dtype, width, Delta::kNone));
       cases.push_back(add_norm_case(dtype, width, Delta::kApart));
       cases.push_back(add_norm_case(dtype, width, Delta::kIsOut));
-      cases.push_back(silu_case(dtype, width));
+      cases.push_back(gated_case(dtype, width, Activation::kSilu));
+      cases.push_back(gated_case(dtype, width, Activation::kGeluTanh));
+      cases.push_back(scale_case(dtype, width));
       cases.push_back(gelu_case(dtype, width));
     }
     cases.push_back(head_norm_case(dtype, 3, 24));
@@ -252,6 +279,7 @@ void add_row_cases(std::vector<Case>& cases) {
     cases.push_back(join_case(dtype, 3, 7, 19));  // 2 columns of padding
     cases.push_back(join_case(dtype, 8, 5, 33));  // the last rank has nothing but padding
   }
+  for (const int64_t width : kWidths) cases.push_back(soft_cap_case(width));
 }
 
 }  // namespace pagoda

@@ -17,7 +17,9 @@ class IdleOps final : public Ops {
   void matmul(Tensor, Tensor, const Matrix&, Tensor) override {}
   void add(Tensor, Tensor) override {}
   void rms_norm(Tensor, Tensor, Tensor, float) override {}
-  void silu_mul(Tensor, Tensor) override {}
+  void gated_mul(Tensor, Tensor, Activation) override {}
+  void scale(Tensor, float) override {}
+  void soft_cap(Tensor, float) override {}
   void gelu(Tensor) override {}
   void rope(Tensor, const RotaryTable&, RotaryPairing) override {}
   void gate_rows(Tensor, Tensor) override {}

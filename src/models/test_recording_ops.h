@@ -26,7 +26,11 @@ class RecordingOps final : public Ops {
   void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override {
     ops_.rms_norm(out, x, gain, eps);
   }
-  void silu_mul(Tensor out, Tensor gate_up) override { ops_.silu_mul(out, gate_up); }
+  void gated_mul(Tensor out, Tensor gate_up, Activation activation) override {
+    ops_.gated_mul(out, gate_up, activation);
+  }
+  void scale(Tensor inout, float factor) override { ops_.scale(inout, factor); }
+  void soft_cap(Tensor inout, float cap) override { ops_.soft_cap(inout, cap); }
   void gelu(Tensor inout) override { ops_.gelu(inout); }
   void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override {
     ops_.rope(heads, table, pairing);

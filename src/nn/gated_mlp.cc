@@ -12,7 +12,7 @@ Tensor GatedMlp::operator()(Step& step, Tensor x) const {
   const Tensor gate_up = step.scratch.make({x.dim(0), 2 * ffn_});
   gate_up_(step, gate_up, x);
   const Tensor inner = step.scratch.make({x.dim(0), ffn_});
-  step.ops.silu_mul(inner, gate_up);
+  step.ops.gated_mul(inner, gate_up, Activation::kSilu);
   down_(step, x, inner);
   return x;
 }

@@ -67,7 +67,7 @@ void MoeMlp::run_experts(Step& step, Tensor out, Tensor x) const {
     const Tensor gate_up = step.scratch.make({pairs, 2 * ffn_});
     const Tensor inner = step.scratch.make({pairs, ffn_});
     (*gate_up_)(step, gate_up, x, {routing.offsets, routing.rows});
-    step.ops.silu_mul(inner, gate_up);
+    step.ops.gated_mul(inner, gate_up, Activation::kSilu);
     (*down_)(step, y, inner, {routing.offsets});
   }
   step.ops.combine_experts(out, y, routing, experts_.first, experts_.count);

@@ -43,6 +43,10 @@ struct RotaryTable {
   Tensor cos, sin;  // f32 [tokens, rotary_dim / 2]
 };
 
+// silu(x) = x / (1 + e^-x); gelu by tanh: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+// (arXiv:1606.08415, section 2).
+enum class Activation : uint8_t { kSilu, kGeluTanh };
+
 enum class RotaryPairing : uint8_t { kHalves, kNeighbors };  // (i, i + dim/2) or (2i, 2i + 1)
 
 struct Attention {
@@ -54,6 +58,11 @@ struct Attention {
   AttentionIndex index;
   float scale;         // on q . k
   int64_t window = 0;  // a row sees itself and the window - 1 tokens before it; 0: all before it
+  // Scores s become soft_cap * tanh(s / soft_cap) (Gemma 2, arXiv:2408.00118, section 2); 0: stay.
+  float soft_cap = 0;
+  // f32 [heads], a score that takes its share of the softmax and adds no value (attention sinks as
+  // gpt-oss learns them, arXiv:2508.10925, section 2.2); empty: none.
+  Tensor sinks = {};
 };
 
 // Attention without a cache and in both directions: a row sees every row of its segment.
@@ -97,9 +106,13 @@ class Ops {
   // out = round(x / sqrt(mean(x^2) + eps)) * gain, mean over the last dimension [..., n], gain [n];
   // round: to the dtype of x, as transformers does. out may be x.
   virtual void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) = 0;
-  // out[:, j] = silu(gate_up[:, j]) * gate_up[:, ffn + j].  gate_up [tokens, 2 ffn], out [tokens,
-  // ffn].
-  virtual void silu_mul(Tensor out, Tensor gate_up) = 0;
+  // out[:, j] = activation(gate_up[:, j]) * gate_up[:, ffn + j].  gate_up [tokens, 2 ffn], out
+  // [tokens, ffn].
+  virtual void gated_mul(Tensor out, Tensor gate_up, Activation activation) = 0;
+  // inout *= factor.
+  virtual void scale(Tensor inout, float factor) = 0;
+  // inout = cap * tanh(inout / cap), of logits (arXiv:2408.00118, section 2). f32.
+  virtual void soft_cap(Tensor inout, float cap) = 0;
   // inout = inout * Phi(inout), Phi the cumulative distribution of the normal distribution, by erf
   // (arXiv:1606.08415, section 2).
   virtual void gelu(Tensor inout) = 0;

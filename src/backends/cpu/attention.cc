@@ -211,6 +211,7 @@ void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerScratch
                                    .values = found.values,
                                    .begin = w.begin,
                                    .end = w.end,
+                                   .soft_cap = job.call.soft_cap,
                                    .scores = w.scores,
                                    .out = w.out,
                                    .max = w.max,
@@ -229,8 +230,15 @@ void clear(SoftmaxState state, const Job& job) {
   *state.sum = 0;
 }
 
+// A sink adds to the sum, and to nothing else: what it weighs against the largest score.
+float sum_with_sink(const Job& job, const Tile& tile, int64_t row, SoftmaxState state) {
+  if (job.call.sinks.empty()) return *state.sum;
+  const int64_t head = job.first_head + tile.kv_head * job.group + row % job.group;
+  return *state.sum + std::exp(job.call.sinks.as<float>()[head] - *state.max);
+}
+
 void store_row(const Job& job, const Tile& tile, int64_t row, SoftmaxState state) {
-  job.kernels.divide(state.out, *state.sum, job.value_dim);
+  job.kernels.divide(state.out, sum_with_sink(job, tile, row, state), job.value_dim);
   job.q_kernels.narrow(job.row_of(job.call.out, tile, row), state.out, job.value_dim);
 }
 

@@ -11,6 +11,7 @@
 // in tiles that keep their sums in registers. Measure: bench/attention.
 #pragma once
 
+#include "backends/cpu/elementwise_kernels.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/tile.h"
 
@@ -77,6 +78,7 @@ inline void softmax_row(const SplitAttention& s, int64_t row) {
   const V lowest = splat(-__builtin_inff());
   V max = lowest;
   const int64_t first = begin / kLanes * kLanes;
+  if (s.soft_cap > 0) soft_cap(scores + first, s.soft_cap, end - first);
   for (int64_t j = first; j < end; j += kLanes) {
     const VInt key = lane + static_cast<int32_t>(j);
     const V score = ((key >= begin) & (key < end)) ? load(scores + j) : lowest;

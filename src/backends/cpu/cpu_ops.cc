@@ -156,10 +156,10 @@ void CpuOps::add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, 
   });
 }
 
-void CpuOps::silu_mul(Tensor out, Tensor gate_up) {
+void CpuOps::gated_mul(Tensor out, Tensor gate_up, Activation activation) {
   const int64_t ffn = out.dim(1);
   MUST(out.dtype == gate_up.dtype && gate_up.dim(1) == 2 * ffn && gate_up.dim(0) == out.dim(0));
-  const NumberKernels& kernels = kernels_of(out.dtype);
+  const auto multiply = kernels_of(out.dtype).gated_mul[static_cast<size_t>(activation)];
   const int64_t bytes = ffn * bytes_of(out.dtype);
   // By columns too: one row of a large model is work for all threads.
   const int64_t pieces = std::max<int64_t>(1, ffn / kNumbersPerChunk);
@@ -169,9 +169,23 @@ void CpuOps::silu_mul(Tensor out, Tensor gate_up) {
       const int64_t row = i / pieces, column = i % pieces * width;
       const int64_t offset = column * bytes_of(out.dtype);
       const std::byte* gate = gate_up.as<std::byte>() + 2 * row * bytes + offset;
-      kernels.silu_mul(out.as<std::byte>() + row * bytes + offset, gate, gate + bytes,
-                       std::min(width, ffn - column));
+      multiply(out.as<std::byte>() + row * bytes + offset, gate, gate + bytes,
+               std::min(width, ffn - column));
     }
+  });
+}
+
+void CpuOps::scale(Tensor inout, float factor) {
+  const NumberKernels& kernels = kernels_of(inout.dtype);
+  for_rows(inout.count(), 1, [&](int64_t begin, int64_t end) {
+    kernels.scale(inout.as<std::byte>() + begin * bytes_of(inout.dtype), factor, end - begin);
+  });
+}
+
+void CpuOps::soft_cap(Tensor inout, float cap) {
+  MUST(inout.dtype == DType::kF32);
+  for_rows(inout.count(), 1, [&](int64_t begin, int64_t end) {
+    kernels_.soft_cap(inout.as<float>() + begin, cap, end - begin);
   });
 }
 

@@ -69,6 +69,33 @@ void silu_mul(void* out, const void* gate, const void* up, int64_t n) {
   }
 }
 
+// out = gelu(gate) * up by tanh: 1/2 (1 + tanh(u)) = 1 / (1 + e^-2u).
+template <class T>
+void gelu_tanh_mul(void* out, const void* gate, const void* up, int64_t n) {
+  const T* g = static_cast<const T*>(gate);
+  const T* u = static_cast<const T*>(up);
+  T* to = static_cast<T*>(out);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const V v = load_first(g + i, n - i);
+    const V twice = (v + v * v * v * 0.044715f) * 1.59576912f;  // 2 sqrt(2 / pi)
+    store_first(to + i, v / (exponential(-twice) + 1.0f) * load_first(u + i, n - i), n - i);
+  }
+}
+
+template <class T>
+void scale(void* inout, float factor, int64_t n) {
+  T* x = static_cast<T*>(inout);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    store_first(x + i, load_first(x + i, n - i) * factor, n - i);
+  }
+}
+
+inline void soft_cap(float* x, float cap, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    store_first(x + i, tanh_of(load_first(x + i, n - i) / cap) * cap, n - i);
+  }
+}
+
 // (a, b) -> (a cos - b sin, b cos + a sin).
 inline void rotate(V& a, V& b, V cos, V sin) {
   const V first = fused_multiply_add(a, cos, -(b * sin));

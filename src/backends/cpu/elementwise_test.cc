@@ -54,7 +54,7 @@ void check_silu_mul(const Family& family, DType dtype, int64_t n) {
     gate_up.set(j, static_cast<float>(j) * 200.0f / static_cast<float>(n) - 100.0f);
   }
   const Array out({2, n}, dtype);
-  device->ops().silu_mul(out, gate_up);
+  device->ops().gated_mul(out, gate_up, Activation::kSilu);
   int wrong = 0;
   for (int64_t i = 0; i < 2 * n; ++i) {
     const double gate = gate_up.at(i / n * 2 * n + i % n);

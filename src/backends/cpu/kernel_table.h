@@ -16,7 +16,8 @@ constexpr NumberKernels number_kernels() {
       .narrow = &narrow<T>,
       .add = &add<T>,
       .rms_norm = &rms_norm<T>,
-      .silu_mul = &silu_mul<T>,
+      .gated_mul = {&silu_mul<T>, &gelu_tanh_mul<T>},
+      .scale = &scale<T>,
       .rope_halves = &rope_halves<T>,
       .rope_neighbors = &rope_neighbors<T>,
       .matmul = matmul_kernels<T>(),
@@ -28,6 +29,7 @@ constexpr Kernels kTable = {
     .of = {number_kernels<float>(), number_kernels<Bf16>(), number_kernels<Half>()},
     .merge = &merge,
     .divide = &divide,
+    .soft_cap = &soft_cap,
 };
 
 }  // namespace

@@ -66,6 +66,7 @@ struct SplitAttention {
   const void* const* values;      // [kSplitKeys], one row a key
   const int32_t* begin;           // [rows] first visible key of the split
   const int32_t* end;             // [rows] behind the last one; begin == end: none
+  float soft_cap;                 // scores s become soft_cap * tanh(s / soft_cap); 0: stay
   float* scores;                  // [rows, kSplitKeys], scratch
   float* out;                     // [rows, value_dim]
   float* max;                     // [rows]
@@ -85,6 +86,8 @@ struct AttentionKernels {
 };
 
 // --- The rest -----------------------------------------------------------------------------------
+constexpr int kActivations = 2;
+
 struct RopeCall {
   void* heads;  // [count, head_dim]
   int64_t count, head_dim;
@@ -98,7 +101,9 @@ struct NumberKernels {
   void (*narrow)(void* out, const float* x, int64_t n);
   void (*add)(void* inout, const void* x, int64_t n);
   void (*rms_norm)(void* out, const void* x, const float* gain, int64_t n, float eps);  // one row
-  void (*silu_mul)(void* out, const void* gate, const void* up, int64_t n);
+  // In the order of Activation.
+  void (*gated_mul[kActivations])(void* out, const void* gate, const void* up, int64_t n);
+  void (*scale)(void* inout, float factor, int64_t n);
   void (*rope_halves)(const RopeCall& call);
   void (*rope_neighbors)(const RopeCall& call);
   MatmulKernels matmul;        // weights and rows of this format
@@ -111,6 +116,8 @@ struct Kernels {
   void (*merge)(SoftmaxState state, SoftmaxState split, int64_t n);
   // x /= divisor
   void (*divide)(float* x, float divisor, int64_t n);
+  // x = cap * tanh(x / cap)
+  void (*soft_cap)(float* x, float cap, int64_t n);
 };
 
 // Each in its own file; families.h says which exist on a machine.

@@ -212,5 +212,10 @@ inline V exponential(V x) {
   return x < kLowest ? V{} : result;
 }
 
+// tanh(x) within 2e-7.
+inline V tanh_of(V x) {
+  return 1.0f - 2.0f / (exponential(x + x) + 1.0f);
+}
+
 }  // namespace
 }  // namespace pagoda::cpu

@@ -4,6 +4,7 @@
 // in the cache's dtype.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "backends/ref/ref_ops.h"
 #include "backends/ref/rows.h"
@@ -32,6 +33,10 @@ struct Query {
   int64_t first_token, end_token;
 };
 
+float capped(float score, float cap) {
+  return cap > 0 ? cap * std::tanh(score / cap) : score;
+}
+
 std::vector<float> attend(const Attention& call, const Query& query) {
   const KvLayer& cache = call.cache;
   const int64_t heads = call.q.dim(1), kv_heads = cache.shape.kv_heads;
@@ -46,15 +51,19 @@ std::vector<float> attend(const Attention& call, const Query& query) {
     const std::vector<float> k = read_row(keys, t % cache.block_size * kv_heads + kv_head);
     float sum = 0.0f;
     for (size_t j = 0; j < k.size(); ++j) sum += q[j] * k[j];
-    scores.push_back(sum * call.scale);
+    scores.push_back(capped(sum * call.scale, call.soft_cap));
   }
 
-  const float highest = *std::max_element(scores.begin(), scores.end());
+  // The sink has a score and no value.
+  std::optional<float> sink;
+  if (!call.sinks.empty()) sink = call.sinks.as<float>()[query.head];
+  float highest = *std::max_element(scores.begin(), scores.end());
+  if (sink) highest = std::max(highest, *sink);
   const int64_t value_dim = call.out.dim(2);
   MUST(cache.shape.value_dim == 0 ? value_dim <= cache.shape.key_dim
                                   : value_dim == cache.shape.value_dim);
   std::vector<float> out(static_cast<size_t>(value_dim));
-  float total = 0.0f;
+  float total = sink ? std::exp(*sink - highest) : 0.0f;
   for (int64_t t = query.first_token; t < query.end_token; ++t) {
     const float p = std::exp(scores[static_cast<size_t>(t - query.first_token)] - highest);
     const int64_t block = blocks[t / cache.block_size];

@@ -17,6 +17,12 @@ void copy_row(Tensor out, int64_t to, Tensor x, int64_t from) {
               x.as<std::byte>() + static_cast<size_t>(from) * row_bytes, row_bytes);
 }
 
+float activated(float x, Activation activation) {
+  if (activation == Activation::kSilu) return x / (1.0f + std::exp(-x));
+  const float inner = 0.79788456f * (x + 0.044715f * x * x * x);  // sqrt(2 / pi)
+  return 0.5f * x * (1.0f + std::tanh(inner));
+}
+
 float dot(const float* a, const float* b, int64_t n) {
   float sum = 0.0f;
   for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
@@ -81,15 +87,29 @@ void RefOps::rms_norm(Tensor out, Tensor x, Tensor gain, float eps) {
   }
 }
 
-void RefOps::silu_mul(Tensor out, Tensor gate_up) {
+void RefOps::gated_mul(Tensor out, Tensor gate_up, Activation activation) {
   const int64_t ffn = out.dim(-1);
   MUST(gate_up.dim(-1) == 2 * ffn && out.dim(0) == gate_up.dim(0));
   for (int64_t i = 0; i < rows_in(out); ++i) {
     const std::vector<float> row = read_row(gate_up, i);
     for (int64_t j = 0; j < ffn; ++j) {
       const float gate = row[static_cast<size_t>(j)], up = row[static_cast<size_t>(ffn + j)];
-      store(out.dtype, out.data, i * ffn + j, gate / (1.0f + std::exp(-gate)) * up);
+      store(out.dtype, out.data, i * ffn + j, activated(gate, activation) * up);
     }
+  }
+}
+
+void RefOps::scale(Tensor inout, float factor) {
+  for (int64_t i = 0; i < inout.count(); ++i) {
+    store(inout.dtype, inout.data, i, load(inout.dtype, inout.data, i) * factor);
+  }
+}
+
+void RefOps::soft_cap(Tensor inout, float cap) {
+  MUST(inout.dtype == DType::kF32);
+  for (int64_t i = 0; i < inout.count(); ++i) {
+    float& x = inout.as<float>()[i];
+    x = cap * std::tanh(x / cap);
   }
 }
 

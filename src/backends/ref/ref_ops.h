@@ -13,7 +13,9 @@ class RefOps final : public Ops {
   void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override;
   void add(Tensor inout, Tensor x) override;
   void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override;
-  void silu_mul(Tensor out, Tensor gate_up) override;
+  void gated_mul(Tensor out, Tensor gate_up, Activation activation) override;
+  void scale(Tensor inout, float factor) override;
+  void soft_cap(Tensor inout, float cap) override;
   void gelu(Tensor inout) override;
   void gate_rows(Tensor inout, Tensor gates) override;
   void rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) override;
