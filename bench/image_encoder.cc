@@ -77,12 +77,12 @@ class Tower {
     const ScratchScope scope(memory_);
     SoloCommunicator alone;
     const Batch batch = {};
-    const std::vector<KvLayer> kv;
+    const StateMemory state;
     Step step = {.ops = device_.ops(),
                  .tensor_parallel = alone,
                  .scratch = memory_,
                  .batch = batch,
-                 .kv = kv};
+                 .state = state};
     encoder_.run(step, picture_, stream_, stages);
     if (stages.last == encoder_.stages()) encoder_.finish(step, stream_);
   }

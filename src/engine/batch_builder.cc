@@ -31,6 +31,7 @@ BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t bl
     : device_(device),
       block_size_(block_size),
       axes_(limits.axes),
+      groups_(limits.groups),
       buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))) {}
 
 StepInput BatchBuilder::build(const StepPlan& plan) {
@@ -69,16 +70,18 @@ StepInput BatchBuilder::build(const StepPlan& plan) {
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
     return make_view(static_cast<int32_t*>(buffer_.data()) + begin, shape, DType::kI32);
   };
+  const PagedTokens paged = {
+      .slots = view(layout.slots, {size.tokens}),
+      .attention = {
+          .block_table = view(layout.block_table, {size.sequences, size.blocks_a_sequence}),
+          .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
+          .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
   return {.batch = {.tokens = view(layout.tokens, {size.tokens}),
                     .positions = view(layout.positions, {size.axes, size.tokens}),
-                    .slots = view(layout.slots, {size.tokens}),
                     .output_rows = view(layout.output_rows, {size.outputs}),
                     .given = {},
                     .given_rows = view(layout.given_rows, {size.given}),
-                    .attention = {.block_table = view(layout.block_table,
-                                                      {size.sequences, size.blocks_a_sequence}),
-                                  .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
-                                  .kv_lengths = view(layout.kv_lengths, {size.sequences})}},
+                    .paged = std::vector(groups_, paged)},
           .picture_rows = view(layout.picture_rows, {size.given})};
 }
 
@@ -124,15 +127,17 @@ Batch batch_without_memory(const BatchLimits& limits) {
   const auto view = [](std::initializer_list<int64_t> shape) {
     return make_view(nullptr, shape, DType::kI32);
   };
+  const PagedTokens paged = {
+      .slots = view({limits.tokens}),
+      .attention = {.block_table = view({limits.sequences, limits.blocks_a_sequence}),
+                    .query_offsets = view({limits.sequences + 1}),
+                    .kv_lengths = view({limits.sequences})}};
   return {.tokens = view({limits.tokens}),
           .positions = view({limits.axes, limits.tokens}),
-          .slots = view({limits.tokens}),
           .output_rows = view({limits.outputs}),
           .given = {},
           .given_rows = view({limits.given}),
-          .attention = {.block_table = view({limits.sequences, limits.blocks_a_sequence}),
-                        .query_offsets = view({limits.sequences + 1}),
-                        .kv_lengths = view({limits.sequences})}};
+          .paged = std::vector(limits.groups, paged)};
 }
 
 }  // namespace pagoda

@@ -21,6 +21,7 @@ struct BatchLimits {
   int64_t blocks_a_sequence;
   int64_t given = 0;  // rows that are pictures'
   int64_t axes = 1;   // of positions
+  size_t groups = 1;  // of layers that share block tables
 };
 
 // What goes into a step.
@@ -45,6 +46,7 @@ class BatchBuilder {
   Device& device_;
   const int64_t block_size_;
   const int64_t axes_;
+  const size_t groups_;
   Buffer buffer_;              // i32
   std::vector<int32_t> host_;  // what is copied into it
 };

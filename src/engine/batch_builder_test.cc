@@ -38,12 +38,12 @@ TEST_CASE("a batch names every token's place in the cache and what each sequence
   const Batch batch = builder.build(plan).batch;
   CHECK(numbers(*device, batch.tokens) == Numbers{22, 11, 12, 13});
   CHECK(numbers(*device, batch.positions) == Numbers{2, 1, 2, 3});
-  CHECK(numbers(*device, batch.slots) == Numbers{4 * 2, 1 * 2 + 1, 2 * 2, 2 * 2 + 1});
+  CHECK(numbers(*device, batch.paged[0].slots) == Numbers{4 * 2, 1 * 2 + 1, 2 * 2, 2 * 2 + 1});
   CHECK(numbers(*device, batch.output_rows) == Numbers{0, 2, 3});
-  CHECK(numbers(*device, batch.attention.query_offsets) == Numbers{0, 1, 4});
-  CHECK(numbers(*device, batch.attention.kv_lengths) == Numbers{3, 4});
-  CHECK(batch.attention.block_table.dim(1) == 2);
-  CHECK(numbers(*device, batch.attention.block_table) == Numbers{0, 4, 1, 2});
+  CHECK(numbers(*device, batch.paged[0].attention.query_offsets) == Numbers{0, 1, 4});
+  CHECK(numbers(*device, batch.paged[0].attention.kv_lengths) == Numbers{3, 4});
+  CHECK(batch.paged[0].attention.block_table.dim(1) == 2);
+  CHECK(numbers(*device, batch.paged[0].attention.block_table) == Numbers{0, 4, 1, 2});
 }
 
 TEST_CASE("a step without outputs has no output rows") {
@@ -101,7 +101,7 @@ TEST_CASE("on three axes positions go as pictures say, places in the cache by to
   CHECK(numbers(*device, batch.positions) == Numbers{2, 1, 1, 1, 1, 4, 5,    // time
                                                      2, 1, 2, 2, 2, 4, 5,    // row
                                                      2, 3, 1, 2, 3, 4, 5});  // column
-  CHECK(numbers(*device, batch.slots) == Numbers{2, 11, 12, 13, 14, 15, 16});
+  CHECK(numbers(*device, batch.paged[0].slots) == Numbers{2, 11, 12, 13, 14, 15, 16});
 }
 
 }  // namespace

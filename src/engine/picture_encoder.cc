@@ -78,8 +78,9 @@ EncoderMemory measure_encoder(const ImageEncoder& encoder, const PatchConfig& pa
   IdleOps ops;
   Workspace scratch(dtype);
   const Batch batch = {};
-  const std::vector<KvLayer> kv;
-  Step step = {.ops = ops, .tensor_parallel = idle, .scratch = scratch, .batch = batch, .kv = kv};
+  const StateMemory state;
+  Step step = {
+      .ops = ops, .tensor_parallel = idle, .scratch = scratch, .batch = batch, .state = state};
   const PatchBatch picture =
       make_batch(scratch,
                  {.patches = grid.patches(),

@@ -99,9 +99,12 @@ struct EncoderFixture {
   PictureEncoder pictures =
       PictureEncoder(*device, encoder, kPatches, limits, DType::kF32, memory.hidden);
   Batch batch = {};
-  std::vector<KvLayer> kv = {};
-  Step step = {
-      .ops = device->ops(), .tensor_parallel = alone, .scratch = scratch, .batch = batch, .kv = kv};
+  StateMemory state = {};
+  Step step = {.ops = device->ops(),
+               .tensor_parallel = alone,
+               .scratch = scratch,
+               .batch = batch,
+               .state = state};
 
   void run(const PictureRef& picture, StageRange stages, std::vector<int32_t> rows = {}) {
     pictures.run(step, {.picture = picture, .stages = stages, .rows = std::move(rows)});
@@ -111,8 +114,11 @@ struct EncoderFixture {
   // The first number of each.
   std::vector<float> row_values(std::vector<int32_t> rows) {
     Workspace other(device->allocate(4096), DType::kF32);
-    Step reading = {
-        .ops = step.ops, .tensor_parallel = alone, .scratch = other, .batch = batch, .kv = kv};
+    Step reading = {.ops = step.ops,
+                    .tensor_parallel = alone,
+                    .scratch = other,
+                    .batch = batch,
+                    .state = state};
     const auto count = static_cast<int64_t>(rows.size());
     const Tensor given = pictures.gather(reading, make_view(rows.data(), {count}, DType::kI32));
     std::vector<float> values;

@@ -1,6 +1,7 @@
 #include "engine/runner.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "backends/backends.h"
@@ -66,7 +67,8 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
           .outputs = std::min(scheduler.max_step_tokens, outputs),
           .blocks_a_sequence = (max_model_len + block_size - 1) / block_size,
           .given = encodes(picture_limits_for(max_model_len)) ? scheduler.max_step_tokens : 0,
-          .axes = config_.model.facts().position_axes};
+          .axes = config_.model.facts().position_axes,
+          .groups = groups_of(model_->state()).windows.size()};
 }
 
 std::optional<EncoderMemory> Runner::encoder_memory(int64_t max_model_len) const {
@@ -85,17 +87,20 @@ int64_t Runner::activation_bytes(int64_t max_model_len) const {
 int64_t Runner::decoder_bytes(int64_t max_model_len) const {
   const BatchLimits size = limits(max_model_len);
   Batch batch = batch_without_memory(size);
-  const std::vector<KvLayer> kv = kv_layers_without_memory(
-      *device_, model_->kv_geometry(), config_.model.dtype, config_.cache.block_size);
+  const StateMemory state =
+      state_without_memory(*device_, model_->state(), config_.cache.block_size);
   IdleOps ops;
   IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
   Workspace workspace(config_.model.dtype);
   if (const auto encoder = encoder_memory(max_model_len)) {
     batch.given = workspace.make({size.given, encoder->hidden});
   }
-  Step step = {
-      .ops = ops, .tensor_parallel = communicator, .scratch = workspace, .batch = batch, .kv = kv};
-  model_->forward(step);
+  Step step = {.ops = ops,
+               .tensor_parallel = communicator,
+               .scratch = workspace,
+               .batch = batch,
+               .state = state};
+  wanted_logits(*model_, step);
   return workspace.peak_bytes();
 }
 
@@ -110,18 +115,24 @@ RankMemory Runner::measure() const {
 RankMemory Runner::measure_for(int64_t max_model_len) const {
   const std::optional<EncoderMemory> encoder = encoder_memory(max_model_len);
   const int64_t pictures = encoder ? encoder->kept_bytes : 0;
+  const std::vector<int64_t> blocks =
+      block_bytes_of(*device_, model_->state(), config_.cache.block_size);
   return {
       .memory = device_->memory(),
-      .block_bytes = KvCache::block_bytes(*device_, model_->kv_geometry(), config_.model.dtype,
-                                          config_.cache.block_size),
+      .block_bytes = std::accumulate(blocks.begin(), blocks.end(), int64_t{0}),
       .workspace_bytes = activation_bytes(max_model_len) + device_->scratch_bytes() + pictures,
       // The logits are there twice: as the model makes them, and as rank 0's sampler reads them.
       .host_bytes = logits_bytes(max_model_len)};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
-  cache_ = std::make_unique<KvCache>(*device_, model_->kv_geometry(), config_.model.dtype,
-                                     config_.cache.block_size, plan.num_blocks);
+  const std::vector<LayerState> layers = model_->state();
+  const size_t groups = groups_of(layers).windows.size();
+  state_ = std::make_unique<StateCache>(
+      *device_, layers,
+      StateSize{.block_size = config_.cache.block_size,
+                .num_blocks = std::vector<int64_t>(groups, plan.num_blocks),
+                .slots = config_.scheduler.max_sequences});
   builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len),
                                             config_.cache.block_size);
   workspace_ = std::make_unique<Workspace>(
@@ -142,14 +153,14 @@ Tensor Runner::run(const StepPlan& plan) {
                .tensor_parallel = *tensor_parallel_,
                .scratch = *workspace_,
                .batch = input.batch,
-               .kv = cache_->layers()};
+               .state = state_->memory()};
   for (const PlannedEncoding& encoding : plan.encodings) pictures_->run(step, encoding);
   Tensor logits = make_view(nullptr, {0, config_.model.facts().vocab}, DType::kF32);
   if (!plan.chunks.empty()) {
     if (!input.picture_rows.empty()) {
       input.batch.given = pictures_->gather(step, input.picture_rows);
     }
-    logits = model_->forward(step);
+    logits = wanted_logits(*model_, step);
   }
   device_->synchronize();
   return tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};

@@ -1,5 +1,5 @@
-// One rank: its device, its share of the weights, the model, the KV cache, and the workspace of a
-// step.
+// One rank: its device, its share of the weights, the model, what its layers keep, and the
+// workspace of a step.
 //
 // Thread rule: everything on the thread of its rank, the constructor included.
 #pragma once
@@ -11,12 +11,12 @@
 
 #include "engine/batch_builder.h"
 #include "engine/config.h"
-#include "engine/kv_cache.h"
 #include "engine/memory_plan.h"
 #include "engine/picture_encoder.h"
 #include "engine/step_plan.h"
 #include "load/weight_store.h"
 #include "models/model.h"
+#include "models/state_cache.h"
 #include "tensor/communicator.h"
 #include "tensor/device.h"
 #include "tensor/workspace.h"
@@ -67,7 +67,7 @@ class Runner {
   WeightStore weights_;
   std::unique_ptr<Model> model_;
   // From allocate() on.
-  std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<StateCache> state_;
   std::unique_ptr<BatchBuilder> builder_;
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<PictureEncoder> pictures_;  // null: none are planned for

@@ -193,6 +193,10 @@ int Weights::ranks() const {
   return store_->state_->options.ranks;
 }
 
+DType Weights::dtype() const {
+  return store_->state_->options.dtype;
+}
+
 bool Weights::expert_parallel() const {
   return store_->state_->options.expert_parallel;
 }

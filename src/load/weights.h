@@ -80,6 +80,7 @@ class Weights {
   }
   int rank() const;
   int ranks() const;
+  DType dtype() const;  // of the activations
   // Ranks hold whole experts, not a share of each.
   bool expert_parallel() const;
 

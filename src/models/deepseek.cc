@@ -144,6 +144,7 @@ struct Block {
         ffn_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
         ffn(make_ffn(w / "mlp", c, layer)) {}
 
+  LayerState state() const { return attention.state(); }
   void operator()(Step& step, LayerIndex layer, Residual& r) const {
     r.add(attention(step, layer, attention_norm(step, r)));
     const Tensor x = ffn_norm(step, r);
@@ -168,8 +169,7 @@ void skip_prediction_layers(const Weights& w, int64_t layers) {
 
 std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
   skip_prediction_layers(w, c.layers);
-  const KvGeometry kv = {c.layers, 1, c.attention.key_dim(), /*value_dim=*/0};
-  return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+  return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
 }
 
 ModelDefinition define(const HfConfig& hf, const Defaults& defaults) {

@@ -1,27 +1,33 @@
-// A model as the engine sees it: a step in, logits out.
+// A model as the engine sees it: a step in, hidden states out, and logits of those that are wanted.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "models/image_encoder.h"
 #include "nn/step.h"
 
 namespace pagoda {
 
-// What one layer keeps of a token, on this rank.
-struct KvGeometry {
-  int64_t layers, kv_heads, key_dim, value_dim;
-};
-
-// Thread rule: forward() on the thread of its rank.
+// Results are in the step's workspace, the same on every rank.
+//
+// Thread rule: hidden() and logits() on the thread of its rank.
 class Model {
  public:
   virtual ~Model() = default;
-  virtual KvGeometry kv_geometry() const = 0;
-  // Logits f32 [outputs, vocab] of batch.output_rows, on every rank, in the step's workspace.
-  virtual Tensor forward(Step& step) const = 0;
+  // What each layer keeps between steps, on this rank.
+  virtual std::vector<LayerState> state() const = 0;
+  // What all layers make of the step's tokens, normed [tokens, hidden]. The last norm is part of it
+  // because all who read hidden states want it: the output projection, pooling, heads that predict
+  // further tokens and drafts (vLLM 0.9.2 hands theirs on behind the norm).
+  virtual Tensor hidden(Step& step) const = 0;
+  // Logits f32 [n, vocab] of rows [n, hidden] of hidden().
+  virtual Tensor logits(Step& step, Tensor rows) const = 0;
   // Null: the model sees no pictures.
   virtual const ImageEncoder* image_encoder() const { return nullptr; }
 };
+
+// Logits f32 [outputs, vocab] of batch.output_rows.
+Tensor wanted_logits(const Model& model, Step& step);
 
 }  // namespace pagoda

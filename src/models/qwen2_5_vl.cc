@@ -84,6 +84,7 @@ struct Block {
         mlp_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
         mlp(w / "mlp", c.hidden, c.ffn) {}
 
+  LayerState state() const { return attention.state(); }
   void operator()(Step& step, LayerIndex layer, Residual& r) const {
     r.add(attention(step, layer, attention_norm(step, r)));
     r.add(mlp(step, mlp_norm(step, r)));
@@ -103,8 +104,8 @@ DecoderWeights decoder_weights(const Weights& w) {
 
 class SeeingDecoder final : public Decoder<Block, Config> {
  public:
-  SeeingDecoder(const Weights& w, const Config& c, const KvGeometry& kv, int64_t max_positions)
-      : Decoder(decoder_weights(w), c, kv, max_positions),
+  SeeingDecoder(const Weights& w, const Config& c, int64_t max_positions)
+      : Decoder(decoder_weights(w), c, max_positions),
         encoder_(has_new_names(w) ? w / "model" / "visual" : w / "visual", c.encoder) {}
 
   const ImageEncoder* image_encoder() const override { return &encoder_; }
@@ -114,9 +115,7 @@ class SeeingDecoder final : public Decoder<Block, Config> {
 };
 
 std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
-                         c.attention.head_dim};
-  return std::make_unique<SeeingDecoder>(w, c, kv, max_positions);
+  return std::make_unique<SeeingDecoder>(w, c, max_positions);
 }
 
 TokenId image_token_of(const HfConfig& hf, int64_t vocab) {

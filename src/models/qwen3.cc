@@ -72,6 +72,7 @@ struct Block {
         mlp_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
         mlp(w / "mlp", c.hidden, c.ffn) {}
 
+  LayerState state() const { return attention.state(); }
   void operator()(Step& step, LayerIndex layer, Residual& r) const {
     r.add(attention(step, layer, attention_norm(step, r)));
     r.add(mlp(step, mlp_norm(step, r)));
@@ -79,9 +80,7 @@ struct Block {
 };
 
 std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
-                         c.attention.head_dim};
-  return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+  return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ struct Block {
         ffn_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
         ffn(make_ffn(w / "mlp", c, layer)) {}
 
+  LayerState state() const { return attention.state(); }
   void operator()(Step& step, LayerIndex layer, Residual& r) const {
     r.add(attention(step, layer, attention_norm(step, r)));
     const Tensor x = ffn_norm(step, r);
@@ -90,9 +91,7 @@ struct Block {
 };
 
 std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  const KvGeometry kv = {c.layers, kv_heads_of_rank(w, c.attention), c.attention.head_dim,
-                         c.attention.head_dim};
-  return std::make_unique<Decoder<Block, Config>>(w, c, kv, max_positions);
+  return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
 }
 
 }  // namespace

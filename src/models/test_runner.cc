@@ -14,6 +14,10 @@ constexpr int64_t kBlockSize = 16;
 constexpr int64_t kScratchBytes = int64_t{1} << 28;  // reserved, not touched
 constexpr int64_t kInputBytes = int64_t{1} << 22;
 
+size_t num_groups(const Model& model) {
+  return groups_of(model.state()).windows.size();
+}
+
 }  // namespace
 
 TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& source,
@@ -31,27 +35,16 @@ TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& so
               .expert_parallel = options.expert_parallel}),
       model_(definition.make(store_.root(), definition.facts.max_positions)),
       blocks_(options.blocks),
+      state_(device_, model_->state(),
+             {.block_size = kBlockSize,
+              .num_blocks = std::vector<int64_t>(num_groups(*model_), blocks_),
+              .slots = 0}),
       free_blocks_(static_cast<size_t>(blocks_)),
       scratch_(device_.allocate(kScratchBytes), options.dtype),
       inputs_(device_.allocate(kInputBytes), options.dtype) {
-  make_cache(model_->kv_geometry(), options);
   // Neighbors in a sequence must not be neighbors in memory: 37 divides no number of blocks here.
   for (int64_t i = 0; i < blocks_; ++i) {
     free_blocks_[static_cast<size_t>(i)] = static_cast<int32_t>(i * 37 % blocks_);
-  }
-}
-
-void TestRunner::make_cache(const KvGeometry& geometry, const TestRunnerOptions& options) {
-  const KvShape shape = {.kv_heads = geometry.kv_heads,
-                         .key_dim = geometry.key_dim,
-                         .value_dim = geometry.value_dim,
-                         .dtype = options.dtype};
-  const int64_t block_bytes = device_.kv_block_bytes(shape, kBlockSize);
-  for (int64_t layer = 0; layer < geometry.layers; ++layer) {
-    cache_.push_back(device_.allocate(blocks_ * block_bytes));
-    kv_.push_back({.blocks = make_view(cache_.back().data(), {blocks_, block_bytes}, DType::kU8),
-                   .shape = shape,
-                   .block_size = kBlockSize});
   }
 }
 
@@ -168,16 +161,17 @@ Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
   }
   const auto count = static_cast<int64_t>(tokens.size());
   const int64_t given_count = static_cast<int64_t>(given_rows.size());
+  const PagedTokens paged = {.slots = input(slots),
+                             .attention = {.block_table = block_table(portions),
+                                           .query_offsets = input(offsets),
+                                           .kv_lengths = input(lengths)}};
   return {
       .tokens = input(tokens),
       .positions = reshaped(input(all_positions), {position_axes_, count}),
-      .slots = input(slots),
       .output_rows = input(rows),
       .given = given.empty() ? Tensor{} : numbers(inputs_, given, std::ssize(given) / given_count),
       .given_rows = given.empty() ? Tensor{} : input(given_rows),
-      .attention = {.block_table = block_table(portions),
-                    .query_offsets = input(offsets),
-                    .kv_lengths = input(lengths)}};
+      .paged = std::vector(num_groups(*model_), paged)};
 }
 
 std::vector<float> TestRunner::step(const std::vector<Portion>& portions) {
@@ -188,8 +182,8 @@ std::vector<float> TestRunner::step(const std::vector<Portion>& portions) {
                .tensor_parallel = communicator_,
                .scratch = scratch_,
                .batch = batch,
-               .kv = kv_};
-  return host(model_->forward(step));
+               .state = state_.memory()};
+  return host(wanted_logits(*model_, step));
 }
 
 std::vector<float> TestRunner::encode(const Image& resized, const PatchConfig& config,
@@ -213,7 +207,7 @@ std::vector<float> TestRunner::encode(const Image& resized, const PatchConfig& c
                .tensor_parallel = communicator_,
                .scratch = scratch_,
                .batch = batch,
-               .kv = kv_};
+               .state = state_.memory()};
   int64_t first = 0;
   for (size_t i = 0; i <= cuts.size(); ++i) {
     const int64_t last = i < cuts.size() ? cuts[i] : encoder.stages();

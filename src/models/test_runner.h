@@ -13,6 +13,7 @@
 #include "load/weight_store.h"
 #include "models/model.h"
 #include "models/model_definition.h"
+#include "models/state_cache.h"
 #include "tensor/communicator.h"
 #include "tensor/device.h"
 #include "vision/patches.h"
@@ -73,7 +74,6 @@ class TestRunner {
       const std::vector<std::vector<int32_t>>& prompts, const std::vector<size_t>& counts);
 
  private:
-  void make_cache(const KvGeometry& geometry, const TestRunnerOptions& options);
   Tensor input(const std::vector<int32_t>& values);  // i32 on the device
   // Rounded to the activations' dtype.
   Tensor numbers(Workspace& memory, const std::vector<float>& values, int64_t columns);
@@ -92,9 +92,8 @@ class TestRunner {
   int64_t vocab_, position_axes_;
   WeightStore store_;
   std::unique_ptr<Model> model_;
-  std::vector<Buffer> cache_;  // one a layer
-  std::vector<KvLayer> kv_;
   const int64_t blocks_;
+  StateCache state_;
   std::vector<int32_t> free_blocks_;
   Workspace scratch_, inputs_;
 };

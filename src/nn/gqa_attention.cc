@@ -31,13 +31,10 @@ HeadShare share_heads(const GqaShape& shape, int rank, int ranks) {
   return share;
 }
 
-int64_t kv_heads_of_rank(const Weights& w, const GqaShape& shape) {
-  return share_heads(shape, w.rank(), w.ranks()).kv.padded_units;
-}
-
 GqaAttention::GqaAttention(const Weights& w, const GqaShape& shape)
     : shape_(shape),
       share_(share_heads(shape, w.rank(), w.ranks())),
+      dtype_(w.dtype()),
       qkv_(w,
            {{"q_proj", shape.heads * shape.head_dim, share_.q},
             {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
@@ -49,6 +46,14 @@ GqaAttention::GqaAttention(const Weights& w, const GqaShape& shape)
     q_norm_.emplace(w / "q_norm", shape.head_dim, shape.norm_eps);
     k_norm_.emplace(w / "k_norm", shape.head_dim, shape.norm_eps);
   }
+}
+
+PagedState GqaAttention::state() const {
+  return {.shape = {.kv_heads = share_.kv.padded_units,
+                    .key_dim = shape_.head_dim,
+                    .value_dim = shape_.head_dim,
+                    .dtype = dtype_},
+          .window = shape_.window};
 }
 
 Tensor GqaAttention::heads_of(Step& step, Tensor qkv, int64_t first, int64_t n) const {
@@ -68,17 +73,17 @@ Tensor GqaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
   const Tensor v = heads_of(step, qkv, heads + kv_heads, kv_heads);
   if (q_norm_) q_norm_->in_place(step, q);
   if (k_norm_) k_norm_->in_place(step, k);
-  step.ops.rope(q, step.rotary, RotaryPairing::kHalves);
-  step.ops.rope(k, step.rotary, RotaryPairing::kHalves);
+  step.ops.rope(q, step.rotary[shape_.rotary], RotaryPairing::kHalves);
+  step.ops.rope(k, step.rotary[shape_.rotary], RotaryPairing::kHalves);
 
-  const KvLayer& cache = step.kv[static_cast<size_t>(layer.value())];
-  step.ops.write_kv(cache, k, v, step.batch.slots);
+  const PagedLayer paged = step.paged(layer);
+  step.ops.write_kv(paged.cache, k, v, paged.slots);
   const Tensor seen = step.scratch.make({tokens, heads, shape_.head_dim});
   step.ops.paged_attention(
       {.out = seen,
        .q = q,
-       .cache = cache,
-       .index = step.batch.attention,
+       .cache = paged.cache,
+       .index = paged.index,
        .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape_.head_dim))),
        .window = shape_.window});
   output_(step, x, reshaped(seen, {tokens, heads * shape_.head_dim}));

@@ -20,6 +20,7 @@ struct GqaShape {
   Bias qkv_bias = Bias::kNone;     // of q_proj, k_proj and v_proj
   Bias output_bias = Bias::kNone;  // of o_proj
   int64_t window = 0;              // a token sees itself and the window - 1 before it; 0: all
+  size_t rotary = 0;               // which of the step's rotary tables turns its heads
 };
 
 // Which heads a rank holds. Query heads stay with their KV head, and every KV head of a rank serves
@@ -30,13 +31,13 @@ struct HeadShare {
   Part q, kv;  // units are heads
 };
 HeadShare share_heads(const GqaShape& shape, int rank, int ranks);
-// KV heads of this rank, the padding included.
-int64_t kv_heads_of_rank(const Weights& w, const GqaShape& shape);
 
 class GqaAttention {
  public:
   GqaAttention(const Weights& w, const GqaShape& shape);
 
+  // What this rank keeps of its keys and values.
+  PagedState state() const;
   // x [tokens, hidden] -> [tokens, hidden], in the memory of x.
   Tensor operator()(Step& step, LayerIndex layer, Tensor x) const;
 
@@ -46,6 +47,7 @@ class GqaAttention {
 
   const GqaShape shape_;   // of the whole model
   const HeadShare share_;  // of this rank
+  const DType dtype_;      // of what is cached
   StackedLinear qkv_;      // query heads, key heads, value heads
   std::optional<RmsNorm> q_norm_, k_norm_;
   RowLinear output_;

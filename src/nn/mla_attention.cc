@@ -37,6 +37,7 @@ int64_t rows_of_kv_b(const MlaShape& s) {
 MlaAttention::MlaAttention(const Weights& w, const MlaShape& shape)
     : shape_(shape),
       heads_(share_of(w, shape, 1)),
+      dtype_(w.dtype()),
       q_(query_projection(w, shape)),
       kv_a_(w / "kv_a_proj_with_mqa", {shape.key_dim(), shape.hidden}, w.whole(shape.key_dim())),
       kv_norm_(w / "kv_a_layernorm", shape.kv_rank, shape.norm_eps),
@@ -50,6 +51,10 @@ MlaAttention::MlaAttention(const Weights& w, const MlaShape& shape)
   q_a_.emplace(w / "q_a_proj", std::initializer_list<int64_t>{shape.q_rank, shape.hidden},
                w.whole(shape.q_rank));
   q_norm_.emplace(w / "q_a_layernorm", shape.q_rank, shape.norm_eps);
+}
+
+PagedState MlaAttention::state() const {
+  return {.shape = {.kv_heads = 1, .key_dim = shape_.key_dim(), .value_dim = 0, .dtype = dtype_}};
 }
 
 void MlaAttention::project_queries(Step& step, Tensor out, Tensor x) const {
@@ -75,7 +80,7 @@ Tensor MlaAttention::queries(Step& step, Tensor x) const {
   const Tensor turned = step.scratch.make({tokens, heads, shape_.rope_dim});
   const Tensor turned_rows = reshaped(turned, {tokens * heads, shape_.rope_dim});
   step.ops.copy_columns(turned_rows, reshaped(q, {tokens * heads, dim}), shape_.nope_dim);
-  step.ops.rope(turned, step.rotary, RotaryPairing::kNeighbors);
+  step.ops.rope(turned, step.rotary[0], RotaryPairing::kNeighbors);
   step.ops.paste_columns(reshaped(out, {tokens * heads, key_dim}), turned_rows, shape_.kv_rank);
   return out;
 }
@@ -91,7 +96,7 @@ Tensor MlaAttention::keys(Step& step, Tensor x) const {
   step.ops.paste_columns(out, latent, 0);
   const Tensor turned = step.scratch.make({tokens, shape_.rope_dim});
   step.ops.copy_columns(turned, out, shape_.kv_rank);
-  step.ops.rope(reshaped(turned, {tokens, 1, shape_.rope_dim}), step.rotary,
+  step.ops.rope(reshaped(turned, {tokens, 1, shape_.rope_dim}), step.rotary[0],
                 RotaryPairing::kNeighbors);
   step.ops.paste_columns(out, turned, shape_.kv_rank);
   return reshaped(out, {tokens, 1, shape_.key_dim()});
@@ -100,17 +105,17 @@ Tensor MlaAttention::keys(Step& step, Tensor x) const {
 Tensor MlaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
   const ScratchScope scope(step.scratch);
   const int64_t tokens = x.dim(0), heads = heads_.padded_units;
-  const KvLayer& cache = step.kv[static_cast<size_t>(layer.value())];
+  const PagedLayer paged = step.paged(layer);
   const Tensor seen = step.scratch.make({tokens, heads, shape_.kv_rank});
   {
     const ScratchScope inner_scope(step.scratch);
     const Tensor k = keys(step, x);
     const Tensor no_values = make_view(nullptr, {tokens, 1, 0}, k.dtype);
-    step.ops.write_kv(cache, k, no_values, step.batch.slots);
+    step.ops.write_kv(paged.cache, k, no_values, paged.slots);
     step.ops.paged_attention({.out = seen,
                               .q = queries(step, x),
-                              .cache = cache,
-                              .index = step.batch.attention,
+                              .cache = paged.cache,
+                              .index = paged.index,
                               .scale = static_cast<float>(shape_.scale)});
   }
   const Tensor values = step.scratch.make({tokens, heads, shape_.value_dim});

@@ -40,6 +40,8 @@ class MlaAttention {
  public:
   MlaAttention(const Weights& w, const MlaShape& shape);
 
+  // What every rank keeps: the latent with its rotary key, and no values.
+  PagedState state() const;
   // x [tokens, hidden] -> [tokens, hidden], in the memory of x.
   Tensor operator()(Step& step, LayerIndex layer, Tensor x) const;
 
@@ -53,6 +55,7 @@ class MlaAttention {
 
   const MlaShape shape_;             // of the whole model
   const Part heads_;                 // of this rank; units are heads
+  const DType dtype_;                // of what is cached
   std::optional<ColumnLinear> q_a_;  // to the query's latent
   std::optional<RmsNorm> q_norm_;
   ColumnLinear q_;     // from x, or from the query's latent

@@ -1,32 +1,54 @@
 // What a layer may use while one step runs. Handed down by reference, kept by nobody.
 #pragma once
 
+#include <array>
+#include <span>
 #include <vector>
 
+#include "base/ids.h"
+#include "nn/layer_state.h"
 #include "tensor/communicator.h"
 #include "tensor/ops.h"
 #include "tensor/workspace.h"
 
 namespace pagoda {
 
+// Where layers of one group find keys and values of this step's sequences.
+struct PagedTokens {
+  Tensor slots;  // i32 [tokens], where each token's key and value go
+  AttentionIndex attention;
+};
+
 // One step's input. All tensors are on the rank's device.
 struct Batch {
   Tensor tokens;       // i32 [tokens]
   Tensor positions;    // i32 [axes, tokens]; axes is 1, or 3 for M-RoPE
-  Tensor slots;        // i32 [tokens], where in the cache each token's key and value go
   Tensor output_rows;  // i32 [outputs], rows whose logits are wanted, any number a sequence
   Tensor given;        // [given, hidden], embeddings that replace those of image tokens, or empty
   Tensor given_rows;   // i32 [given]
-  AttentionIndex attention;
+  std::vector<PagedTokens> paged;  // one a group of layers
 };
+
+// A layer's keys and values, and where this step's tokens are among them.
+struct PagedLayer {
+  KvLayer cache;
+  Tensor slots;
+  AttentionIndex index;
+};
+
+// Kinds of angles in one model: those of local and of global layers (Gemma 3).
+constexpr size_t kMostRotaryTables = 2;
 
 struct Step {
   Ops& ops;
   Communicator& tensor_parallel;
   Workspace& scratch;
   const Batch& batch;
-  const std::vector<KvLayer>& kv;  // one a layer
-  RotaryTable rotary = {};         // filled by the model before its first block
+  const StateMemory& state;
+  // Filled by the model before its first block, as many as it has; layers know which is theirs.
+  std::array<RotaryTable, kMostRotaryTables> rotary = {};
+
+  PagedLayer paged(LayerIndex layer) const;
 };
 
 // The residual stream, with the last sub-layer's output not yet added: the next norm adds and

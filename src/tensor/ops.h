@@ -21,7 +21,8 @@ namespace pagoda {
 // Which cached keys and values each query row of this step attends to. Rows of a sequence are
 // consecutive tokens; the last row sees kv_lengths tokens, the row before it one less, and so on.
 struct AttentionIndex {
-  Tensor block_table;    // i32 [sequences, max_blocks]; entries beyond a sequence's blocks unused
+  // i32 [sequences, max_blocks]; entries of blocks in which no row sees a token are unused
+  Tensor block_table;
   Tensor query_offsets;  // i32 [sequences + 1], row range of each sequence
   Tensor kv_lengths;     // i32 [sequences], tokens visible to the last query row
 };
@@ -38,7 +39,7 @@ struct KvLayer {
   int64_t block_size;  // tokens
 };
 
-// Made once a step by the model, which knows the scaling; the same for all layers.
+// Made once a step by the model, which knows the scaling; the same for all layers that turn alike.
 struct RotaryTable {
   Tensor cos, sin;  // f32 [tokens, rotary_dim / 2]
 };

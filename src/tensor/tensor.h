@@ -1,4 +1,4 @@
-// A Tensor is a view: it never owns memory. Owners are WeightStore, KvCache and Workspace.
+// A Tensor is a view: it never owns memory. Owners are WeightStore, StateCache and Workspace.
 #pragma once
 
 #include <array>
