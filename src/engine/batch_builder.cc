@@ -1,7 +1,6 @@
 #include "engine/batch_builder.h"
 
 #include <algorithm>
-#include <array>
 
 namespace pagoda {
 
@@ -18,13 +17,13 @@ struct BatchBuilder::Layout {
         given_rows(after(block_table, size.sequences * size.blocks_a_sequence)),
         picture_rows(after(given_rows, size.given)),
         end(after(picture_rows, size.given)),
-        position_stride(size.tokens) {}
+        blocks_a_sequence(size.blocks_a_sequence) {}
 
   static int64_t after(int64_t begin, int64_t count) { return (begin + count + 15) / 16 * 16; }
 
   int64_t tokens, positions, slots, output_rows, query_offsets, kv_lengths, block_table;
   int64_t given_rows, picture_rows, end;
-  int64_t position_stride;  // from one axis to the next
+  int64_t blocks_a_sequence;  // from one row of the block table to the next
 };
 
 BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size)
@@ -42,29 +41,11 @@ StepInput BatchBuilder::build(const StepPlan& plan) {
                       .given = plan.num_given(),
                       .axes = axes_};
   for (const PlannedChunk& chunk : plan.chunks) {
-    const int64_t blocks = (chunk.first + chunk.count + block_size_ - 1) / block_size_;
-    size.blocks_a_sequence = std::max(size.blocks_a_sequence, blocks);
+    size.blocks_a_sequence = std::max(size.blocks_a_sequence, blocks_of(chunk));
   }
   const Layout layout(size);
   host_.assign(static_cast<size_t>(layout.end), 0);
-  int64_t row = 0, output = 0;
-  for (int64_t i = 0; i < size.sequences; ++i) {
-    const PlannedChunk& chunk = plan.chunks[static_cast<size_t>(i)];
-    fill_tokens(chunk, row, layout);
-    int32_t* table = host_.data() + layout.block_table + i * size.blocks_a_sequence;
-    const int64_t blocks = (chunk.first + chunk.count + block_size_ - 1) / block_size_;
-    for (const BlockRef& block : chunk.sequence->blocks().first(static_cast<size_t>(blocks))) {
-      *table++ = block.id().value();
-    }
-    row += chunk.count;
-    for (int64_t j = chunk.outputs; j > 0; --j) {
-      host_[static_cast<size_t>(layout.output_rows + output++)] = static_cast<int32_t>(row - j);
-    }
-    host_[static_cast<size_t>(layout.query_offsets + i + 1)] = static_cast<int32_t>(row);
-    host_[static_cast<size_t>(layout.kv_lengths + i)] =
-        static_cast<int32_t>(chunk.first + chunk.count);
-  }
-  fill_given(plan, layout);
+  fill(plan, layout);
   device_.copy_in(make_view(buffer_.data(), {layout.end}, DType::kI32), host_.data());
 
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
@@ -85,41 +66,70 @@ StepInput BatchBuilder::build(const StepPlan& plan) {
           .picture_rows = view(layout.picture_rows, {size.given})};
 }
 
-void BatchBuilder::fill_given(const StepPlan& plan, const Layout& layout) {
+int64_t BatchBuilder::blocks_of(const PlannedChunk& chunk) const {
+  return (chunk.end() + block_size_ - 1) / block_size_;
+}
+
+void BatchBuilder::fill(const StepPlan& plan, const Layout& layout) {
+  std::transform(plan.tokens.begin(), plan.tokens.end(), numbers(layout.tokens),
+                 [](TokenId token) { return token.value(); });
+  fill_sequences(plan, layout);
+  fill_positions(plan, layout);
+  fill_blocks(plan, layout);
+  fill_given(plan, layout);
+}
+
+void BatchBuilder::fill_sequences(const StepPlan& plan, const Layout& layout) {
+  int32_t* outputs = numbers(layout.output_rows);
+  int32_t* offsets = numbers(layout.query_offsets);
+  int32_t* lengths = numbers(layout.kv_lengths);
   int64_t row = 0;
-  size_t at = 0;
   for (const PlannedChunk& chunk : plan.chunks) {
-    for (const GivenToken& given : chunk.given) {
-      host_[static_cast<size_t>(layout.given_rows) + at] = static_cast<int32_t>(row) + given.token;
-      host_[static_cast<size_t>(layout.picture_rows) + at] = given.row;
-      ++at;
-    }
     row += chunk.count;
+    for (int64_t i = chunk.outputs; i > 0; --i) *outputs++ = static_cast<int32_t>(row - i);
+    *++offsets = static_cast<int32_t>(row);
+    *lengths++ = static_cast<int32_t>(chunk.end());
   }
 }
 
-void BatchBuilder::fill_tokens(const PlannedChunk& chunk, int64_t row, const Layout& layout) {
-  const std::span<const TokenId> tokens = chunk.sequence->tokens();
-  const std::span<const BlockRef> blocks = chunk.sequence->blocks();
-  for (int64_t i = 0; i < chunk.count; ++i) {
-    const int64_t position = chunk.first + i;
-    const int64_t block = blocks[static_cast<size_t>(position / block_size_)].id().value();
-    const auto at = static_cast<size_t>(row + i);
-    host_[static_cast<size_t>(layout.tokens) + at] = tokens[static_cast<size_t>(position)].value();
-    fill_position(*chunk.sequence, position, row + i, layout);
-    host_[static_cast<size_t>(layout.slots) + at] =
-        static_cast<int32_t>(block * block_size_ + position % block_size_);
+// A token's position is its number, where no picture bends it; on one axis nothing does.
+void BatchBuilder::fill_positions(const StepPlan& plan, const Layout& layout) {
+  int32_t* row = numbers(layout.positions);
+  auto bent = plan.positions.begin();
+  for (const PlannedChunk& chunk : plan.chunks) {
+    for (int64_t token = chunk.first; token < chunk.end(); ++token, ++row) {
+      const auto number = static_cast<int32_t>(token);
+      const BentPosition at = chunk.is_bent ? *bent++ : BentPosition{number, number, number};
+      fill_position(row, axes_ == 1 ? BentPosition{number} : at, plan.num_tokens());
+    }
   }
 }
 
-// On one axis a token's position is its number; on three, pictures bend it.
-void BatchBuilder::fill_position(const Sequence& sequence, int64_t token, int64_t row,
-                                 const Layout& layout) {
-  const std::array<int32_t, 3> axes =
-      axes_ == 1 ? std::array{static_cast<int32_t>(token), 0, 0} : sequence.position(token);
-  for (int64_t axis = 0; axis < axes_; ++axis) {
-    host_[static_cast<size_t>(layout.positions + axis * layout.position_stride + row)] =
-        axes[static_cast<size_t>(axis)];
+void BatchBuilder::fill_position(int32_t* row, const BentPosition& at, int64_t stride) const {
+  for (int64_t axis = 0; axis < axes_; ++axis) row[axis * stride] = at[static_cast<size_t>(axis)];
+}
+
+// Each sequence's row of the block table, and where its tokens go.
+void BatchBuilder::fill_blocks(const StepPlan& plan, const Layout& layout) {
+  int32_t* table = numbers(layout.block_table);
+  int32_t* slots = numbers(layout.slots);
+  auto block = plan.tables.at(0).blocks.begin();
+  for (const PlannedChunk& chunk : plan.chunks) {
+    for (int64_t i = 0; i < blocks_of(chunk); ++i) table[i] = (block++)->value();
+    for (int64_t token = chunk.first; token < chunk.end(); ++token) {
+      const int64_t slot = table[token / block_size_] * block_size_ + token % block_size_;
+      *slots++ = static_cast<int32_t>(slot);
+    }
+    table += layout.blocks_a_sequence;
+  }
+}
+
+void BatchBuilder::fill_given(const StepPlan& plan, const Layout& layout) {
+  int32_t* tokens = numbers(layout.given_rows);
+  int32_t* rows = numbers(layout.picture_rows);
+  for (const GivenToken& given : plan.given) {
+    *tokens++ = given.token;
+    *rows++ = given.row;
   }
 }
 

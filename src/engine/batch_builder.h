@@ -2,7 +2,7 @@
 //
 // All numbers of a step go to the device in one copy.
 //
-// Thread rule: the thread of its rank, while the engine thread waits (sequences are read).
+// Thread rule: the thread of its rank.
 #pragma once
 
 #include <cstdint>
@@ -39,9 +39,15 @@ class BatchBuilder {
 
  private:
   struct Layout;
-  void fill_tokens(const PlannedChunk& chunk, int64_t row, const Layout& layout);
-  void fill_position(const Sequence& sequence, int64_t token, int64_t row, const Layout& layout);
+  // What is copied to the device.
+  void fill(const StepPlan& plan, const Layout& layout);
+  void fill_sequences(const StepPlan& plan, const Layout& layout);
+  void fill_positions(const StepPlan& plan, const Layout& layout);
+  void fill_position(int32_t* row, const BentPosition& at, int64_t stride) const;
+  void fill_blocks(const StepPlan& plan, const Layout& layout);
   void fill_given(const StepPlan& plan, const Layout& layout);
+  int64_t blocks_of(const PlannedChunk& chunk) const;
+  int32_t* numbers(int64_t begin) { return host_.data() + begin; }
 
   Device& device_;
   const int64_t block_size_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/backends.h"
+#include "engine/plan_writer.h"
 
 namespace pagoda {
 namespace {
@@ -21,6 +22,19 @@ Sequence sequence_of(std::vector<TokenId> prompt) {
 
 using Numbers = std::vector<int32_t>;
 
+// A chunk of a sequence that has blocks for it.
+struct Chosen {
+  const Sequence& sequence;
+  PlannedChunk chunk;
+};
+StepPlan plan_of(const std::vector<Chosen>& chunks, int64_t block_size) {
+  StepPlan plan;
+  for (const Chosen& chosen : chunks) {
+    write_chunk(plan, chosen.chunk, chosen.sequence, block_size);
+  }
+  return plan;
+}
+
 TEST_CASE("a batch names every token's place in the cache and what each sequence sees") {
   const auto device = open_device("ref", {.threads = 1});
   BlockPool pool(8);
@@ -29,10 +43,9 @@ TEST_CASE("a batch names every token's place in the cache and what each sequence
   decode.add_block(*pool.take());  // block 0
   for (int i = 0; i < 3; ++i) prompt.add_block(*pool.take());
   decode.add_block(*pool.take());  // block 4
-  const StepPlan plan = {{
-      {.sequence = &decode, .first = 2, .count = 1, .outputs = 1, .samples = true},
-      {.sequence = &prompt, .first = 1, .count = 3, .outputs = 2, .samples = false},
-  }};
+  const StepPlan plan = plan_of({{decode, {.first = 2, .count = 1, .outputs = 1, .samples = 1}},
+                                 {prompt, {.first = 1, .count = 3, .outputs = 2}}},
+                                2);
   BatchBuilder builder(*device,
                        {.tokens = 16, .sequences = 4, .outputs = 8, .blocks_a_sequence = 8}, 2);
   const Batch batch = builder.build(plan).batch;
@@ -46,13 +59,40 @@ TEST_CASE("a batch names every token's place in the cache and what each sequence
   CHECK(numbers(*device, batch.paged[0].attention.block_table) == Numbers{0, 4, 1, 2});
 }
 
+TEST_CASE("a copy of a plan makes the same batch when its sequences are gone") {
+  const auto device = open_device("ref", {.threads = 1});
+  const BatchLimits limits = {
+      .tokens = 8, .sequences = 2, .outputs = 2, .blocks_a_sequence = 2, .axes = 3};
+  BatchBuilder builder(*device, limits, 8);
+  StepPlan copy;
+  std::vector<Numbers> expected;
+  const auto batch_of = [&](const StepPlan& plan) {
+    const Batch batch = builder.build(plan).batch;
+    return std::vector{numbers(*device, batch.tokens), numbers(*device, batch.positions),
+                       numbers(*device, batch.slots),
+                       numbers(*device, batch.attention.block_table)};
+  };
+  {
+    BlockPool pool(3);
+    Sequence bent = sequence_of(std::vector<TokenId>(9, TokenId(9)));
+    RotaryPositions positions;
+    positions.add_picture(1, 2, 3);
+    bent.place(std::move(positions));
+    for (int i = 0; i < 2; ++i) bent.add_block(*pool.take());
+    StepPlan plan = plan_of({{bent, {.first = 3, .count = 6, .outputs = 1, .samples = 1}}}, 8);
+    expected = batch_of(plan);
+    copy = plan;
+    plan.clear();
+  }
+  CHECK(batch_of(copy) == expected);
+}
+
 TEST_CASE("a step without outputs has no output rows") {
   const auto device = open_device("ref", {.threads = 1});
   BlockPool pool(2);
   Sequence prompt = sequence_of({TokenId(1), TokenId(2), TokenId(3)});
   prompt.add_block(*pool.take());
-  const StepPlan plan = {
-      {{.sequence = &prompt, .first = 0, .count = 2, .outputs = 0, .samples = false}}};
+  const StepPlan plan = plan_of({{prompt, {.first = 0, .count = 2}}}, 4);
   BatchBuilder builder(*device, {.tokens = 4, .sequences = 1, .outputs = 1, .blocks_a_sequence = 2},
                        4);
   const Batch batch = builder.build(plan).batch;
@@ -67,13 +107,10 @@ TEST_CASE("tokens of pictures name their rows, in the batch and in the arena") {
   Sequence shows = sequence_of({TokenId(9), TokenId(9), TokenId(3), TokenId(9)});
   text.add_block(*pool.take());
   shows.add_block(*pool.take());
-  const StepPlan plan = {{{.sequence = &text, .first = 0, .count = 2, .outputs = 0},
-                          {.sequence = &shows,
-                           .first = 1,
-                           .count = 3,
-                           .outputs = 1,
-                           .samples = true,
-                           .given = {{.token = 0, .row = 17}, {.token = 2, .row = 4}}}}};
+  StepPlan plan = plan_of({{text, {.first = 0, .count = 2}},
+                           {shows, {.first = 1, .count = 3, .outputs = 1, .samples = 1}}},
+                          4);
+  plan.given = {{.token = 2, .row = 17}, {.token = 4, .row = 4}};
   BatchBuilder builder(
       *device, {.tokens = 8, .sequences = 2, .outputs = 2, .blocks_a_sequence = 1, .given = 8}, 4);
   const StepInput input = builder.build(plan);
@@ -92,8 +129,8 @@ TEST_CASE("on three axes positions go as pictures say, places in the cache by to
   shows.place(std::move(positions));
   text.add_block(*pool.take());
   for (int i = 0; i < 2; ++i) shows.add_block(*pool.take());
-  const StepPlan plan = {{{.sequence = &text, .first = 2, .count = 1, .outputs = 0},
-                          {.sequence = &shows, .first = 3, .count = 6, .outputs = 0}}};
+  const StepPlan plan =
+      plan_of({{text, {.first = 2, .count = 1}}, {shows, {.first = 3, .count = 6}}}, 8);
   BatchBuilder builder(
       *device, {.tokens = 8, .sequences = 2, .outputs = 2, .blocks_a_sequence = 2, .axes = 3}, 8);
   const Batch batch = builder.build(plan).batch;

@@ -97,6 +97,8 @@ struct Engine::State {
   void step();
   void admit_submitted();
   void publish(std::vector<Event> events);
+  void submit(SubmitCommand command);
+  void cancel(const CancelCommand& command);
   void count(Clock::time_point now);
   void sleep();
   void end_all(const std::string& error);
@@ -122,33 +124,49 @@ struct Engine::State {
   const std::optional<EncoderCosts> picture_costs;  // none: the model sees no pictures
   Scheduler scheduler;
   Sampler sampler;
+  StepPlan plan;    // one is in the making, or runs
   Metrics metrics;  // snapshots from any thread
   StatsLog stats;
 };
 
 void Engine::State::step() {
   admit_submitted();
-  const StepPlan plan = scheduler.plan(Clock::now());
+  scheduler.plan(plan, Clock::now());
   std::vector<ChunkResult> results;
   if (!plan.empty()) results = sampler.sample(plan, world.run(plan));
   const Clock::time_point now = Clock::now();
   publish(scheduler.commit(plan, std::move(results), now));
+  plan.clear();
   count(now);
 }
 
 void Engine::State::admit_submitted() {
   for (Command& command : commands.take_all()) {
     if (auto* submitted = std::get_if<SubmitCommand>(&command)) {
-      scheduler.submit(std::move(submitted->request), submitted->when);
+      submit(std::move(*submitted));
     } else if (const auto* cancelled = std::get_if<CancelCommand>(&command)) {
-      scheduler.cancel(cancelled->id, cancelled->why, Clock::now());
+      cancel(*cancelled);
     } else {
       scheduler.reset_prefix_cache();
     }
   }
 }
 
+void Engine::State::submit(SubmitCommand command) {
+  Request& request = command.request;
+  sampler.add(request.id, SamplingState(request.sampling, request.prompt));
+  scheduler.submit(std::move(request), command.when);
+}
+
+void Engine::State::cancel(const CancelCommand& command) {
+  sampler.forget(command.id);
+  scheduler.cancel(command.id, command.why, Clock::now());
+}
+
 void Engine::State::publish(std::vector<Event> events) {
+  for (const Event& event : events) {
+    if (event.finish) sampler.forget(event.id);
+  }
   if (!events.empty()) sink.on_events(std::move(events));
 }
 

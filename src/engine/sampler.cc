@@ -22,14 +22,14 @@ bool is_greedy(const SamplingParams& sampling) {
   return sampling.temperature == 0.0f;
 }
 
-bool forbids_ends(const Sequence& sequence) {
-  return sequence.num_outputs() < sequence.sampling().min_tokens;
+bool forbids_ends(const SamplingState& state) {
+  return state.num_outputs() < state.params().min_tokens;
 }
 
-bool leaves_logits(const Sequence& sequence) {
-  const SamplingParams& sampling = sequence.sampling();
-  return sampling.allowed_token_ids.empty() && sampling.bad_words.empty() &&
-         !forbids_ends(sequence) && sampling.logit_bias.empty() && sequence.token_uses().empty();
+bool leaves_logits(const SamplingState& state) {
+  const SamplingParams& sampling = state.params();
+  return sampling.allowed_token_ids.empty() && sampling.bad_words.empty() && !forbids_ends(state) &&
+         sampling.logit_bias.empty() && state.token_uses().empty();
 }
 
 double weight_of(std::span<const ScoredId> tokens) {
@@ -60,9 +60,9 @@ void apply_allowed(std::span<float> logits, std::span<const float> raw,
   }
 }
 
-void apply_bad_words(std::span<float> logits, const Sequence& sequence) {
-  const std::span<const TokenId> outputs = sequence.outputs();
-  for (const std::vector<TokenId>& word : sequence.sampling().bad_words) {
+void apply_bad_words(std::span<float> logits, const SamplingState& state) {
+  const std::span<const TokenId> outputs = state.outputs();
+  for (const std::vector<TokenId>& word : state.params().bad_words) {
     if (word.empty() || word.size() > outputs.size() + 1) continue;
     const std::span<const TokenId> head(word.data(), word.size() - 1);
     const std::span<const TokenId> tail = outputs.last(head.size());
@@ -70,9 +70,9 @@ void apply_bad_words(std::span<float> logits, const Sequence& sequence) {
   }
 }
 
-void apply_penalties(std::span<float> logits, const Sequence& sequence) {
-  const SamplingParams& sampling = sequence.sampling();
-  for (const auto& [token, use] : sequence.token_uses()) {
+void apply_penalties(std::span<float> logits, const SamplingState& state) {
+  const SamplingParams& sampling = state.params();
+  for (const auto& [token, use] : state.token_uses()) {
     float* logit = find(logits, token);
     if (logit == nullptr) continue;
     *logit =
@@ -83,20 +83,20 @@ void apply_penalties(std::span<float> logits, const Sequence& sequence) {
 }
 
 // The logits that the choice is made from: `raw` itself where the request changes nothing.
-std::span<const float> adjusted(std::span<const float> raw, const Sequence& sequence,
+std::span<const float> adjusted(std::span<const float> raw, const SamplingState& state,
                                 std::optional<TokenId> eos, std::span<float> scratch) {
-  if (leaves_logits(sequence)) return raw;
-  const SamplingParams& sampling = sequence.sampling();
+  if (leaves_logits(state)) return raw;
+  const SamplingParams& sampling = state.params();
   apply_allowed(scratch, raw, sampling.allowed_token_ids);
-  apply_bad_words(scratch, sequence);
-  if (forbids_ends(sequence)) {
+  apply_bad_words(scratch, state);
+  if (forbids_ends(state)) {
     if (eos) forbid(scratch, *eos);
     for (const TokenId stop : sampling.stop_token_ids) forbid(scratch, stop);
   }
   for (const auto& [token, bias] : sampling.logit_bias) {
     if (float* logit = find(scratch, token)) *logit += std::clamp(bias, -kMostBias, kMostBias);
   }
-  apply_penalties(scratch, sequence);
+  apply_penalties(scratch, state);
   return scratch;
 }
 
@@ -120,11 +120,11 @@ TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num
 
 }  // namespace
 
-TokenChoice::TokenChoice(std::span<const float> logits, const Sequence& sequence,
+TokenChoice::TokenChoice(std::span<const float> logits, const SamplingState& state,
                          std::optional<TokenId> eos, std::span<float> scratch)
     : vocab_(static_cast<int64_t>(logits.size())) {
-  const SamplingParams& sampling = sequence.sampling();
-  const std::span<const float> row = adjusted(logits, sequence, eos, scratch);
+  const SamplingParams& sampling = state.params();
+  const std::span<const float> row = adjusted(logits, state, eos, scratch);
   const float max = max_of(row);
   // At temperature 0, and where every token is forbidden or something is not a number.
   if (is_greedy(sampling) || !std::isfinite(max)) {
@@ -240,49 +240,78 @@ Sampler::Sampler(int64_t vocab, std::optional<TokenId> eos_token, int threads)
                   std::vector<float>(static_cast<size_t>(vocab)));
 }
 
+void Sampler::add(RequestId id, SamplingState state) {
+  MUST(states_.emplace(id, std::move(state)).second);
+}
+
+SamplingState* Sampler::find(RequestId id) {
+  const auto found = states_.find(id);
+  return found == states_.end() ? nullptr : &found->second;
+}
+
 std::vector<ChunkResult> Sampler::sample(const StepPlan& plan, Tensor logits) {
   std::vector<ChunkResult> results(plan.chunks.size());
-  std::vector<Row> rows;
+  rows_.clear();
+  const TokenId* next_tokens = plan.next_tokens.data();
   for (size_t i = 0; i < plan.chunks.size(); ++i) {
-    const PlannedChunk& chunk = plan.chunks[i];
-    results[i].prompt_logprobs.resize(static_cast<size_t>(chunk.outputs - (chunk.samples ? 1 : 0)));
-    for (int64_t output = 0; output < chunk.outputs; ++output) {
-      rows.push_back({&chunk, &results[i], output});
-    }
+    add_rows(plan.chunks[i], next_tokens, results[i]);
+    next_tokens += plan.chunks[i].prompt_outputs();
   }
-  MUST(logits.dim(0) == static_cast<int64_t>(rows.size()) && logits.dim(1) == vocab_);
+  MUST(logits.dim(0) == static_cast<int64_t>(rows_.size()) && logits.dim(1) == vocab_);
   const int64_t grain = std::max<int64_t>(1, kTokensAChunk / vocab_);
   team_.for_chunks(logits.dim(0), grain, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i) {
       const std::span<const float> row(logits.as<float>() + i * vocab_,
                                        static_cast<size_t>(vocab_));
-      sample_row(rows[static_cast<size_t>(i)], row, scratch_[static_cast<size_t>(worker)]);
+      sample_row(rows_[static_cast<size_t>(i)], row, scratch_[static_cast<size_t>(worker)]);
     }
   });
+  for (size_t i = 0; i < plan.chunks.size(); ++i) {
+    for (const TokenId token : results[i].tokens) find(plan.chunks[i].request)->append(token);
+  }
   return results;
+}
+
+void Sampler::add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, ChunkResult& result) {
+  const SamplingState* state = find(chunk.request);
+  if (state == nullptr) {
+    rows_.insert(rows_.end(), static_cast<size_t>(chunk.outputs), Row{});
+    return;
+  }
+  // To choose a second token is to know what the first one would be: that takes drafts.
+  MUST(chunk.samples == 0 || (chunk.samples == 1 && state->num_tokens() == chunk.end()));
+  result.prompt_logprobs.resize(static_cast<size_t>(chunk.prompt_outputs()));
+  for (TokenLogprobs& one : result.prompt_logprobs) {
+    rows_.push_back({.state = state, .token = nullptr, .next = *next_tokens++, .logprobs = &one});
+  }
+  result.tokens.resize(static_cast<size_t>(chunk.samples));
+  if (state->params().logprobs) result.logprobs.resize(result.tokens.size());
+  for (size_t i = 0; i < result.tokens.size(); ++i) {
+    rows_.push_back({.state = state,
+                     .token = &result.tokens[i],
+                     .next = {},
+                     .logprobs = result.logprobs.empty() ? nullptr : &result.logprobs[i]});
+  }
 }
 
 void Sampler::sample_row(const Row& row, std::span<const float> logits,
                          std::span<float> scratch) const {
-  const PlannedChunk& chunk = *row.chunk;
-  const Sequence& sequence = *chunk.sequence;
-  const SamplingParams& sampling = sequence.sampling();
-  if (!chunk.samples || row.output + 1 < chunk.outputs) {
-    const int64_t position = chunk.first + chunk.count - chunk.outputs + row.output;
-    const TokenId next = sequence.tokens()[static_cast<size_t>(position + 1)];
-    row.result->prompt_logprobs[static_cast<size_t>(row.output)] =
-        logprobs_of(logits, next, sampling.prompt_logprobs.value_or(0));
+  if (row.state == nullptr) return;
+  const SamplingParams& sampling = row.state->params();
+  if (row.token == nullptr) {
+    *row.logprobs = logprobs_of(logits, row.next, sampling.prompt_logprobs.value_or(0));
     return;
   }
-  TokenId token;
   if (is_greedy(sampling)) {
-    token = TokenId(argmax_of(adjusted(logits, sequence, eos_token_, scratch)));
+    *row.token = TokenId(argmax_of(adjusted(logits, *row.state, eos_token_, scratch)));
   } else {
-    const TokenChoice choice(logits, sequence, eos_token_, scratch);
-    token = choice.draw(sampling.seed.value_or(0), static_cast<uint64_t>(sequence.num_tokens()));
+    const TokenChoice choice(logits, *row.state, eos_token_, scratch);
+    const auto position = static_cast<uint64_t>(row.state->num_tokens());
+    *row.token = choice.draw(sampling.seed.value_or(0), position);
   }
-  row.result->token = token;
-  if (sampling.logprobs) row.result->logprobs = logprobs_of(logits, token, *sampling.logprobs);
+  if (row.logprobs != nullptr) {
+    *row.logprobs = logprobs_of(logits, *row.token, sampling.logprobs.value_or(0));
+  }
 }
 
 }  // namespace pagoda

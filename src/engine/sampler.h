@@ -9,17 +9,21 @@
 // device's belongs to the device, and asking an accelerator to sample is a matter of Ops, not of
 // this class.
 //
-// Thread rule: sample() on the engine thread; TokenChoice is for any thread.
+// What has been chosen is known to the sampler itself, by request: a plan names requests, and one
+// that is over by the time its step is sampled gets nothing.
+//
+// Thread rule: Sampler on the engine thread; TokenChoice on any.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "base/thread_team.h"
 #include "engine/logit_scan.h"
-#include "engine/sequence.h"
+#include "engine/sampling_state.h"
 #include "engine/step_plan.h"
 #include "tensor/tensor.h"
 
@@ -31,7 +35,7 @@ namespace pagoda {
 class TokenChoice {
  public:
   // `scratch` [vocab] lends memory and must live as long as this object.
-  TokenChoice(std::span<const float> logits, const Sequence& sequence, std::optional<TokenId> eos,
+  TokenChoice(std::span<const float> logits, const SamplingState& state, std::optional<TokenId> eos,
               std::span<float> scratch);
 
   TokenId draw(uint64_t seed, uint64_t position) const;
@@ -55,19 +59,30 @@ class Sampler {
   // `threads`: the team, the caller included.
   Sampler(int64_t vocab, std::optional<TokenId> eos_token, int threads);
 
-  // logits f32 [plan.num_outputs(), vocab], in host memory.
+  // From before its first chunk is sampled, until it is over. An id that is not known is one that
+  // is over already.
+  void add(RequestId id, SamplingState state);
+  void forget(RequestId id) { states_.erase(id); }
+
+  // logits f32 [plan.num_outputs(), vocab], in host memory. Plans in the order of their steps.
   std::vector<ChunkResult> sample(const StepPlan& plan, Tensor logits);
 
  private:
+  // An output, and where what is read from its logits goes.
   struct Row {
-    const PlannedChunk* chunk;
-    ChunkResult* result;
-    int64_t output;  // of the chunk
+    const SamplingState* state;  // null: the request is over
+    TokenId* token;              // null: tells about the prompt
+    TokenId next;                // of the prompt
+    TokenLogprobs* logprobs;     // null: not wanted
   };
+  SamplingState* find(RequestId id);
+  void add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, ChunkResult& result);
   void sample_row(const Row& row, std::span<const float> logits, std::span<float> scratch) const;
 
   const int64_t vocab_;
   const std::optional<TokenId> eos_token_;
+  std::unordered_map<RequestId, SamplingState> states_;
+  std::vector<Row> rows_;  // of the plan that is sampled
   ThreadTeam team_;
   std::vector<std::vector<float>> scratch_;  // [vocab], one a worker
 };

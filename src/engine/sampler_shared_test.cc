@@ -80,17 +80,14 @@ SamplingParams sampling_of(const json::object& given) {
   return s;
 }
 
-Sequence sequence_of(const json::object& c) {
-  Sequence sequence({.id = RequestId(1),
-                     .prompt = ids_of(c.at("prompt_ids")),
-                     .sampling = sampling_of(c.at("parameters").as_object())},
-                    0, {});
-  for (const TokenId token : ids_of(c.at("output_ids"))) sequence.append(token);
-  return sequence;
+SamplingState state_of(const json::object& c) {
+  SamplingState state(sampling_of(c.at("parameters").as_object()), ids_of(c.at("prompt_ids")));
+  for (const TokenId token : ids_of(c.at("output_ids"))) state.append(token);
+  return state;
 }
 
 struct Case {
-  Sequence sequence;
+  SamplingState state;
   std::vector<float> logits;
   std::vector<double> probabilities, raw_logprobs;
   json::value greedy;
@@ -103,7 +100,7 @@ std::vector<Case> golden_cases() {
   for (const json::value& c : expected.at("cases").as_array()) {
     const std::string number = std::to_string(cases.size());
     const std::vector<double>& logits = tensors.at("logits." + number);
-    cases.push_back({.sequence = sequence_of(c.as_object()),
+    cases.push_back({.state = state_of(c.as_object()),
                      .logits = std::vector<float>(logits.begin(), logits.end()),
                      .probabilities = tensors.at("probabilities." + number),
                      .raw_logprobs = tensors.at("raw_logprobs." + number),
@@ -125,7 +122,7 @@ TEST_CASE("what is left to choose from has the golden probabilities") {
   for (const Case& c : golden_cases()) {
     CAPTURE(number);
     std::vector<float> scratch(c.logits.size());
-    const TokenChoice choice(c.logits, c.sequence, std::nullopt, scratch);
+    const TokenChoice choice(c.logits, c.state, std::nullopt, scratch);
     CHECK(largest_difference(choice.probabilities(), c.probabilities) < kTolerance);
     ++number;
   }
@@ -138,16 +135,18 @@ TEST_CASE(
     CAPTURE(number);
     const auto vocab = static_cast<int64_t>(c.logits.size());
     Sampler sampler(vocab, std::nullopt, 1);
-    const StepPlan plan = {{{.sequence = &c.sequence,
-                             .first = c.sequence.num_tokens() - 1,
-                             .count = 1,
-                             .outputs = 1,
-                             .samples = true}}};
+    StepPlan plan;
+    plan.chunks = {{.request = RequestId(1),
+                    .first = c.state.num_tokens() - 1,
+                    .count = 1,
+                    .outputs = 1,
+                    .samples = 1}};
+    sampler.add(RequestId(1), c.state);
     const ChunkResult result =
         sampler.sample(plan, make_view(c.logits.data(), {1, vocab}, DType::kF32)).at(0);
-    if (!c.greedy.is_null()) CHECK(result.token->value() == c.greedy.to_number<int32_t>());
-    std::vector<TokenLogprob> shown = result.logprobs->top;
-    shown.push_back(result.logprobs->chosen);
+    if (!c.greedy.is_null()) CHECK(result.tokens.at(0).value() == c.greedy.to_number<int32_t>());
+    std::vector<TokenLogprob> shown = result.logprobs.at(0).top;
+    shown.push_back(result.logprobs.at(0).chosen);
     CHECK(shown.size() == std::min<size_t>(20, c.logits.size()) + 1);
     for (const TokenLogprob& one : shown) {
       const double expected = c.raw_logprobs[static_cast<size_t>(one.token.value())];

@@ -22,28 +22,47 @@ std::vector<float> random_logits(size_t vocab, uint32_t seed) {
   return logits;
 }
 
-Sequence sequence_with(SamplingParams sampling, std::vector<TokenId> prompt = {TokenId(0)}) {
-  sampling.max_tokens = 100;
-  return Sequence(
-      {.id = RequestId(1), .prompt = std::move(prompt), .sampling = std::move(sampling)}, 0, {});
+SamplingState state_with(SamplingParams params, const std::vector<TokenId>& prompt = {TokenId(0)}) {
+  params.max_tokens = 100;
+  return {std::move(params), prompt};
 }
 
 std::vector<double> probabilities(const std::vector<float>& logits,
                                   const SamplingParams& sampling) {
   std::vector<float> scratch(logits.size());
-  return TokenChoice(logits, sequence_with(sampling), std::nullopt, scratch).probabilities();
+  return TokenChoice(logits, state_with(sampling), std::nullopt, scratch).probabilities();
 }
 
-ChunkResult sample_one(std::vector<float> logits, Sequence& sequence,
-                       std::optional<TokenId> eos = std::nullopt) {
+// A sampler of one request, whose decodes are sampled one after the other.
+struct SoleSampler {
+  Sampler sampler;
+  int64_t num_tokens;
+
+  SoleSampler(SamplingState state, int64_t vocab, std::optional<TokenId> eos = std::nullopt)
+      : sampler(vocab, eos, 1), num_tokens(state.num_tokens()) {
+    sampler.add(RequestId(1), std::move(state));
+  }
+
+  ChunkResult sample(std::vector<float> logits) {
+    StepPlan plan;
+    plan.chunks = {{.request = RequestId(1),
+                    .first = num_tokens++ - 1,
+                    .count = 1,
+                    .outputs = 1,
+                    .samples = 1}};
+    const auto vocab = static_cast<int64_t>(logits.size());
+    return sampler.sample(plan, make_view(logits.data(), {1, vocab}, DType::kF32)).at(0);
+  }
+};
+
+ChunkResult sample_one(const std::vector<float>& logits, SamplingState state) {
   const auto vocab = static_cast<int64_t>(logits.size());
-  Sampler sampler(vocab, eos, 1);
-  const StepPlan plan = {{{.sequence = &sequence,
-                           .first = sequence.num_tokens() - 1,
-                           .count = 1,
-                           .outputs = 1,
-                           .samples = true}}};
-  return sampler.sample(plan, make_view(logits.data(), {1, vocab}, DType::kF32)).at(0);
+  return SoleSampler(std::move(state), vocab).sample(logits);
+}
+
+TokenId token_of(const ChunkResult& result) {
+  REQUIRE(result.tokens.size() == 1);
+  return result.tokens[0];
 }
 
 // softmax in double, then the cuts one after another over a full sort: slow and plain.
@@ -105,7 +124,7 @@ TEST_CASE("draws follow the probabilities") {
   for (const SamplingParams& sampling :
        {SamplingParams{}, SamplingParams{.top_p = 0.8f, .top_k = 10}}) {
     std::vector<float> scratch(logits.size());
-    const TokenChoice choice(logits, sequence_with(sampling), std::nullopt, scratch);
+    const TokenChoice choice(logits, state_with(sampling), std::nullopt, scratch);
     const auto expected = choice.probabilities();
     constexpr int kDraws = 40000;
     std::vector<double> seen(logits.size());
@@ -122,9 +141,9 @@ TEST_CASE("draws follow the probabilities") {
 TEST_CASE("a draw depends on seed and position, and on nothing else") {
   const auto logits = random_logits(5000, 4);
   std::vector<float> scratch(logits.size()), other_scratch(logits.size(), 1.0f);
-  const Sequence sequence = sequence_with({});
-  const TokenChoice a(logits, sequence, std::nullopt, scratch),
-      b(logits, sequence, std::nullopt, other_scratch);
+  const SamplingState state = state_with({});
+  const TokenChoice a(logits, state, std::nullopt, scratch),
+      b(logits, state, std::nullopt, other_scratch);
   CHECK(a.draw(1, 2) == b.draw(1, 2));
   std::vector<TokenId> draws;
   for (uint64_t i = 0; i < 20; ++i) draws.push_back(a.draw(1, i));
@@ -132,94 +151,125 @@ TEST_CASE("a draw depends on seed and position, and on nothing else") {
 }
 
 TEST_CASE("of equally likely tokens the smaller id is the most likely one") {
-  Sequence sequence = sequence_with({.temperature = 0, .logprobs = 2});
-  const ChunkResult result = sample_one({1, 5, 3, 5}, sequence);
-  CHECK(result.token == TokenId(1));
-  CHECK(result.logprobs->top[0].token == TokenId(1));
-  CHECK(result.logprobs->top[1].token == TokenId(3));
-  CHECK(result.logprobs->chosen.rank == 2);  // as vLLM counts: tokens at least as likely
+  const ChunkResult result =
+      sample_one({1, 5, 3, 5}, state_with({.temperature = 0, .logprobs = 2}));
+  CHECK(token_of(result) == TokenId(1));
+  REQUIRE(result.logprobs.size() == 1);
+  CHECK(result.logprobs[0].top[0].token == TokenId(1));
+  CHECK(result.logprobs[0].top[1].token == TokenId(3));
+  CHECK(result.logprobs[0].chosen.rank == 2);  // as vLLM counts: tokens at least as likely
 }
 
 TEST_CASE("the end token and stop tokens are forbidden until min_tokens") {
-  Sequence sequence =
-      sequence_with({.temperature = 0, .min_tokens = 1, .stop_token_ids = {TokenId(2)}});
-  CHECK(sample_one({1, 9, 8, 2}, sequence, TokenId(1)).token == TokenId(3));
-  sequence.append(TokenId(3));
-  CHECK(sample_one({1, 9, 8, 2}, sequence, TokenId(1)).token == TokenId(1));
+  SoleSampler s(state_with({.temperature = 0, .min_tokens = 1, .stop_token_ids = {TokenId(2)}}), 4,
+                TokenId(1));
+  CHECK(token_of(s.sample({1, 9, 8, 2})) == TokenId(3));
+  CHECK(token_of(s.sample({1, 9, 8, 2})) == TokenId(1));
+}
+
+TEST_CASE("what was chosen is known when the next token is chosen") {
+  SoleSampler words(
+      state_with({.temperature = 0, .bad_words = {{TokenId(1), TokenId(2)}, {TokenId(0)}}}), 4);
+  CHECK(token_of(words.sample({9, 8, 0, 0})) == TokenId(1));
+  CHECK(token_of(words.sample({0, 0, 9, 8})) == TokenId(3));
+  CHECK(token_of(words.sample({0, 0, 9, 8})) == TokenId(2));
+  SoleSampler penalized(state_with({.temperature = 0, .frequency_penalty = 2}), 3);
+  CHECK(token_of(penalized.sample({1, 4, 3})) == TokenId(1));
+  CHECK(token_of(penalized.sample({1, 4, 3})) == TokenId(2));
+  CHECK(token_of(penalized.sample({1, 4, 3})) == TokenId(1));
+}
+
+TEST_CASE("a chunk of a request that is over gets nothing") {
+  std::vector<float> logits = {0, 4, 0, 0, 3, 0, 7, 0, 0};
+  Sampler sampler(3, std::nullopt, 1);
+  sampler.add(RequestId(1), state_with({.temperature = 0, .prompt_logprobs = 0}));
+  sampler.add(RequestId(2), state_with({.temperature = 0}));
+  sampler.forget(RequestId(1));
+  StepPlan plan;
+  plan.chunks = {{.request = RequestId(1), .first = 0, .count = 2, .outputs = 2, .samples = 1},
+                 {.request = RequestId(2), .first = 0, .count = 1, .outputs = 1, .samples = 1}};
+  plan.next_tokens = {TokenId(1)};
+  const auto results = sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32));
+  CHECK(results[0].tokens.empty());
+  CHECK(results[0].prompt_logprobs.empty());
+  CHECK(token_of(results[1]) == TokenId(0));
 }
 
 TEST_CASE("log-probabilities do not see what changes the choice, and have a floor") {
-  Sequence sequence =
-      sequence_with({.temperature = 0, .logprobs = 1, .logit_bias = {{TokenId(0), 100}}});
-  const ChunkResult result = sample_one({0, 0, -20000, -20000}, sequence);
-  CHECK(result.token == TokenId(0));
-  CHECK(result.logprobs->chosen.logprob == doctest::Approx(std::log(0.5)));
-  Sequence forced =
-      sequence_with({.temperature = 0, .logprobs = 0, .allowed_token_ids = {TokenId(2)}});
-  CHECK(sample_one({0, 0, -20000, -20000}, forced).logprobs->chosen.logprob == -9999.0f);
+  const ChunkResult result =
+      sample_one({0, 0, -20000, -20000},
+                 state_with({.temperature = 0, .logprobs = 1, .logit_bias = {{TokenId(0), 100}}}));
+  CHECK(token_of(result) == TokenId(0));
+  CHECK(result.logprobs[0].chosen.logprob == doctest::Approx(std::log(0.5)));
+  const ChunkResult forced =
+      sample_one({0, 0, -20000, -20000},
+                 state_with({.temperature = 0, .logprobs = 0, .allowed_token_ids = {TokenId(2)}}));
+  CHECK(forced.logprobs[0].chosen.logprob == -9999.0f);
 }
 
 TEST_CASE("ids beyond the vocabulary are passed over") {
   const TokenId far(99), negative(-1);
-  Sequence sequence = sequence_with({.temperature = 0,
-                                     .repetition_penalty = 2.0f,
-                                     .min_tokens = 3,
-                                     .stop_token_ids = {far, negative},
-                                     .logit_bias = {{far, 1.0f}, {negative, 1.0f}},
-                                     .bad_words = {{far}, {negative}, {}}},
-                                    {far, negative});
-  CHECK(sample_one({1, 2, 3}, sequence).token == TokenId(2));
+  const SamplingState state = state_with({.temperature = 0,
+                                          .repetition_penalty = 2.0f,
+                                          .min_tokens = 3,
+                                          .stop_token_ids = {far, negative},
+                                          .logit_bias = {{far, 1.0f}, {negative, 1.0f}},
+                                          .bad_words = {{far}, {negative}, {}}},
+                                         {far, negative});
+  CHECK(token_of(sample_one({1, 2, 3}, state)) == TokenId(2));
 }
 
 TEST_CASE("a row where every token is forbidden, or nothing is a number, still gives a token") {
-  Sequence forbidden = sequence_with({.allowed_token_ids = {TokenId(99)}});
-  CHECK(sample_one({1, 2, 3}, forbidden).token == TokenId(0));
+  const auto chosen = [](const std::vector<float>& logits, const SamplingParams& params) {
+    return token_of(sample_one(logits, state_with(params)));
+  };
+  CHECK(chosen({1, 2, 3}, {.allowed_token_ids = {TokenId(99)}}) == TokenId(0));
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  Sequence any = sequence_with({.top_p = 0.5f, .top_k = 2});
-  CHECK(sample_one({nan, nan, nan}, any).token == TokenId(0));
-  CHECK(sample_one({nan, 1, nan}, any).token == TokenId(1));
-  Sequence no_temperature = sequence_with({.temperature = nan, .top_p = nan, .min_p = nan});
-  CHECK(sample_one({1, 9, 3}, no_temperature).token == TokenId(1));
-  Sequence all = sequence_with({});
-  CHECK(sample_one({0, kInfinity, kInfinity}, all).token == TokenId(1));
+  CHECK(chosen({nan, nan, nan}, {.top_p = 0.5f, .top_k = 2}) == TokenId(0));
+  CHECK(chosen({nan, 1, nan}, {.top_p = 0.5f, .top_k = 2}) == TokenId(1));
+  CHECK(chosen({1, 9, 3}, {.temperature = nan, .top_p = nan, .min_p = nan}) == TokenId(1));
+  CHECK(chosen({0, kInfinity, kInfinity}, {}) == TokenId(1));
 }
 
 TEST_CASE("rows of a chunk that are not sampled tell about the prompt") {
-  Sequence sequence =
-      sequence_with({.temperature = 0, .prompt_logprobs = 1}, {TokenId(0), TokenId(1), TokenId(2)});
+  const std::vector<TokenId> prompt = {TokenId(0), TokenId(1), TokenId(2)};
   std::vector<float> logits = {0, 4, 0, 0, 3, 0, 0, 0, 7};
   Sampler sampler(3, std::nullopt, 1);
-  const StepPlan plan = {
-      {{.sequence = &sequence, .first = 0, .count = 3, .outputs = 3, .samples = true}}};
+  sampler.add(RequestId(1), state_with({.temperature = 0, .prompt_logprobs = 1}, prompt));
+  StepPlan plan;
+  plan.chunks = {{.request = RequestId(1), .first = 0, .count = 3, .outputs = 3, .samples = 1}};
+  plan.next_tokens = {TokenId(1), TokenId(2)};
   const auto result = sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32)).at(0);
   REQUIRE(result.prompt_logprobs.size() == 2);
   CHECK(result.prompt_logprobs[0].chosen.token == TokenId(1));
   CHECK(result.prompt_logprobs[0].chosen.rank == 1);
   CHECK(result.prompt_logprobs[1].chosen.token == TokenId(2));
   CHECK(result.prompt_logprobs[1].top[0].token == TokenId(1));
-  CHECK(result.token == TokenId(2));
+  CHECK(token_of(result) == TokenId(2));
 }
 
 TEST_CASE("many rows on many threads are the same as each alone") {
   constexpr int64_t kVocab = 70000, kRows = 6;
   std::vector<float> logits;
-  std::vector<Sequence> sequences;
+  Sampler sampler(kVocab, std::nullopt, 3);
   StepPlan plan;
+  const auto state_of = [](int64_t i) {
+    return state_with({.seed = static_cast<uint64_t>(i), .logprobs = 5});
+  };
   for (int64_t i = 0; i < kRows; ++i) {
     const auto row = random_logits(kVocab, static_cast<uint32_t>(i));
     logits.insert(logits.end(), row.begin(), row.end());
-    sequences.push_back(sequence_with({.seed = static_cast<uint64_t>(i), .logprobs = 5}));
+    const RequestId id(static_cast<uint64_t>(i));
+    sampler.add(id, state_of(i));
+    plan.chunks.push_back({.request = id, .first = 0, .count = 1, .outputs = 1, .samples = 1});
   }
-  for (Sequence& s : sequences) {
-    plan.chunks.push_back({.sequence = &s, .first = 0, .count = 1, .outputs = 1, .samples = true});
-  }
-  Sampler sampler(kVocab, std::nullopt, 3);
   const auto results = sampler.sample(plan, make_view(logits.data(), {kRows, kVocab}, DType::kF32));
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(i) * kVocab;
-    const ChunkResult alone = sample_one({begin, begin + kVocab}, sequences[i]);
-    CHECK(results[i].token == alone.token);
-    CHECK(results[i].logprobs->chosen.logprob == alone.logprobs->chosen.logprob);
+  for (int64_t i = 0; i < kRows; ++i) {
+    const auto begin = logits.begin() + i * kVocab;
+    const ChunkResult alone = sample_one({begin, begin + kVocab}, state_of(i));
+    const ChunkResult& result = results[static_cast<size_t>(i)];
+    CHECK(result.tokens == alone.tokens);
+    CHECK(result.logprobs[0].chosen.logprob == alone.logprobs[0].chosen.logprob);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "base/str.h"
+#include "engine/plan_writer.h"
 
 namespace pagoda {
 
@@ -26,8 +27,7 @@ void Scheduler::submit(Request request, Clock::time_point now) {
 }
 
 void Scheduler::cancel(RequestId id, FinishReason why, Clock::time_point now) {
-  const auto found = sequences_.find(id);
-  if (found != sequences_.end()) finish(*found->second, why, now);
+  if (Sequence* sequence = find(id)) finish(*sequence, why, now);
 }
 
 std::vector<Event> Scheduler::abort_all(const std::string& error, Clock::time_point now) {
@@ -40,8 +40,16 @@ std::vector<Event> Scheduler::abort_all(const std::string& error, Clock::time_po
   return events;
 }
 
-StepPlan Scheduler::plan(Clock::time_point now) {
-  Draft draft = {.plan = {},
+Sequence* Scheduler::find(RequestId id) {
+  const auto found = sequences_.find(id);
+  return found == sequences_.end() ? nullptr : found->second.get();
+}
+
+void Scheduler::plan(StepPlan& step, Clock::time_point now) {
+  MUST(step.empty());
+  drafted_.clear();
+  Draft draft = {.plan = step,
+                 .chunks = drafted_,
                  .tokens_left = config_.max_step_tokens,
                  .logprob_rows_left = std::max<int64_t>(1, config_.max_prompt_logprob_rows)};
   pictures_.begin_step();
@@ -50,8 +58,8 @@ StepPlan Scheduler::plan(Clock::time_point now) {
   add_started_prefills(draft);
   admit_waiting(draft, now);
   // One that has just begun may have a stage that costs more than a whole step.
-  if (draft.plan.empty()) work_on_picture(draft);
-  return std::move(draft.plan);
+  if (draft.empty()) work_on_picture(draft);
+  write(draft);
 }
 
 // Whoever is preempted is behind the one that needs room, so the loops below stay valid.
@@ -268,28 +276,32 @@ int64_t Scheduler::cut_for_logprobs(const Sequence& sequence, int64_t count,
 
 void Scheduler::add_chunk(Sequence& sequence, int64_t count, Draft& draft) {
   const int64_t first = sequence.num_computed();
-  const bool samples = count == sequence.num_uncomputed();
+  const int64_t samples = count == sequence.num_uncomputed() ? 1 : 0;
   const int64_t rows = num_logprob_rows(sequence, first, count);
-  draft.plan.chunks.push_back({.sequence = &sequence,
-                               .first = first,
-                               .count = count,
-                               .outputs = rows + (samples ? 1 : 0),
-                               .samples = samples});
-  add_given(draft.plan.chunks.back());
+  draft.chunks.push_back(
+      {.sequence = &sequence,
+       .chunk = {.first = first, .count = count, .outputs = rows + samples, .samples = samples}});
   draft.tokens_left -= count;
   draft.logprob_rows_left -= rows;
 }
 
-void Scheduler::add_given(PlannedChunk& chunk) {
-  const int64_t end = chunk.first + chunk.count;
-  for (const PromptPicture& picture : chunk.sequence->pictures()) {
+void Scheduler::write(const Draft& draft) {
+  for (const DraftChunk& drafted : draft.chunks) {
+    write_given(drafted, draft.plan);
+    write_chunk(draft.plan, drafted.chunk, *drafted.sequence, block_size_);
+  }
+}
+
+void Scheduler::write_given(const DraftChunk& drafted, StepPlan& plan) {
+  const PlannedChunk& chunk = drafted.chunk;
+  for (const PromptPicture& picture : drafted.sequence->pictures()) {
     const int64_t begin = std::max(chunk.first, picture.first);
-    const int64_t last = std::min(end, picture.end());
-    if (begin >= last) continue;
+    const int64_t end = std::min(chunk.end(), picture.end());
+    if (begin >= end) continue;
     const std::span<const int32_t> rows = pictures_.rows_of(picture.picture->hash);
-    for (int64_t token = begin; token < last; ++token) {
-      chunk.given.push_back({.token = static_cast<int32_t>(token - chunk.first),
-                             .row = rows[static_cast<size_t>(token - picture.first)]});
+    for (int64_t token = begin; token < end; ++token) {
+      plan.given.push_back({.token = static_cast<int32_t>(plan.num_tokens() + token - chunk.first),
+                            .row = rows[static_cast<size_t>(token - picture.first)]});
     }
   }
 }
@@ -319,14 +331,13 @@ void Scheduler::preempt(Sequence& sequence, Draft& draft) {
 }
 
 void Scheduler::remove_from(Draft& draft, const Sequence& sequence) {
-  std::vector<PlannedChunk>& chunks = draft.plan.chunks;
-  const auto found = std::find_if(chunks.begin(), chunks.end(), [&](const PlannedChunk& chunk) {
-    return chunk.sequence == &sequence;
-  });
-  if (found == chunks.end()) return;
-  draft.tokens_left += found->count;
-  draft.logprob_rows_left += found->outputs - (found->samples ? 1 : 0);
-  chunks.erase(found);
+  const auto found =
+      std::find_if(draft.chunks.begin(), draft.chunks.end(),
+                   [&](const DraftChunk& drafted) { return drafted.sequence == &sequence; });
+  if (found == draft.chunks.end()) return;
+  draft.tokens_left += found->chunk.count;
+  draft.logprob_rows_left += found->chunk.prompt_outputs();
+  draft.chunks.erase(found);
 }
 
 int64_t Scheduler::num_logprob_rows(const Sequence& sequence, int64_t first, int64_t count) {
@@ -389,11 +400,11 @@ std::vector<Event> Scheduler::commit(const StepPlan& plan, std::vector<ChunkResu
   std::vector<Event> events = std::exchange(failed_, {});
   for (size_t i = 0; i < plan.chunks.size(); ++i) {
     const PlannedChunk& chunk = plan.chunks[i];
-    Sequence& sequence = *chunk.sequence;
+    Sequence& sequence = *find(chunk.request);
     sequence.advance(chunk.count);
     cache_full_blocks(sequence);
     sequence.add_prompt_logprobs(std::exchange(results[i].prompt_logprobs, {}));
-    if (!chunk.samples) continue;
+    if (chunk.samples == 0) continue;
     events.push_back(append(sequence, std::move(results[i]), now));
     if (events.back().finish) finish(sequence, *events.back().finish, now);
   }
@@ -412,24 +423,30 @@ std::vector<Event> Scheduler::commit(const StepPlan& plan, std::vector<ChunkResu
 }
 
 Event Scheduler::append(Sequence& sequence, ChunkResult result, Clock::time_point now) {
-  MUST(result.token);
-  const double since_last = std::chrono::duration<double>(now - sequence.times.last_token).count();
-  sequence.append(*result.token);
-  sequence.times.last_token = now;
-  Event event = {.id = sequence.id(), .tokens = {*result.token}};
-  if (result.logprobs) event.logprobs.push_back(std::move(*result.logprobs));
-  ++counts_.generation_tokens;
-  if (sequence.num_outputs() == 1) {
+  MUST(!result.tokens.empty());
+  Event event = {.id = sequence.id(), .cached_tokens = sequence.cached_tokens};
+  if (sequence.num_outputs() == 0) {
     sequence.times.first_token = now;
     event.prompt_logprobs = sequence.take_prompt_logprobs();
     counts_.prompt_tokens += sequence.prompt_size();
     counts_.seconds_to_first_token.push_back(
         std::chrono::duration<double>(now - sequence.times.submitted).count());
   } else {
-    counts_.seconds_per_output_token.push_back(since_last);
+    counts_.seconds_per_output_token.push_back(
+        std::chrono::duration<double>(now - sequence.times.last_token).count());
   }
-  event.cached_tokens = sequence.cached_tokens;
-  event.finish = finish_of(sequence, *result.token, event);
+  sequence.times.last_token = now;
+  size_t num_taken = 0;  // what stands behind the end is dropped
+  while (num_taken < result.tokens.size() && !event.finish) {
+    const TokenId token = result.tokens[num_taken++];
+    sequence.append(token);
+    event.finish = finish_of(sequence, token, event);
+  }
+  result.tokens.resize(num_taken);
+  if (!result.logprobs.empty()) result.logprobs.resize(num_taken);
+  counts_.generation_tokens += static_cast<int64_t>(num_taken);
+  event.tokens = std::move(result.tokens);
+  event.logprobs = std::move(result.logprobs);
   return event;
 }
 

@@ -56,7 +56,8 @@ class Scheduler {
   std::vector<Event> abort_all(const std::string& error, Clock::time_point now);
   void reset_prefix_cache() { prefix_cache_.clear(); }
 
-  StepPlan plan(Clock::time_point now);
+  // Fills `step`, which is empty, with what runs next.
+  void plan(StepPlan& step, Clock::time_point now);
   // What came of the plan, one result a chunk.
   std::vector<Event> commit(const StepPlan& plan, std::vector<ChunkResult> results,
                             Clock::time_point now);
@@ -70,12 +71,18 @@ class Scheduler {
   Metrics::StepCounts take_counts();
 
  private:
-  // A plan in the making, with what is left for it.
+  struct DraftChunk {
+    Sequence* sequence;
+    PlannedChunk chunk;
+  };
+  // A plan in the making, with what is left for it. Chunks are written into it when all are known.
   struct Draft {
-    StepPlan plan;
+    StepPlan& plan;
+    std::vector<DraftChunk>& chunks;
     int64_t tokens_left, logprob_rows_left;
     bool short_of_blocks = false;
     bool is_closed = false;  // nobody new: someone waits for more tokens than are left
+    bool empty() const { return chunks.empty() && plan.encodings.empty(); }
   };
   // What a sequence may compute now.
   struct NextChunk {
@@ -89,6 +96,7 @@ class Scheduler {
   void work_on_picture(Draft& draft);
   void add_started_prefills(Draft& draft);
   void admit_waiting(Draft& draft, Clock::time_point now);
+  void write(const Draft& draft);
 
   [[nodiscard]] bool admit_first(Draft& draft, Clock::time_point now);
   // Why the request can never run; empty: it can.
@@ -106,7 +114,7 @@ class Scheduler {
   NextChunk cut(const Sequence& sequence, int64_t most, const Draft& draft) const;
   NextChunk cut_between_pictures(const Sequence& sequence, int64_t count, const Draft& draft) const;
   int64_t cut_for_logprobs(const Sequence& sequence, int64_t count, const Draft& draft) const;
-  void add_given(PlannedChunk& chunk);
+  void write_given(const DraftChunk& drafted, StepPlan& plan);
   void add_chunk(Sequence& sequence, int64_t count, Draft& draft);
   // How many of `count` more tokens the sequence has blocks for, after taking and preempting.
   int64_t make_room(Sequence& sequence, int64_t count, Draft& draft);
@@ -120,6 +128,8 @@ class Scheduler {
   void cache_full_blocks(Sequence& sequence);
   int64_t blocks_for(int64_t tokens) const { return (tokens + block_size_ - 1) / block_size_; }
   int64_t blocks_promised() const;
+
+  Sequence* find(RequestId id);
 
   // Steps of commit().
   Event append(Sequence& sequence, ChunkResult result, Clock::time_point now);
@@ -140,9 +150,10 @@ class Scheduler {
   PrefixCache prefix_cache_;
   PicturePlanner pictures_;
   std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;
-  std::vector<Sequence*> running_;  // the first has the best claim
-  std::deque<Sequence*> waiting_;   // likewise
-  std::vector<Event> failed_;       // goes out with the next commit
+  std::vector<Sequence*> running_;   // the first has the best claim
+  std::deque<Sequence*> waiting_;    // likewise
+  std::vector<Event> failed_;        // goes out with the next commit
+  std::vector<DraftChunk> drafted_;  // of the plan in the making
   Metrics::StepCounts counts_;
   uint64_t num_arrivals_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -43,10 +44,10 @@ TEST_CASE("a picture is encoded when its turn comes, and its tokens follow in th
   CHECK(plan.encodings[0].rows == std::vector<int32_t>{0, 1, 2, 3, 4, 5});
   REQUIRE(plan.chunks.size() == 1);
   CHECK(plan.chunks[0].count == 10);
-  REQUIRE(plan.chunks[0].given.size() == 6);
-  CHECK(plan.chunks[0].given[0].token == 2);
-  CHECK(plan.chunks[0].given[5].token == 7);
-  CHECK(plan.chunks[0].given[5].row == 5);
+  REQUIRE(plan.given.size() == 6);
+  CHECK(plan.given[0].token == 2);
+  CHECK(plan.given[5].token == 7);
+  CHECK(plan.given[5].row == 5);
 }
 
 TEST_CASE("a chunk ends before a picture that is not ready") {
@@ -79,7 +80,7 @@ TEST_CASE("others decode in every step while a picture is encoded, however much 
   for (int stage = 0; stage < 4; ++stage) {
     const StepPlan plan = f.step();
     CHECK(num_stages(plan) == 1);
-    CHECK(plan.chunks[0].sequence->id() == text);
+    CHECK(plan.chunks[0].request == text);
     CHECK(plan.num_tokens() == 1);
   }
   f.run_to_the_end();
@@ -143,7 +144,7 @@ TEST_CASE("several small pictures are encoded in one step") {
   const StepPlan plan = f.step();
   CHECK(plan.encodings.size() == 3);
   CHECK(plan.chunks[0].count == 30);
-  CHECK(plan.chunks[0].given.size() == 12);
+  CHECK(plan.given.size() == 12);
 }
 
 TEST_CASE("where rows run out the picture unused longest goes") {
@@ -223,10 +224,10 @@ TEST_CASE("rows that a step reads are not given away in the same step") {
   f.step();
   const RequestId urgent = f.submit_showing(30, f.picture(5, 5, 2), 0);
   const StepPlan both = f.step(), next = f.step();
-  CHECK_FALSE(both.chunks[0].given.empty());
+  CHECK_FALSE(both.given.empty());
   CHECK(both.encodings.empty());
   CHECK(next.encodings.size() == 1);
-  CHECK(next.chunks[0].sequence->id() == urgent);
+  CHECK(next.chunks[0].request == urgent);
   f.run_to_the_end();
 }
 
@@ -250,7 +251,7 @@ TEST_CASE("a request cancelled while its picture is in the making leaves no trac
   CHECK_FALSE(f.get().pictures().in_the_making());
   CHECK(f.get().pictures().cache().num_free() == 64);
   CHECK(f.store.bytes() == 0);
-  CHECK(f.get().plan(f.now).empty());
+  CHECK(f.plan().empty());
 }
 
 TEST_CASE("a picture in the making goes on where another request shows it too") {
@@ -321,7 +322,7 @@ TEST_CASE("where prompts are computed whole, all pictures are made ready first")
   for (; plan.chunks.empty(); plan = f.step()) stages += num_stages(plan);
   CHECK(stages + num_stages(plan) == 12);
   CHECK(plan.chunks[0].count == 35);
-  CHECK(plan.chunks[0].given.size() == 30);
+  CHECK(plan.given.size() == 30);
 }
 
 TEST_CASE("where pictures are not cut, a chunk ends before one that does not fit") {
@@ -331,7 +332,7 @@ TEST_CASE("where pictures are not cut, a chunk ends before one that does not fit
   const StepPlan first = f.step(), second = f.step();
   CHECK(first.chunks[0].count == 6);
   CHECK(second.chunks[0].count == 16);
-  CHECK(second.chunks[0].given.size() == 15);
+  CHECK(second.given.size() == 15);
   f.run_to_the_end();
 }
 
@@ -396,6 +397,12 @@ struct PictureTraffic {
   std::mt19937 random;
   Fixture f;
   std::unordered_set<RequestId> open = {};
+  struct Prompt {
+    bool wants_logprobs;
+    std::vector<BlockPicture> pictures;  // with the number of their first tokens in the prompt
+    std::vector<int64_t> ends;           // of each
+  };
+  std::unordered_map<RequestId, Prompt> prompts = {};
   std::map<int32_t, std::pair<PictureHash, int64_t>> arena = {};  // row -> token of a picture
   std::optional<PictureHash> stream = {};
   int64_t stages_done = 0;
@@ -439,6 +446,12 @@ struct PictureTraffic {
       Fixture::show(request, f.picture(rows, columns, static_cast<uint8_t>(draw(1, 2))), at);
       at += rows * columns + draw(0, 5);
     }
+    Prompt& kept = prompts[request.id];
+    kept.wants_logprobs = request.sampling.prompt_logprobs.has_value();
+    for (const PromptPicture& picture : request.pictures) {
+      kept.pictures.push_back({.hash = picture.picture->hash, .first = picture.first});
+      kept.ends.push_back(picture.end());
+    }
     open.insert(f.submit(std::move(request)));
   }
 
@@ -457,26 +470,38 @@ struct PictureTraffic {
     stream.reset();
   }
 
-  void check_given(const PlannedChunk& chunk) {
-    size_t given = 0;
-    for (const PromptPicture& picture : chunk.sequence->pictures()) {
-      for (int64_t i = 0; i < picture.tokens; ++i) {
-        const int64_t token = picture.first + i - chunk.first;
-        if (token < 0 || token >= chunk.count) continue;
-        const GivenToken& at = chunk.given.at(given++);
-        CHECK(at.token == token);
-        CHECK(arena.at(at.row) == std::pair(picture.picture->hash, i));
+  // `row`: of the chunk's first token in the step.
+  void check_given(const PlannedChunk& chunk, int64_t row, std::span<const GivenToken>& given) {
+    const Prompt& prompt = prompts.at(chunk.request);
+    for (size_t i = 0; i < prompt.pictures.size(); ++i) {
+      const auto& [hash, first] = prompt.pictures[i];
+      for (int64_t token = first; token < prompt.ends[i]; ++token) {
+        if (token < chunk.first || token >= chunk.end()) continue;
+        REQUIRE_FALSE(given.empty());
+        CHECK(given.front().token == row + token - chunk.first);
+        CHECK(arena.at(given.front().row) == std::pair(hash, token - first));
+        given = given.subspan(1);
       }
     }
-    CHECK(given == chunk.given.size());
   }
 
   void check_whole(const PlannedChunk& chunk) const {
-    const int64_t end = chunk.first + chunk.count;
-    if (f.config.chunked_pictures || chunk.sequence->wants_prompt_logprobs()) return;
-    for (const PromptPicture& picture : chunk.sequence->pictures()) {
-      CHECK((end <= picture.first || end >= picture.end()));
+    const Prompt& prompt = prompts.at(chunk.request);
+    if (f.config.chunked_pictures || prompt.wants_logprobs) return;
+    for (size_t i = 0; i < prompt.pictures.size(); ++i) {
+      CHECK((chunk.end() <= prompt.pictures[i].first || chunk.end() >= prompt.ends[i]));
     }
+  }
+
+  void check_chunks(const StepPlan& plan) {
+    std::span<const GivenToken> given = plan.given;
+    int64_t row = 0;
+    for (const PlannedChunk& chunk : plan.chunks) {
+      check_given(chunk, row, given);
+      check_whole(chunk);
+      row += chunk.count;
+    }
+    CHECK(given.empty());
   }
 
   // Behind the decodes no more than the budget is done, or one stage.
@@ -502,14 +527,11 @@ struct PictureTraffic {
       open.erase(victim);
     }
     if (stream && f.get().pictures().in_the_making() != stream) stream.reset();
-    const StepPlan plan = f.get().plan(f.now);
+    const StepPlan plan = f.plan();
     CHECK(plan.empty() != f.get().has_work());
     check_work(plan);
     for (const PlannedEncoding& encoding : plan.encodings) encode(encoding);
-    for (const PlannedChunk& chunk : plan.chunks) {
-      check_given(chunk);
-      check_whole(chunk);
-    }
+    check_chunks(plan);
     f.commit(plan);
     std::erase_if(open, [&](RequestId id) { return f.is_finished(id); });
   }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -29,7 +29,7 @@ TEST_CASE("a prompt is cut to the budget of a step, and the last piece samples")
   CHECK(first.chunks[0].outputs == 0);
   CHECK(second.chunks[0].first == 16);
   CHECK(second.chunks[0].count == 4);
-  CHECK(second.chunks[0].samples);
+  CHECK(second.chunks[0].samples == 1);
   CHECK(f.get().blocks().num_used() == 0);
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("sequences that decode come before prompts") {
   f.submit(100, tokens(1));
   const StepPlan plan = f.step();
   REQUIRE(plan.chunks.size() == 2);
-  CHECK(plan.chunks[0].sequence->id() == a);
+  CHECK(plan.chunks[0].request == a);
   CHECK(plan.chunks[0].count == 1);
   CHECK(plan.chunks[1].count == 15);
 }
@@ -146,7 +146,7 @@ TEST_CASE("with the priority policy the smaller number goes first and is preempt
       .config = {.max_sequences = 1, .max_step_tokens = 16, .policy = SchedulingPolicy::kPriority}};
   const RequestId later = f.submit(4, tokens(2), 5), sooner = f.submit(4, tokens(2), 1);
   const StepPlan plan = f.step();
-  CHECK(plan.chunks[0].sequence->id() == sooner);
+  CHECK(plan.chunks[0].request == sooner);
   f.run_to_the_end();
   CHECK(f.is_finished(later));
 }
@@ -155,7 +155,7 @@ TEST_CASE("first come, first served does not look at priorities") {
   Fixture f{.config = {.max_sequences = 1, .max_step_tokens = 16}};
   const RequestId first = f.submit(4, tokens(2), 5);
   f.submit(4, tokens(2), 1);
-  CHECK(f.step().chunks[0].sequence->id() == first);
+  CHECK(f.step().chunks[0].request == first);
   f.run_to_the_end();
 }
 
@@ -258,11 +258,35 @@ TEST_CASE("aborting all ends every request with the reason") {
   CHECK(f.get().blocks().num_used() == 0);
 }
 
+// What layers would keep of tokens in a cache of blocks: a number that tells a token and all before
+// it. Finds out whether chunks read what was written for the tokens before them.
+struct FakeCache {
+  std::unordered_map<int64_t, uint64_t> slots;
+
+  static uint64_t mix(uint64_t before, TokenId token) {
+    return (before ^ static_cast<uint64_t>(token.value())) * 0x9E3779B97F4A7C15 + 1;
+  }
+
+  void run(const PlannedChunk& chunk, std::span<const TokenId> tokens,
+           std::span<const BlockId> blocks, int64_t block_size) {
+    uint64_t number = 0;
+    for (int64_t at = 0; at < chunk.end(); ++at) {
+      number = mix(number, tokens[static_cast<size_t>(at)]);
+      const int64_t block = blocks[static_cast<size_t>(at / block_size)].value();
+      uint64_t& slot = slots[block * block_size + at % block_size];
+      if (at >= chunk.first) slot = number;
+      CHECK(slot == number);
+    }
+  }
+};
+
 // Random traffic, with what must hold at every step.
 struct Traffic {
   std::mt19937 random;
   Fixture f;
   std::unordered_set<RequestId> open;
+  std::unordered_map<RequestId, std::vector<TokenId>> prompts;
+  FakeCache cache;
 
   int64_t draw(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
@@ -287,42 +311,62 @@ struct Traffic {
     SamplingParams sampling = tokens(draw(1, f.max_model_len - prompt));
     if (draw(0, 4) == 0) sampling.prompt_logprobs = 1;
     const auto first = static_cast<int32_t>(100 * draw(1, 4));  // prefixes repeat
-    open.insert(f.submit(prompt, sampling, draw(0, 2), first));
+    Request request = f.request(prompt, std::move(sampling), first);
+    request.priority = draw(0, 2);
+    prompts[request.id] = request.prompt;
+    open.insert(f.submit(std::move(request)));
+  }
+
+  std::vector<TokenId> tokens_of(RequestId id) {
+    std::vector<TokenId> tokens = prompts.at(id);
+    tokens.insert(tokens.end(), f.answers[id].begin(), f.answers[id].end());
+    return tokens;
+  }
+
+  std::span<const BlockId> blocks_of(const StepPlan& plan, size_t index) const {
+    size_t first = 0;
+    const auto count = [&](size_t i) {
+      return static_cast<size_t>((plan.chunks[i].end() + f.block_size - 1) / f.block_size);
+    };
+    for (size_t i = 0; i < index; ++i) first += count(i);
+    return std::span(plan.tables.at(0).blocks).subspan(first, count(index));
   }
 
   void check(const StepPlan& plan) {
     CHECK(plan.num_tokens() <= f.config.max_step_tokens);
     CHECK(static_cast<int64_t>(plan.chunks.size()) <= f.config.max_sequences);
-    int64_t rows = 0;
-    std::set<const Sequence*> seen;
-    for (const PlannedChunk& chunk : plan.chunks) {
-      CHECK(seen.insert(chunk.sequence).second);
-      check(chunk);
-      rows += chunk.outputs - (chunk.samples ? 1 : 0);
+    int64_t rows = 0, token = 0;
+    std::unordered_set<RequestId> seen;
+    for (size_t i = 0; i < plan.chunks.size(); ++i) {
+      const PlannedChunk& chunk = plan.chunks[i];
+      CHECK(seen.insert(chunk.request).second);
+      rows += chunk.prompt_outputs();
+      const std::vector<TokenId> tokens = tokens_of(chunk.request);
+      CHECK(chunk.count >= 1);
+      CHECK(chunk.samples == (chunk.end() == static_cast<int64_t>(tokens.size()) ? 1 : 0));
+      CHECK(std::equal(tokens.begin() + chunk.first, tokens.begin() + chunk.end(),
+                       plan.tokens.begin() + token));
+      token += chunk.count;
+      cache.run(chunk, tokens, blocks_of(plan, i), f.block_size);
     }
+    CHECK(token == plan.num_tokens());
     CHECK(rows <= f.config.max_prompt_logprob_rows);
+    CHECK(rows == static_cast<int64_t>(plan.next_tokens.size()));
     check_written_blocks_are_not_shared(plan);
-  }
-
-  void check(const PlannedChunk& chunk) const {
-    const Sequence& s = *chunk.sequence;
-    const int64_t end = chunk.first + chunk.count;
-    CHECK(chunk.first == s.num_computed());
-    CHECK(chunk.count >= 1);
-    CHECK(chunk.samples == (end == s.num_tokens()));
-    CHECK(static_cast<int64_t>(s.blocks().size()) * f.block_size >= end);
   }
 
   // A block that is written in this step is nobody else's.
   void check_written_blocks_are_not_shared(const StepPlan& plan) {
     std::unordered_map<BlockId, int> users;
-    for (const PlannedChunk& chunk : plan.chunks) {
-      for (const BlockRef& block : chunk.sequence->blocks()) ++users[block.id()];
+    for (const BlockId block :
+         plan.tables.empty() ? std::vector<BlockId>{} : plan.tables[0].blocks) {
+      ++users[block];
     }
-    for (const PlannedChunk& chunk : plan.chunks) {
-      const int64_t end = chunk.first + chunk.count;
-      for (int64_t at = chunk.first / f.block_size; at * f.block_size < end; ++at) {
-        CHECK(users[chunk.sequence->blocks()[static_cast<size_t>(at)].id()] == 1);
+    for (size_t i = 0; i < plan.chunks.size(); ++i) {
+      const std::span<const BlockId> blocks = blocks_of(plan, i);
+      for (const BlockId block :
+           blocks.subspan(static_cast<size_t>(plan.chunks[i].first / f.block_size))) {
+        CHECK(users[block] == 1);
       }
     }
   }
@@ -334,7 +378,7 @@ struct Traffic {
       f.get().cancel(*victim, FinishReason::kAbort, f.now);
       open.erase(victim);
     }
-    const StepPlan plan = f.get().plan(f.now);
+    const StepPlan plan = f.plan();
     check(plan);
     CHECK(plan.empty() != f.get().has_work());  // whenever there is work, some of it is done
     f.commit(plan);

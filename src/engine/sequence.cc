@@ -4,14 +4,6 @@
 #include <utility>
 
 namespace pagoda {
-namespace {
-
-bool has_penalties(const SamplingParams& sampling) {
-  return sampling.repetition_penalty != 1.0f || sampling.presence_penalty != 0.0f ||
-         sampling.frequency_penalty != 0.0f;
-}
-
-}  // namespace
 
 Sequence::Sequence(Request request, uint64_t arrival, Clock::time_point now)
     : request_(std::move(request)),
@@ -19,8 +11,6 @@ Sequence::Sequence(Request request, uint64_t arrival, Clock::time_point now)
       prompt_size_(request_.prompt.size()),
       tokens_(std::move(request_.prompt)) {
   times.submitted = now;
-  if (!has_penalties(sampling())) return;
-  for (const TokenId token : tokens_) token_uses_[token].in_prompt = true;
 }
 
 bool Sequence::shows(const PictureHash& hash) const {
@@ -35,11 +25,6 @@ std::vector<BlockPicture> Sequence::pictures_in(int64_t first, int64_t count) co
     found.push_back({.hash = picture.picture->hash, .first = picture.first - first});
   }
   return found;
-}
-
-void Sequence::append(TokenId token) {
-  tokens_.push_back(token);
-  if (has_penalties(sampling())) ++token_uses_[token].in_outputs;
 }
 
 void Sequence::start_with(std::vector<BlockRef> blocks, int64_t block_size) {

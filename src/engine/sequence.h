@@ -1,7 +1,7 @@
 // One request on its way through the engine: its tokens, how many of them are in the KV cache, and
 // the blocks they are in.
 //
-// Thread rule: engine thread; other ranks only read, while the engine thread waits for them.
+// Thread rule: engine thread only.
 // Invariant: tokens [0, num_computed) have their keys and values in blocks(); preemption gives up
 // the blocks, never the tokens.
 #pragma once
@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -52,22 +51,16 @@ class Sequence {
   // Rotary positions of a token on three axes, all the same where no pictures are placed. Cache and
   // hashes go by the token's own number.
   std::array<int32_t, 3> position(int64_t token) const { return positions_.at(token); }
+  bool is_bent() const { return positions_.is_bent(); }
   void place(RotaryPositions positions) { positions_ = std::move(positions); }
 
-  void append(TokenId token);
+  void append(TokenId token) { tokens_.push_back(token); }
   void advance(int64_t computed) { num_computed_ += computed; }
   void add_block(BlockRef block) { blocks_.push_back(std::move(block)); }
   // Blocks found in the prefix cache: their tokens need not be computed.
   void start_with(std::vector<BlockRef> blocks, int64_t block_size);
   // Last block first, so that the beginning of a prompt is the last to be reused.
   void give_back_blocks();
-
-  // How often each token occurs, kept only for requests that have penalties.
-  struct TokenUse {
-    bool in_prompt = false;
-    int32_t in_outputs = 0;
-  };
-  const std::unordered_map<TokenId, TokenUse>& token_uses() const { return token_uses_; }
 
   // Log-probabilities of prompt tokens 1, 2, ... as far as they are known.
   bool wants_prompt_logprobs() const { return sampling().prompt_logprobs.has_value(); }
@@ -93,7 +86,6 @@ class Sequence {
   RotaryPositions positions_;
   int64_t num_computed_ = 0;
   std::vector<BlockRef> blocks_;
-  std::unordered_map<TokenId, TokenUse> token_uses_;
   int64_t num_prompt_logprobs_ = 0;
   std::vector<TokenLogprobs> prompt_logprobs_;
 };

@@ -1,15 +1,22 @@
-// What every rank must run in one step, as plain data.
+// What every rank must run in one step, as plain data: it can be copied, kept while the next one is
+// made, or sent to another host, and says the same when the requests that it is about are gone.
 //
-// Inputs are named by (sequence, position), not by value: the tokens themselves are read when the
-// batch is built.
+// It is numbers, but for the pixels of pictures to be encoded: those are shared, not copied.
+// Whatever belongs to tokens, outputs or blocks lies in one array a plan, chunk after chunk, so
+// that a plan that is filled again allocates nothing.
+//
+// Thread rule: none; a value.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <optional>
+#include <type_traits>
 #include <vector>
 
-#include "engine/sequence.h"
-#include "models/image_encoder.h"
+#include "base/ids.h"
+#include "engine/engine_client.h"
+#include "models/stage_range.h"
+#include "vision/picture.h"
 
 namespace pagoda {
 
@@ -21,37 +28,61 @@ struct PlannedEncoding {
   std::vector<int32_t> rows = {};  // in the arena, of each of its tokens; empty: not finished yet
 };
 
+// Consecutive tokens of one request.
+struct PlannedChunk {
+  RequestId request = {};
+  int64_t first;        // position of the first token
+  int64_t count;        // tokens
+  int64_t outputs = 0;  // of the last so many tokens the logits are wanted
+  // The last so many outputs choose tokens of the answer; those before tell about the prompt.
+  int64_t samples = 0;
+  bool is_bent = false;  // its tokens have entries in StepPlan::positions
+
+  int64_t end() const { return first + count; }
+  int64_t prompt_outputs() const { return outputs - samples; }
+};
+
 // A token whose embedding is a row of the arena.
 struct GivenToken {
-  int32_t token;  // of the chunk
+  int32_t token;  // of the step
   int32_t row;
 };
 
-// Consecutive tokens of one sequence. Its blocks have room for them.
-struct PlannedChunk {
-  Sequence* sequence;
-  int64_t first;                       // position of the first token
-  int64_t count;                       // tokens
-  int64_t outputs;                     // of the last so many positions the logits are wanted
-  bool samples = false;                // the last of them choose the sequence's next token
-  std::vector<GivenToken> given = {};  // its tokens that stand for pictures
+// Rotary positions on three axes.
+using BentPosition = std::array<int32_t, 3>;
+
+// The blocks in which a group of layers keeps keys and values: of each chunk's request, as many as
+// hold its tokens up to the end of the chunk.
+struct PlannedTable {
+  std::vector<BlockId> blocks = {};
 };
 
 struct StepPlan {
   std::vector<PlannedChunk> chunks = {};
+  std::vector<TokenId> tokens = {};          // of all chunks
+  std::vector<BentPosition> positions = {};  // of tokens whose place is bent by pictures
+  std::vector<GivenToken> given = {};        // tokens that stand for pictures, in order
+  // Behind each output that tells about the prompt: the token whose log-probability is wanted.
+  std::vector<TokenId> next_tokens = {};
+  std::vector<PlannedTable> tables = {};  // one a group of layers
   std::vector<PlannedEncoding> encodings = {};
 
   bool empty() const { return chunks.empty() && encodings.empty(); }
-  int64_t num_tokens() const;
-  int64_t num_given() const;
+  int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t num_given() const { return static_cast<int64_t>(given.size()); }
   int64_t num_outputs() const;
+  // Empty again, with its memory.
+  void clear();
 };
+static_assert(std::is_trivially_copyable_v<PlannedChunk> &&
+              std::is_trivially_copyable_v<GivenToken> &&
+              std::is_trivially_copyable_v<BentPosition>);
 
-// What the logits of a chunk said.
+// What the logits of a chunk said; nothing where its request is over.
 struct ChunkResult {
-  std::optional<TokenId> token;                // where the chunk samples
-  std::optional<TokenLogprobs> logprobs;       // of that token, where asked for
-  std::vector<TokenLogprobs> prompt_logprobs;  // of the prompt tokens behind the other outputs
+  std::vector<TokenId> tokens = {};                 // chosen, in order, where the chunk samples
+  std::vector<TokenLogprobs> logprobs = {};         // one a token, where asked for
+  std::vector<TokenLogprobs> prompt_logprobs = {};  // of the prompt tokens behind other outputs
 };
 
 }  // namespace pagoda

@@ -118,9 +118,8 @@ struct SchedulerFixture {
     std::vector<ChunkResult> results(plan.chunks.size());
     for (size_t i = 0; i < results.size(); ++i) {
       const PlannedChunk& chunk = plan.chunks[i];
-      if (chunk.samples) results[i].token = sampled;
-      results[i].prompt_logprobs.resize(
-          static_cast<size_t>(chunk.outputs - (chunk.samples ? 1 : 0)));
+      results[i].tokens.assign(static_cast<size_t>(chunk.samples), sampled);
+      results[i].prompt_logprobs.resize(static_cast<size_t>(chunk.prompt_outputs()));
     }
     now += std::chrono::milliseconds(10);
     for (Event& event : get().commit(plan, std::move(results), now)) {
@@ -130,10 +129,16 @@ struct SchedulerFixture {
     }
   }
 
+  StepPlan plan() {
+    StepPlan made;
+    get().plan(made, now);
+    return made;
+  }
+
   StepPlan step() {
-    StepPlan plan = get().plan(now);
-    commit(plan);
-    return plan;
+    StepPlan made = plan();
+    commit(made);
+    return made;
   }
 
   void run_to_the_end() {

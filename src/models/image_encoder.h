@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/stage_range.h"
 #include "nn/step.h"
 #include "vision/patches.h"
 
@@ -32,11 +33,6 @@ struct PatchBatch {
   Tensor positions;  // i32 [2, patches]: row, column
   Tensor windows;    // i32 [windows + 1]
   Tensor whole;      // i32 [2]: 0 and the number of patches
-};
-
-// Stages [first, last).
-struct StageRange {
-  int64_t first, last;
 };
 
 class ImageEncoder {

@@ -19,6 +19,8 @@ class RotaryPositions {
   // added in order.
   void add_picture(int64_t first_token, int64_t rows, int64_t columns);
 
+  bool is_bent() const { return !pictures_.empty(); }
+
   // Time, row and column of token `token`, in the prompt or behind it.
   std::array<int32_t, 3> at(int64_t token) const;
 

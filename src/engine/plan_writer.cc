@@ -1,0 +1,44 @@
+#include "engine/plan_writer.h"
+
+#include <span>
+
+namespace pagoda {
+namespace {
+
+template <class T>
+std::span<const T> part(std::span<const T> all, int64_t first, int64_t count) {
+  return all.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+}
+
+void write_tokens(StepPlan& plan, const PlannedChunk& chunk, const Sequence& sequence) {
+  const auto tokens = part(sequence.tokens(), chunk.first, chunk.count);
+  plan.tokens.insert(plan.tokens.end(), tokens.begin(), tokens.end());
+  if (chunk.prompt_outputs() > 0) {
+    const int64_t first_output = chunk.end() - chunk.outputs;
+    const auto next = part(sequence.tokens(), first_output + 1, chunk.prompt_outputs());
+    plan.next_tokens.insert(plan.next_tokens.end(), next.begin(), next.end());
+  }
+  if (!chunk.is_bent) return;
+  for (int64_t token = chunk.first; token < chunk.end(); ++token) {
+    plan.positions.push_back(sequence.position(token));
+  }
+}
+
+void write_blocks(StepPlan& plan, int64_t blocks, const Sequence& sequence) {
+  plan.tables.resize(1);
+  for (const BlockRef& block : part(sequence.blocks(), 0, blocks)) {
+    plan.tables[0].blocks.push_back(block.id());
+  }
+}
+
+}  // namespace
+
+void write_chunk(StepPlan& plan, PlannedChunk chunk, const Sequence& sequence, int64_t block_size) {
+  chunk.request = sequence.id();
+  chunk.is_bent = sequence.is_bent();
+  plan.chunks.push_back(chunk);
+  write_tokens(plan, chunk, sequence);
+  write_blocks(plan, (chunk.end() + block_size - 1) / block_size, sequence);
+}
+
+}  // namespace pagoda
