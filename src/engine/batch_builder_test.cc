@@ -69,8 +69,8 @@ TEST_CASE("a copy of a plan makes the same batch when its sequences are gone") {
   const auto batch_of = [&](const StepPlan& plan) {
     const Batch batch = builder.build(plan).batch;
     return std::vector{numbers(*device, batch.tokens), numbers(*device, batch.positions),
-                       numbers(*device, batch.slots),
-                       numbers(*device, batch.attention.block_table)};
+                       numbers(*device, batch.paged[0].slots),
+                       numbers(*device, batch.paged[0].attention.block_table)};
   };
   {
     BlockPool pool(3);
