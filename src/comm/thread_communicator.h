@@ -17,7 +17,7 @@
 
 namespace pagoda {
 
-class ThreadGroup {
+class ThreadGroup final : public CommunicatorGroup {
  public:
   explicit ThreadGroup(int ranks);
   ThreadGroup(const ThreadGroup&) = delete;
@@ -25,11 +25,11 @@ class ThreadGroup {
 
   int size() const { return static_cast<int>(inputs_.size()); }
   std::unique_ptr<Communicator> communicator(int rank);
-
-  // No rank waits any more: those that wait for others, and all that come later, throw
-  // Error{kDevice} with this reason. For a rank that fails, so that the others do not hang. The
-  // first reason stays.
-  void abort(const std::string& reason);
+  // The device's memory is the host's.
+  std::unique_ptr<Communicator> join(int rank, Device& /*device*/) override {
+    return communicator(rank);
+  }
+  void abort(const std::string& reason) override;
 
  private:
   friend class ThreadCommunicator;

@@ -27,11 +27,11 @@ struct BatchBuilder::Layout {
 };
 
 BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size)
-    : device_(device),
-      block_size_(block_size),
+    : block_size_(block_size),
       axes_(limits.axes),
       groups_(limits.groups),
-      buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))) {}
+      buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))),
+      staging_(device, buffer_.bytes()) {}
 
 StepInput BatchBuilder::build(const StepPlan& plan) {
   BatchLimits size = {.tokens = plan.num_tokens(),
@@ -44,9 +44,10 @@ StepInput BatchBuilder::build(const StepPlan& plan) {
     size.blocks_a_sequence = std::max(size.blocks_a_sequence, blocks_of(chunk));
   }
   const Layout layout(size);
-  host_.assign(static_cast<size_t>(layout.end), 0);
+  host_ = static_cast<int32_t*>(staging_.next());
+  std::fill_n(host_, layout.end, 0);
   fill(plan, layout);
-  device_.copy_in(make_view(buffer_.data(), {layout.end}, DType::kI32), host_.data());
+  staging_.upload(make_view(buffer_.data(), {layout.end}, DType::kI32));
 
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
     return make_view(static_cast<int32_t*>(buffer_.data()) + begin, shape, DType::kI32);

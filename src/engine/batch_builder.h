@@ -12,6 +12,7 @@
 #include "nn/step.h"
 #include "tensor/buffer.h"
 #include "tensor/device.h"
+#include "tensor/staging.h"
 
 namespace pagoda {
 
@@ -34,7 +35,7 @@ class BatchBuilder {
  public:
   BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size);
 
-  // Valid until the next call.
+  // Valid for what is queued before the next call.
   StepInput build(const StepPlan& plan);
 
  private:
@@ -47,14 +48,14 @@ class BatchBuilder {
   void fill_blocks(const StepPlan& plan, const Layout& layout);
   void fill_given(const StepPlan& plan, const Layout& layout);
   int64_t blocks_of(const PlannedChunk& chunk) const;
-  int32_t* numbers(int64_t begin) { return host_.data() + begin; }
+  int32_t* numbers(int64_t begin) { return host_ + begin; }
 
-  Device& device_;
   const int64_t block_size_;
   const int64_t axes_;
   const size_t groups_;
-  Buffer buffer_;              // i32
-  std::vector<int32_t> host_;  // what is copied into it
+  Buffer buffer_;            // i32
+  Staging staging_;          // what is copied into it
+  int32_t* host_ = nullptr;  // of the step that is built
 };
 
 // The largest batch without memory, for measuring.

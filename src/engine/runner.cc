@@ -143,7 +143,7 @@ void Runner::allocate(const MemoryPlan& plan) {
         picture_limits_for(plan.max_model_len), config_.model.dtype, encoder->hidden);
   }
   if (tensor_parallel_->rank() == 0)
-    host_logits_ = reserve_host_memory(logits_bytes(max_positions(config_)));
+    host_logits_ = device_->allocate_host(logits_bytes(max_positions(config_)));
 }
 
 Tensor Runner::run(const StepPlan& plan) {
@@ -162,14 +162,15 @@ Tensor Runner::run(const StepPlan& plan) {
     }
     logits = wanted_logits(*model_, step);
   }
+  const Tensor host = tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
   device_->synchronize();
-  return tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
+  return host;
 }
 
 Tensor Runner::on_host(Tensor logits) {
   const Tensor host = make_view(host_logits_.data(), {logits.dim(0), logits.dim(1)}, DType::kF32);
   MUST(host.bytes() <= host_logits_.bytes());
-  if (!logits.empty()) device_->copy_out(host.data, logits);
+  if (!logits.empty()) device_->download(host.data, logits);
   return host;
 }
 

@@ -59,6 +59,7 @@ class Runner {
   int64_t activation_bytes(int64_t max_model_len) const;
   int64_t decoder_bytes(int64_t max_model_len) const;
   int64_t logits_bytes(int64_t max_model_len) const;
+  // Queues the copy.
   Tensor on_host(Tensor logits);
 
   const EngineConfig& config_;

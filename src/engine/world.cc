@@ -4,29 +4,33 @@
 #include <exception>
 
 #include "base/str.h"
-#include "comm/solo.h"
+#include "comm/connect.h"
 #include "engine/placement.h"
 
 namespace pagoda {
 
 World::World(const EngineConfig& config, const WeightSource& source, const OpenDevice& open,
              LoadProgress* progress)
-    : group_(config.parallel.tensor_parallel_size),
-      threads_(config.parallel.tensor_parallel_size),
+    : threads_(config.parallel.tensor_parallel_size),
       runners_(static_cast<size_t>(config.parallel.tensor_parallel_size)) {
+  std::vector<std::unique_ptr<Device>> devices(runners_.size());
   on_every_rank([&](int rank) {
     // First of all: the threads of the device inherit it, and memory comes from the node of who
     // touches it first.
     if (!config.parallel.places.empty()) {
       bind_this_thread(config.parallel.places[static_cast<size_t>(rank)].cpus);
     }
-    std::unique_ptr<Communicator> communicator = group_.communicator(rank);
-    if (group_.size() == 1) communicator = std::make_unique<SoloCommunicator>();
-    runners_[static_cast<size_t>(rank)] =
-        std::make_unique<Runner>(config, source, open(rank), std::move(communicator), progress);
+    devices[static_cast<size_t>(rank)] = open(rank);
+  });
+  group_ = connect_ranks(*devices[0], num_ranks());
+  on_every_rank([&](int rank) {
+    std::unique_ptr<Device>& device = devices[static_cast<size_t>(rank)];
+    std::unique_ptr<Communicator> communicator = group_->join(rank, *device);
+    runners_[static_cast<size_t>(rank)] = std::make_unique<Runner>(
+        config, source, std::move(device), std::move(communicator), progress);
   });
   // Every rank reads of every tensor, but for whole experts, of which a rank has its own.
-  if (group_.size() == 1 || !config.parallel.expert_parallel) {
+  if (num_ranks() == 1 || !config.parallel.expert_parallel) {
     log_unused_weights(runners_[0]->weights());
   }
   // Ranks are alike; where shares differ by padding, the neediest decides for all.
@@ -79,13 +83,13 @@ void World::on_every_rank(const std::function<void(int rank)>& job) {
 
 // Ranks that the failure of another lets go throw as well; the first one is the cause.
 void World::note_failure(int rank, ErrorKind kind, const std::string& what) {
-  const std::string reason = group_.size() == 1 ? what : str("rank ", rank, ": ", what);
+  const std::string reason = num_ranks() == 1 ? what : str("rank ", rank, ": ", what);
   {
     const MutexLock lock(mutex_);
     if (failure_) return;
     failure_.emplace(kind, reason);
   }
-  group_.abort(reason);
+  if (group_ != nullptr) group_->abort(reason);
 }
 
 }  // namespace pagoda

@@ -16,8 +16,8 @@
 #include "base/error.h"
 #include "base/mutex.h"
 #include "base/thread_team.h"
-#include "comm/thread_communicator.h"
 #include "engine/runner.h"
+#include "tensor/communicator.h"
 
 namespace pagoda {
 
@@ -39,11 +39,12 @@ class World {
   Tensor run(const StepPlan& plan);
 
  private:
+  int num_ranks() const { return static_cast<int>(runners_.size()); }
   void on_every_rank(const std::function<void(int rank)>& job);
   void note_failure(int rank, ErrorKind kind, const std::string& what);
 
-  ThreadGroup group_;
-  ThreadTeam threads_;  // worker i is rank i
+  ThreadTeam threads_;                        // worker i is rank i
+  std::unique_ptr<CommunicatorGroup> group_;  // from when the devices are open
   std::vector<std::unique_ptr<Runner>> runners_;
   MemoryPlan memory_ = {};
   Mutex mutex_;

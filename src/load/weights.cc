@@ -93,7 +93,6 @@ struct WeightStore::State {
     Tensor tensor = make_view(nullptr, shape, DType::kF32);
     tensor.data = allocate(tensor.bytes());
     device.copy_in(tensor, values);
-    device.synchronize();  // `values` may go when we return
     return tensor;
   }
 

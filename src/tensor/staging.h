@@ -1,0 +1,32 @@
+// Host memory that uploads read from, in rotation: a piece is written again only when the device
+// has read what it held before.
+//
+// Thread rule: the thread of its rank.
+#pragma once
+
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace pagoda {
+
+class Staging {
+ public:
+  // Two pieces: while the device reads one the other can be filled.
+  Staging(Device& device, int64_t piece_bytes, int pieces = 2);
+
+  // The next piece, which nothing reads any more; waits for the device where it must.
+  void* next();
+  // Queues a copy of the piece that next() gave last, from its beginning, to `device`. Its content
+  // must stay as it is from here on.
+  void upload(Tensor device);
+
+ private:
+  Device& device_;
+  const int64_t piece_bytes_;
+  Buffer buffer_;
+  std::vector<Fence> fences_;  // behind the last upload from each piece
+  size_t current_ = 0;
+};
+
+}  // namespace pagoda
