@@ -37,7 +37,7 @@ class Rig {
   Tensor unwritten(std::initializer_list<int64_t> shape, DType dtype);
   // The same values on every device, rounded to the encoding. Kept as long as the rig.
   const Matrix& matrix(const MatrixSpec& spec, const std::vector<float>& values);
-  // As [dim(0)] rows.
+  // As [dim(0)] rows; i32 as floats.
   std::vector<std::vector<float>> rows(Tensor t);
 
  private:
@@ -65,6 +65,7 @@ void add_row_cases(std::vector<Case>& cases);
 void add_matrix_cases(std::vector<Case>& cases);
 void add_attention_cases(std::vector<Case>& cases);
 void add_expert_cases(std::vector<Case>& cases);
+void add_sampling_cases(std::vector<Case>& cases);
 
 // In [-scale, scale), a function of (what, row, column).
 float random_number(uint64_t what, int64_t row, int64_t column, float scale = 1.0f);

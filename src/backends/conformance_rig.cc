@@ -27,13 +27,17 @@ std::vector<std::byte> encoded(DType dtype, const std::vector<float>& values) {
   return bytes;
 }
 
-template <class Float>
+template <class Number>
 std::vector<float> decode(const std::vector<std::byte>& bytes) {
   std::vector<float> values;
-  for (size_t i = 0; i < bytes.size(); i += sizeof(Float)) {
-    Float x;
-    std::memcpy(&x, bytes.data() + i, sizeof(Float));
-    values.push_back(to_float(x));
+  for (size_t i = 0; i < bytes.size(); i += sizeof(Number)) {
+    Number x;
+    std::memcpy(&x, bytes.data() + i, sizeof(Number));
+    if constexpr (std::is_integral_v<Number>) {
+      values.push_back(static_cast<float>(x));
+    } else {
+      values.push_back(to_float(x));
+    }
   }
   return values;
 }
@@ -41,6 +45,7 @@ std::vector<float> decode(const std::vector<std::byte>& bytes) {
 std::vector<float> decoded(DType dtype, const std::vector<std::byte>& bytes) {
   if (dtype == DType::kBF16) return decode<BFloat16>(bytes);
   if (dtype == DType::kF16) return decode<Float16>(bytes);
+  if (dtype == DType::kI32) return decode<int32_t>(bytes);
   MUST(dtype == DType::kF32);
   return decode<float>(bytes);
 }
@@ -165,6 +170,7 @@ std::vector<Case> conformance_cases() {
   add_matrix_cases(cases);
   add_attention_cases(cases);
   add_expert_cases(cases);
+  add_sampling_cases(cases);
   return cases;
 }
 

@@ -33,6 +33,8 @@ class IdleOps final : public Ops {
   void combine_experts(Tensor, Tensor, const Routing&, int64_t, int64_t) override {}
   void matmul_heads(Tensor, Tensor, const Matrix&) override {}
   void route(const Routing&, const RouterScores&, const RoutingRule&) override {}
+  void argmax(Tensor, Tensor) override {}
+  void top_k(Tensor, Tensor, Tensor) override {}
 };
 
 class IdleCommunicator final : public Communicator {

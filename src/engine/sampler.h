@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "base/thread_team.h"
-#include "engine/logit_scan.h"
 #include "engine/sampling_state.h"
 #include "engine/step_plan.h"
+#include "tensor/logit_scan.h"
 #include "tensor/tensor.h"
 
 namespace pagoda {

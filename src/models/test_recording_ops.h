@@ -57,6 +57,8 @@ class RecordingOps final : public Ops {
   void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) override {
     ops_.route(routing, scores, rule);
   }
+  void argmax(Tensor ids, Tensor logits) override { ops_.argmax(ids, logits); }
+  void top_k(Tensor scores, Tensor ids, Tensor logits) override { ops_.top_k(scores, ids, logits); }
   void paged_attention(const Attention& call) override { ops_.paged_attention(call); }
   void segment_attention(const SegmentAttention& call) override { ops_.segment_attention(call); }
   void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override {

@@ -9,6 +9,8 @@
 // Batch invariance: every row of an output is the same bits whatever other rows are in the call,
 // and whatever the number of threads (ARCHITECTURE.md, section 5).
 //
+// Calls are queued (device.h): tensors and structs are copied, a Matrix stays as long as the call.
+//
 // Thread rule: the thread of the rank that owns the device.
 #pragma once
 
@@ -93,9 +95,9 @@ class Ops {
   // out[i, :] = table[ids[i] - first, :], zeros where that row is not in the table.
   // ids i32 [n], out [n, in].
   virtual void gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) = 0;
-  // out[i, :] = x[rows[i], :].  x [tokens, hidden], rows i32 [n], out [n, hidden].
+  // out[i, :] = x[rows[i], :].  x [tokens, hidden] of any dtype, rows i32 [n], out [n, hidden].
   virtual void gather_rows(Tensor out, Tensor x, Tensor rows) = 0;
-  // out[rows[i], :] = x[i, :].  x [n, hidden], rows i32 [n], out [tokens, hidden].
+  // out[rows[i], :] = x[i, :].  x [n, hidden] of any dtype, rows i32 [n], out [tokens, hidden].
   virtual void scatter_rows(Tensor out, Tensor x, Tensor rows) = 0;
 
   // out = x weight^T (+ bias).  x [rows, in], weight [out, in], bias f32 [out] or empty,
@@ -148,8 +150,18 @@ class Ops {
   // x [tokens, heads, >= in], out [tokens, heads, >= out] of x's dtype.
   virtual void matmul_heads(Tensor out, Tensor x, const Matrix& weight) = 0;
 
-  // Composite: fills all of `routing`. The default computes on the host (routing.h).
-  virtual void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule);
+  // Fills all of `routing` (routing.h). HostAssistedOps computes it on the host.
+  virtual void route(const Routing& routing, const RouterScores& scores,
+                     const RoutingRule& rule) = 0;
+
+  // ids[i] = the j with the largest logits[i, j], of equals the smallest; NaN is never the largest,
+  // and where nothing else is there, 0.  logits f32 [rows, vocab], ids i32 [rows].
+  virtual void argmax(Tensor ids, Tensor logits) = 0;
+  // The k largest of each row, largest first, of equals the smaller id first, and no NaN; where
+  // there are fewer, the rest of scores is -infinity and of ids -1.
+  // logits f32 [rows, vocab], scores f32 [rows, k], ids i32 [rows, k].
+  virtual void top_k(Tensor scores, Tensor ids, Tensor logits) = 0;
+
   // Composite: stream += delta (if not empty); out = rms_norm(stream). out may be delta.
   virtual void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps);
 };

@@ -204,6 +204,33 @@ void CpuOps::gelu(Tensor inout) {
   });
 }
 
+void CpuOps::argmax(Tensor ids, Tensor logits) {
+  MUST(ids.dtype == DType::kI32 && logits.dtype == DType::kF32 && ids.count() == logits.dim(0));
+  const int64_t vocab = logits.dim(1);
+  for_rows(ids.count(), vocab, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      ids.as<int32_t>()[i] =
+          argmax_of({logits.as<float>() + i * vocab, static_cast<size_t>(vocab)});
+    }
+  });
+}
+
+void CpuOps::top_k(Tensor scores, Tensor ids, Tensor logits) {
+  MUST(ids.dtype == DType::kI32 && scores.dtype == DType::kF32 && logits.dtype == DType::kF32);
+  MUST(ids.dim(0) == logits.dim(0) && scores.count() == ids.count());
+  const int64_t vocab = logits.dim(1), k = ids.dim(1);
+  const auto most = static_cast<size_t>(k);
+  best_tokens_.resize(most * static_cast<size_t>(team_.size()));
+  team_.for_chunks(ids.dim(0), 1, [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i) {
+      fill_top(
+          {.scores = {scores.as<float>() + i * k, most}, .ids = {ids.as<int32_t>() + i * k, most}},
+          {logits.as<float>() + i * vocab, static_cast<size_t>(vocab)},
+          {best_tokens_.data() + static_cast<size_t>(worker) * most, most});
+    }
+  });
+}
+
 void CpuOps::rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing) {
   if (heads.empty()) return;
   const int64_t half = table.cos.dim(1), row = heads.dim(1) * heads.dim(2);

@@ -8,6 +8,7 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/matmul.h"
 #include "base/thread_team.h"
+#include "tensor/logit_scan.h"
 #include "tensor/ops.h"
 
 namespace pagoda::cpu {
@@ -39,6 +40,8 @@ class CpuOps final : public Ops {
                        int64_t count) override;
   void matmul_heads(Tensor out, Tensor x, const Matrix& weight) override;
   void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) override;
+  void argmax(Tensor ids, Tensor logits) override;
+  void top_k(Tensor scores, Tensor ids, Tensor logits) override;
   void add_rms_norm(Tensor out, Tensor stream, Tensor delta, Tensor gain, float eps) override;
 
  private:
@@ -51,7 +54,8 @@ class CpuOps final : public Ops {
   MatmulScratch matmul_scratch_;
   AttentionScratch attention_scratch_;
   GroupedScratch grouped_scratch_;
-  std::vector<RowGroup> groups_;  // of one call
+  std::vector<RowGroup> groups_;       // of one call
+  std::vector<ScoredId> best_tokens_;  // [threads, k] of one call
 };
 
 }  // namespace pagoda::cpu

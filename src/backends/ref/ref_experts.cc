@@ -24,6 +24,11 @@ std::vector<float> product(const std::vector<float>& x, const RefMatrix& weights
 
 }  // namespace
 
+void RefOps::route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) {
+  choose_experts(routing, scores, rule, 0, scores.logits.dim(0));
+  sort_pairs(routing);
+}
+
 void RefOps::matmul_experts(const ExpertProduct& call) {
   const auto& weights = static_cast<const RefMatrix&>(call.weights);
   const auto* offsets = call.offsets.as<int32_t>() + call.first;

@@ -1,7 +1,9 @@
 #include "backends/ref/ref_ops.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "backends/ref/ref_device.h"
 #include "backends/ref/rows.h"
@@ -27,6 +29,20 @@ float dot(const float* a, const float* b, int64_t n) {
   float sum = 0.0f;
   for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
+}
+
+// The first of the largest numbers that are numbers; id -1: there is none.
+struct Best {
+  float score = -std::numeric_limits<float>::infinity();
+  int32_t id = -1;
+};
+Best best_of(const std::vector<float>& row) {
+  Best best;
+  for (size_t j = 0; j < row.size(); ++j) {
+    if (std::isnan(row[j]) || (best.id >= 0 && row[j] <= best.score)) continue;
+    best = {row[j], static_cast<int32_t>(j)};
+  }
+  return best;
 }
 
 }  // namespace
@@ -147,6 +163,26 @@ void RefOps::rope(Tensor heads, const RotaryTable& table, RotaryPairing pairing)
       a = turned;
     }
     write_row(heads, i, head);
+  }
+}
+
+void RefOps::argmax(Tensor ids, Tensor logits) {
+  MUST(ids.dtype == DType::kI32 && ids.count() == logits.dim(0));
+  for (int64_t i = 0; i < ids.count(); ++i) {
+    ids.as<int32_t>()[i] = std::max(0, best_of(read_row(logits, i)).id);
+  }
+}
+
+void RefOps::top_k(Tensor scores, Tensor ids, Tensor logits) {
+  MUST(ids.dtype == DType::kI32 && ids.count() == scores.count());
+  for (int64_t i = 0; i < ids.dim(0); ++i) {
+    std::vector<float> left = read_row(logits, i);
+    for (int64_t j = i * ids.dim(1); j < (i + 1) * ids.dim(1); ++j) {
+      const Best best = best_of(left);
+      ids.as<int32_t>()[j] = best.id;
+      scores.as<float>()[j] = best.score;
+      if (best.id >= 0) left[static_cast<size_t>(best.id)] = std::nanf("");
+    }
   }
 }
 

@@ -29,6 +29,9 @@ class RefOps final : public Ops {
   void combine_experts(Tensor out, Tensor y, const Routing& routing, int64_t first,
                        int64_t count) override;
   void matmul_heads(Tensor out, Tensor x, const Matrix& weight) override;
+  void route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) override;
+  void argmax(Tensor ids, Tensor logits) override;
+  void top_k(Tensor scores, Tensor ids, Tensor logits) override;
 };
 
 }  // namespace pagoda::ref

@@ -1,4 +1,4 @@
-#include "engine/logit_scan.h"
+#include "tensor/logit_scan.h"
 
 #include <algorithm>
 #include <array>
@@ -120,25 +120,34 @@ void scores_to_weights(std::span<ScoredId> tokens, float max, float scale) {
 }
 
 std::vector<ScoredId> top_of(std::span<const float> row, int64_t count) {
-  const size_t most = std::min(static_cast<size_t>(count), row.size());
-  std::vector<ScoredId> heap;  // the worst of the best on top
-  heap.reserve(most);
-  if (most == 0) return heap;
-  const auto floor = [&] {
-    if (heap.size() < most) return kLowest;
-    return heap.front().score;
-  };
+  std::vector<ScoredId> best(std::min(static_cast<size_t>(count), row.size()));
+  best.resize(fill_top(best, row));
+  return best;
+}
+
+size_t fill_top(std::span<ScoredId> best, std::span<const float> row) {
+  if (best.empty()) return 0;
+  auto end = best.begin();  // of a heap, the worst of the best on top
+  const auto floor = [&] { return end < best.end() ? kLowest : best.front().score; };
   visit_at_least(row, floor, [&](float score, int32_t id) {
-    if (heap.size() == most) {
-      if (score == heap.front().score) return;  // ids only grow: an equal is worse
-      std::pop_heap(heap.begin(), heap.end(), is_better);
-      heap.pop_back();
+    if (end == best.end()) {
+      if (score == best.front().score) return;  // ids only grow: an equal is worse
+      std::pop_heap(best.begin(), end--, is_better);
     }
-    heap.push_back({score, id});
-    std::push_heap(heap.begin(), heap.end(), is_better);
+    *end++ = {score, id};
+    std::push_heap(best.begin(), end, is_better);
   });
-  std::sort(heap.begin(), heap.end(), is_better);
-  return heap;
+  std::sort(best.begin(), end, is_better);
+  return static_cast<size_t>(end - best.begin());
+}
+
+void fill_top(const TopTokens& top, std::span<const float> row, std::span<ScoredId> scratch) {
+  const size_t found = fill_top(scratch.first(top.ids.size()), row);
+  for (size_t i = 0; i < top.ids.size(); ++i) {
+    const ScoredId token = i < found ? scratch[i] : ScoredId{kLowest, -1};
+    top.scores[i] = token.score;
+    top.ids[i] = token.id;
+  }
 }
 
 std::vector<ScoredId> all_at_least(std::span<const float> row, float score) {

@@ -40,6 +40,16 @@ void scores_to_weights(std::span<ScoredId> tokens, float max, float scale);
 
 // The best `count` tokens, best first; fewer where the row is shorter.
 std::vector<ScoredId> top_of(std::span<const float> row, int64_t count);
+// The same into `best`, as many as it has room for; returns how many there are.
+size_t fill_top(std::span<ScoredId> best, std::span<const float> row);
+
+// The best tokens as two arrays of the same length; places that are left get -infinity and -1.
+struct TopTokens {
+  std::span<float> scores;
+  std::span<int32_t> ids;
+};
+// `scratch` is at least as long.
+void fill_top(const TopTokens& top, std::span<const float> row, std::span<ScoredId> scratch);
 // All tokens with at least this score, by id.
 std::vector<ScoredId> all_at_least(std::span<const float> row, float score);
 
