@@ -9,12 +9,17 @@
 namespace pagoda {
 namespace {
 
+// The beginning of the code point that has text[at].
+size_t begin_of_code_point(std::string_view text, size_t at) {
+  while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
 // Where the white space at the end of text begins.
 size_t begin_of_trailing_space(std::string_view text) {
   size_t begin = text.size();
   while (begin > 0) {
-    size_t at = begin - 1;
-    while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) --at;
+    const size_t at = begin_of_code_point(text, begin - 1);
     size_t end = at;
     if (!is_white_space(next_code_point(text, end))) break;
     begin = at;
@@ -31,12 +36,18 @@ size_t end_of_leading_space(std::string_view text) {
   return end;
 }
 
-bool is_between_words(std::string_view text, size_t begin, size_t end) {
-  static const Regex word_before(R"((?<=[\w\p{Join_Control}]))"),
-      word_behind(R"(\G[\w\p{Join_Control}])");
+// Whether the code point that begins at text[at] is one of words, as Rust's regex crate sees it.
+bool is_word(std::string_view text, size_t at) {
+  static const Regex word(R"([\w\x{200C}\x{200D}])");
   Regex::Scratch scratch;
-  const auto before = word_before.find(text.substr(0, begin), begin, scratch);
-  return !before && !word_behind.find(text, end, scratch);
+  size_t end = at;
+  next_code_point(text, end);
+  return word.find(text.substr(at, end - at), 0, scratch).has_value();
+}
+
+bool is_between_words(std::string_view text, size_t begin, size_t end) {
+  if (begin > 0 && is_word(text, begin_of_code_point(text, begin - 1))) return false;
+  return end == text.size() || !is_word(text, end);
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ constexpr std::string_view kGpt2Words =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 // \w+|[^\w\s]+ as Rust's regex crate understands it, where joiners are in words too.
-constexpr std::string_view kRustWords = R"([\w\p{Join_Control}]+|[^\w\p{Join_Control}\s]+)";
+constexpr std::string_view kRustWords = R"([\w\x{200C}\x{200D}]+|[^\w\x{200C}\x{200D}\s]+)";
 
 class ByteLevelPreTokenizer final : public PreTokenizer {
  public:

@@ -1,4 +1,6 @@
-// Regular expressions of tokenizer files: Oniguruma's dialect, run by PCRE2 with its compiler.
+// Regular expressions of tokenizer files, which are written in Oniguruma's dialect: PCRE2 runs what
+// means the same there (which is what the large families of models cut words with), Oniguruma the
+// rest.
 //
 // Thread rule: a Regex is fixed after construction and may be used by any thread; a Regex::Scratch
 // belongs to one thread at a time.
@@ -7,47 +9,30 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
+#include <utility>
+
+#include "text/tokenizer/regex_engine.h"
 
 namespace pagoda {
 
-// The same expression for PCRE2 (in UTF, UCP and MULTILINE mode). What Oniguruma writes otherwise
-// or understands otherwise is replaced: \h, \s, \w, \b, {n,m}+, nested classes, && in classes ...
-std::string pcre2_from_oniguruma(std::string_view pattern);
-
 class Regex {
  public:
-  struct Span {
-    size_t begin, end;
-  };
+  using Span = RegexEngine::Span;
+  using Scratch = RegexScratch;
 
-  // Memory of one search, to be used again.
-  class Scratch {
-   public:
-    Scratch();
-    Scratch(Scratch&&) noexcept;
-    ~Scratch();
-
-   private:
-    friend class Regex;
-    struct Parts;
-    std::unique_ptr<Parts> parts_;
-  };
-
-  // Throws kCheckpoint with the pattern and PCRE2's reason.
+  // Throws kCheckpoint with the pattern and Oniguruma's reason.
   explicit Regex(std::string_view pattern);
-  Regex(Regex&&) noexcept;
-  Regex& operator=(Regex&&) noexcept;
-  ~Regex();
+  // Of one engine, whichever would be taken: for comparing them.
+  explicit Regex(std::unique_ptr<const RegexEngine> engine) : engine_(std::move(engine)) {}
 
-  // The first match that begins at `from` or later; what lies before is seen by lookbehind.
-  // `text` must be valid UTF-8 and `from` lie between code points.
-  std::optional<Span> find(std::string_view text, size_t from, Scratch& scratch) const;
+  std::optional<Span> find(std::string_view text, size_t from, Scratch& scratch) const {
+    return engine_->find(text, from, scratch);
+  }
 
   // Calls take(Span, is_match) for every match and for what lies between, in order, without empty
-  // stretches between matches. Matches as Oniguruma's iteration does: an empty match right behind
-  // the last one is passed over.
+  // stretches between matches. Matches as the reference's iteration does: an empty match right
+  // behind the last one is passed over.
   template <class Take>
   void split(std::string_view text, Scratch& scratch, Take&& take) const {
     Iteration at;
@@ -67,8 +52,7 @@ class Regex {
   };
   std::optional<Span> next(std::string_view text, Iteration& at, Scratch& scratch) const;
 
-  struct Code;
-  std::unique_ptr<Code> code_;
+  std::unique_ptr<const RegexEngine> engine_;
 };
 
 }  // namespace pagoda

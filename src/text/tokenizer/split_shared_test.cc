@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,15 +14,13 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "text/tokenizer/pretokenize.h"
+#include "text/tokenizer/test_regex.h"
 
 namespace pagoda {
 namespace {
 
 namespace fs = std::filesystem;
 namespace json = boost::json;
-
-// "ss" matches "ß" where case is ignored; PCRE2 folds single code points only.
-constexpr std::string_view kNotCovered = "edge-ci-full-fold";
 
 fs::path vectors() {
   return fs::path(PAGODA_SHARED_DIR) / "data/tokenizer-vectors/hf-split-regex";
@@ -97,7 +96,6 @@ TEST_CASE("texts are cut by regular expressions as Hugging Face cuts them") {
   const json::object& defaults = file.at("defaults").as_object();
   size_t num_compared = 0;
   for (const Case& c : read_cases(file)) {
-    if (c.name == kNotCovered) continue;
     const json::value split = {
         {"type", "Split"},
         {"pattern", {{"Regex", c.pattern}}},
@@ -113,6 +111,51 @@ TEST_CASE("texts are cut by regular expressions as Hugging Face cuts them") {
     }
   }
   CHECK(num_compared > 1900);
+}
+
+// Every {"Regex": "..."} below a part of a tokenizer.json.
+void collect_patterns(const json::value& value,
+                      std::set<std::string>& patterns) {  // NOLINT(misc-no-recursion)
+  if (value.is_array()) {
+    for (const json::value& item : value.get_array()) collect_patterns(item, patterns);
+  }
+  if (!value.is_object()) return;
+  for (const auto& [key, member] : value.get_object()) {
+    if (key == "Regex" && member.is_string()) patterns.emplace(member.get_string());
+    collect_patterns(member, patterns);
+  }
+}
+
+std::set<std::string> patterns_of_real_tokenizers() {
+  std::set<std::string> patterns;
+  for (const fs::path& root : {fs::path(PAGODA_SHARED_DIR) / "data/tokenizers",
+                               fs::path(PAGODA_SOURCE_DIR) / "testdata"}) {
+    for (const fs::path& path : fs::recursive_directory_iterator(root)) {
+      if (path.filename() != "tokenizer.json") continue;
+      const json::value file = json::parse(read_text_file(path));
+      for (const char* part : {"normalizer", "pre_tokenizer", "decoder"}) {
+        collect_patterns(file.at(part), patterns);
+      }
+    }
+  }
+  return patterns;
+}
+
+TEST_CASE("PCRE2 cuts with the expressions of real tokenizers as Oniguruma does") {
+  std::set<std::string> patterns = patterns_of_real_tokenizers();
+  CHECK(patterns.size() >= 4);
+  for (const std::string& pattern : patterns) {
+    INFO(pattern);
+    CHECK(pcre2_from_oniguruma(pattern));  // or they would be slow
+  }
+  const json::value file = json::parse(read_text_file(vectors() / "splitRegexPatterns.json"));
+  for (const Case& c : read_cases(file)) {
+    // Debian's Oniguruma is older than that of the oracle in its \p{Word}.
+    if (pcre2_from_oniguruma(c.pattern) && c.name != "edge-property-word")
+      patterns.insert(c.pattern);
+  }
+  CHECK(patterns.size() > 60);
+  for (const std::string& pattern : patterns) testing::check_random_texts(pattern, 200);
 }
 
 }  // namespace

@@ -281,8 +281,7 @@ TEST_CASE("an expression that cannot be compiled is shown with the reason") {
   file["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "a(b"}}}};
   CHECK(refusal_of(file) ==
         "tokenizer.json: pre_tokenizer.pattern cannot be used: the regular expression \"a(b\" is "
-        "not understood: "
-        "missing closing parenthesis at \"\"");
+        "not understood: end pattern with unmatched parenthesis; mend it, or get the file again");
 }
 
 // Any byte may be wrong; the file either still loads or is refused, and what loads still works.
