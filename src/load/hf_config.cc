@@ -132,6 +132,18 @@ std::vector<int64_t> HfConfig::integers_or_empty(std::string_view key) const {
   return numbers;
 }
 
+std::vector<double> HfConfig::numbers_or_empty(std::string_view key) const {
+  if (!has(key)) return {};
+  const json::value& value = values_.at(key);
+  if (!value.is_array()) reject(origin_, key, value, "a list of numbers");
+  std::vector<double> numbers;
+  for (const json::value& item : value.get_array()) {
+    if (!item.is_number()) reject(origin_, key, value, "a list of numbers");
+    numbers.push_back(item.to_number<double>());
+  }
+  return numbers;
+}
+
 std::vector<std::string> HfConfig::texts_or_empty(std::string_view key) const {
   if (!has(key)) return {};
   const json::value& value = values_.at(key);

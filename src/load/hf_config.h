@@ -32,6 +32,7 @@ class HfConfig {
   bool flag_or(std::string_view key, bool documented_default) const;
   std::string text_or(std::string_view key, std::string_view documented_default) const;
   std::vector<int64_t> integers_or_empty(std::string_view key) const;  // a number counts as a list
+  std::vector<double> numbers_or_empty(std::string_view key) const;
   std::vector<std::string> texts_or_empty(std::string_view key) const;
   HfConfig section(std::string_view key) const;  // empty if absent or null
 

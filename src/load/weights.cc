@@ -300,14 +300,21 @@ Tensor Weights::stacked_bias(const std::vector<Band>& bands) const {
   return store_->state_->keep({static_cast<int64_t>(values.size())}, values.data());
 }
 
-Tensor Weights::vector(int64_t size) const {
-  return vector("weight", size);
+Tensor Weights::vector(int64_t size, float plus) const {
+  std::vector<float> values;
+  store_->state_->append_floats(values, str(scope_, ".weight"), size, whole_part(size));
+  for (float& value : values) value += plus;
+  return store_->state_->keep({size}, values.data());
 }
 
 Tensor Weights::vector(std::string_view tensor, int64_t size) const {
+  return vector(tensor, size, whole_part(size));
+}
+
+Tensor Weights::vector(std::string_view tensor, int64_t size, const Part& part) const {
   std::vector<float> values;
-  store_->state_->append_floats(values, (*this / tensor).scope_, size, whole_part(size));
-  return store_->state_->keep({size}, values.data());
+  store_->state_->append_floats(values, (*this / tensor).scope_, size, part);
+  return store_->state_->keep({part.size()}, values.data());
 }
 
 Tensor Weights::bias(int64_t size, const Part& part) const {

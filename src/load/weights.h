@@ -60,9 +60,11 @@ class Weights {
   const Matrix& sliced_transposed(std::initializer_list<int64_t> shape,
                                   std::span<const Part> slices) const;
 
-  Tensor vector(int64_t size) const;                           // <scope>.weight as f32 [size]
-  Tensor vector(std::string_view tensor, int64_t size) const;  // <scope>.<tensor>, the same way
-  Tensor bias(int64_t size, const Part& part) const;           // <scope>.bias as f32 [part.size()]
+  // <scope>.weight as f32 [size], `plus` added to each: some gains are stored less 1.
+  Tensor vector(int64_t size, float plus = 0.0f) const;
+  Tensor vector(std::string_view tensor, int64_t size) const;  // <scope>.<tensor>, as it is
+  Tensor vector(std::string_view tensor, int64_t size, const Part& part) const;  // this rank's part
+  Tensor bias(int64_t size, const Part& part) const;  // <scope>.bias as f32 [part.size()]
   // <scope>.<tensor> is in the checkpoint. Random weights have every tensor, so what config.json
   // can tell is asked there.
   bool has(std::string_view tensor) const;

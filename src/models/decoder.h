@@ -1,7 +1,6 @@
 // What every decoder-only model shares: embed, run the blocks, norm, project rows.
 //
-// A model supplies its Block, and a Config with vocab, hidden, layers, norm_eps, tied, and rotary:
-// a RotarySpec, or a vector of them where layers turn by different angles.
+// A model supplies its Block, and a Config whose member `decoder` is a DecoderConfig:
 //
 //   Block(const Weights& w, const Config& c, int64_t layer);
 //   LayerState state() const;
@@ -16,6 +15,7 @@
 #include "base/ids.h"
 #include "base/must.h"
 #include "load/weights.h"
+#include "models/decoder_config.h"
 #include "models/model.h"
 #include "nn/embedding.h"
 #include "nn/norm.h"
@@ -35,11 +35,12 @@ class Decoder : public Model {
       : Decoder(DecoderWeights{w / "model", w / "lm_head"}, c, max_positions) {}
   // Rotary tables come first: what config.json says wrong is found before weights are read.
   Decoder(const DecoderWeights& w, const Config& c, int64_t max_positions)
-      : rotary_(make_rotary(w.body, c.rotary, max_positions)),
-        embedding_(w.body / "embed_tokens", c.vocab, c.hidden),
-        norm_(w.body / "norm", c.hidden, c.norm_eps),
-        head_(c.tied ? w.body / "embed_tokens" : w.head, c.vocab, c.hidden) {
-    for (int64_t i = 0; i < c.layers; ++i) {
+      : config_(c.decoder),
+        rotary_(make_rotary(w.body, config_.rotary, max_positions)),
+        embedding_(w.body / "embed_tokens", config_.vocab, config_.hidden),
+        norm_(w.body / "norm", config_.hidden, config_.norm_eps, config_.gain),
+        head_(config_.tied ? w.body / "embed_tokens" : w.head, config_.vocab, config_.hidden) {
+    for (int64_t i = 0; i < config_.layers; ++i) {
       blocks_.emplace_back(w.body / "layers" / std::to_string(i), c, i);
     }
   }
@@ -59,13 +60,13 @@ class Decoder : public Model {
     return norm_(step, r);
   }
 
-  Tensor logits(Step& step, Tensor rows) const override { return head_.logits(step, rows); }
+  Tensor logits(Step& step, Tensor rows) const override {
+    const Tensor logits = head_.logits(step, rows);
+    if (config_.logit_cap > 0) step.ops.soft_cap(logits, static_cast<float>(config_.logit_cap));
+    return logits;
+  }
 
  private:
-  static std::vector<Rotary> make_rotary(const Weights& w, const RotarySpec& spec,
-                                         int64_t max_positions) {
-    return make_rotary(w, std::vector{spec}, max_positions);
-  }
   static std::vector<Rotary> make_rotary(const Weights& w, const std::vector<RotarySpec>& specs,
                                          int64_t max_positions) {
     MUST(specs.size() <= kMostRotaryTables);
@@ -77,12 +78,21 @@ class Decoder : public Model {
   // Token embeddings [tokens, hidden]; rows that the batch gives replace those of their tokens.
   Tensor embed(Step& step) const {
     const Tensor out = embedding_.lookup(step, step.batch.tokens);
+    if (config_.embedding_scale != 1.0) step.ops.scale(out, rounded_scale(out.dtype));
     if (!step.batch.given.empty()) {
       step.ops.scatter_rows(out, step.batch.given, step.batch.given_rows);
     }
     return out;
   }
 
+  // As transformers: a number of the model's own dtype (Gemma 3: 9.798 becomes 9.8125 in bfloat16).
+  float rounded_scale(DType dtype) const {
+    const auto scale = static_cast<float>(config_.embedding_scale);
+    if (dtype == DType::kBF16) return to_float(from_float<BFloat16>(scale));
+    return dtype == DType::kF16 ? to_float(from_float<Float16>(scale)) : scale;
+  }
+
+  const DecoderConfig config_;
   std::vector<Rotary> rotary_;
   Embedding embedding_;
   RmsNorm norm_;

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "models/decoder.h"
-#include "models/decoder_facts.h"
+#include "models/decoder_config.h"
 #include "models/families.h"
 #include "models/hf_keys.h"
 #include "models/rotary_keys.h"
@@ -23,10 +23,8 @@ namespace pagoda {
 namespace {
 
 struct Config {
-  int64_t vocab, hidden, ffn, layers;
-  double norm_eps;
-  bool tied;
-  RotarySpec rotary;
+  DecoderConfig decoder;
+  int64_t ffn;
   MlaShape attention;
   MoeShape moe;                // experts is 0 where all layers are dense
   int64_t first_sparse, step;  // layers first_sparse, ... that are multiples of step
@@ -111,13 +109,8 @@ MlaShape attention_of(const HfConfig& hf) {
 
 Config parse(const HfConfig& hf, const Defaults& defaults) {
   require_silu(hf);
-  return {.vocab = size_of(hf, "vocab_size"),
-          .hidden = size_of(hf, "hidden_size"),
+  return {.decoder = decoder_config(hf, rotary_of(hf, size_of(hf, "qk_rope_head_dim"))),
           .ffn = size_of(hf, "intermediate_size"),
-          .layers = size_of(hf, "num_hidden_layers"),
-          .norm_eps = hf.number("rms_norm_eps"),
-          .tied = hf.flag_or("tie_word_embeddings", false),
-          .rotary = rotary_of(hf, size_of(hf, "qk_rope_head_dim")),
           .attention = attention_of(hf),
           .moe = moe_of(hf, defaults),
           .first_sparse = hf.integer_or("first_k_dense_replace", 0),
@@ -129,7 +122,7 @@ using Ffn = std::variant<GatedMlp, MoeMlp>;
 Ffn make_ffn(const Weights& w, const Config& c, int64_t layer) {
   const bool is_sparse = c.moe.experts > 0 && layer >= c.first_sparse && layer % c.step == 0;
   if (is_sparse) return MoeMlp(w, c.moe);
-  return GatedMlp(w, c.hidden, c.ffn);
+  return GatedMlp(w, {.hidden = c.decoder.hidden, .ffn = c.ffn});
 }
 
 struct Block {
@@ -139,9 +132,9 @@ struct Block {
   Ffn ffn;
 
   Block(const Weights& w, const Config& c, int64_t layer)
-      : attention_norm(w / "input_layernorm", c.hidden, c.norm_eps),
+      : attention_norm(w / "input_layernorm", c.decoder.hidden, c.decoder.norm_eps),
         attention(w / "self_attn", c.attention),
-        ffn_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
+        ffn_norm(w / "post_attention_layernorm", c.decoder.hidden, c.decoder.norm_eps),
         ffn(make_ffn(w / "mlp", c, layer)) {}
 
   LayerState state() const { return attention.state(); }
@@ -168,13 +161,13 @@ void skip_prediction_layers(const Weights& w, int64_t layers) {
 }
 
 std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  skip_prediction_layers(w, c.layers);
+  skip_prediction_layers(w, c.decoder.layers);
   return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
 }
 
 ModelDefinition define(const HfConfig& hf, const Defaults& defaults) {
   const Config c = parse(hf, defaults);
-  ModelFacts facts = decoder_facts(hf, c.rotary);
+  ModelFacts facts = decoder_facts(hf, c.decoder);
   if (c.moe.experts > 0) facts.expert_ffn = {c.moe.ffn};
   return {std::move(facts), std::bind_front(&make, c)};
 }

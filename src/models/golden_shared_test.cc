@@ -18,7 +18,8 @@ namespace {
 bool is_expected(const std::string& name) {
   const auto starts = [&](std::string_view prefix) { return name.starts_with(prefix); };
   return starts("llama-") || starts("mistral") || starts("qwen2-") || starts("qwen3-") ||
-         starts("qwen2.5-vl") || starts("deepseek-");
+         starts("qwen2.5-vl") || starts("deepseek-") || starts("phi") || starts("glm4") ||
+         starts("gemma3");
 }
 
 }  // namespace

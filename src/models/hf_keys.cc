@@ -42,18 +42,25 @@ int64_t kv_heads_of(const HfConfig& hf) {
   return kv_heads;
 }
 
-void require_silu(const HfConfig& hf) {
-  const std::string act = hf.text_or("hidden_act", "silu");
-  if (act == "silu") return;
-  throw Error(ErrorKind::kConfig,
-              str(hf.origin(), ": hidden_act \"", act, "\" is not supported by ", hf.architecture(),
-                  "; supported is silu"));
+void require_activation(const HfConfig& hf, std::string_view key, std::string_view wanted) {
+  const std::string act = hf.text_or(key, wanted);
+  if (act == wanted) return;
+  throw Error(ErrorKind::kConfig, str(hf.origin(), ": ", key, " \"", act, "\" is not supported by ",
+                                      hf.architecture(), "; supported is ", wanted));
 }
 
-int64_t upper_layers_window(const HfConfig& hf, int64_t layer) {
-  if (!hf.flag_or("use_sliding_window", false)) return 0;
+void require_silu(const HfConfig& hf) {
+  require_activation(hf, "hidden_act", "silu");
+}
+
+std::vector<int64_t> upper_layers_windows(const HfConfig& hf) {
+  std::vector<int64_t> windows(static_cast<size_t>(size_of(hf, "num_hidden_layers")), 0);
+  if (!hf.flag_or("use_sliding_window", false)) return windows;
   const int64_t first = hf.integer_or("max_window_layers", 28);
-  return layer >= first ? size_or(hf, "sliding_window", 0) : 0;
+  for (int64_t i = std::max<int64_t>(first, 0); i < std::ssize(windows); ++i) {
+    windows[static_cast<size_t>(i)] = size_or(hf, "sliding_window", 0);
+  }
+  return windows;
 }
 
 int64_t active_experts_of(const HfConfig& hf, int64_t experts) {

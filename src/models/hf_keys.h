@@ -18,12 +18,13 @@ int64_t size_or(const HfConfig& hf, std::string_view key, int64_t documented_def
 int64_t head_dim_of(const HfConfig& hf);
 // num_key_value_heads, which must divide num_attention_heads. Absent: as many (multi-head).
 int64_t kv_heads_of(const HfConfig& hf);
-// Throws kConfig unless hidden_act is silu, the only one these families were published with.
-void require_silu(const HfConfig& hf);
-// sliding_window of Qwen2 and Qwen3 in this layer; 0: none. With use_sliding_window, layers from
+// Throws kConfig unless the activation is the only one that a family was published with.
+void require_activation(const HfConfig& hf, std::string_view key, std::string_view wanted);
+void require_silu(const HfConfig& hf);  // hidden_act
+// sliding_window of Qwen2 and Qwen3, one a layer; 0: none. With use_sliding_window, layers from
 // max_window_layers on slide (transformers v4.51, Qwen2Attention); without it the key
 // sliding_window means nothing.
-int64_t upper_layers_window(const HfConfig& hf, int64_t layer);
+std::vector<int64_t> upper_layers_windows(const HfConfig& hf);
 // num_experts_per_tok; throws kConfig where there are not so many experts.
 int64_t active_experts_of(const HfConfig& hf, int64_t experts);
 // Which layers of Qwen's mixtures are sparse: every decoder_sparse_step-th one that is not in

@@ -50,12 +50,13 @@ TEST_CASE("an activation other than silu is refused") {
 }
 
 TEST_CASE("a sliding window counts only where use_sliding_window is set, in the upper layers") {
-  const HfConfig off = config(R"({"sliding_window":16,"max_window_layers":2})");
-  CHECK(upper_layers_window(off, 3) == 0);
-  const HfConfig on =
-      config(R"({"use_sliding_window":true,"sliding_window":16,"max_window_layers":2})");
-  CHECK(upper_layers_window(on, 1) == 0);
-  CHECK(upper_layers_window(on, 2) == 16);
+  const HfConfig off =
+      config(R"({"num_hidden_layers":4,"sliding_window":16,"max_window_layers":2})");
+  CHECK(upper_layers_windows(off) == std::vector<int64_t>{0, 0, 0, 0});
+  const HfConfig on = config(
+      R"({"num_hidden_layers":4,"use_sliding_window":true,"sliding_window":16,
+          "max_window_layers":2})");
+  CHECK(upper_layers_windows(on) == std::vector<int64_t>{0, 0, 16, 16});
 }
 
 }  // namespace pagoda

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "models/decoder.h"
-#include "models/decoder_facts.h"
+#include "models/decoder_config.h"
 #include "models/families.h"
 #include "models/hf_keys.h"
 #include "models/rotary_keys.h"
@@ -19,10 +19,8 @@ namespace pagoda {
 namespace {
 
 struct Config {
-  int64_t vocab, hidden, ffn, layers;
-  double norm_eps;
-  bool tied;
-  RotarySpec rotary;
+  DecoderConfig decoder;
+  int64_t ffn;
   GqaShape attention;
   MoeShape moe;
   std::vector<bool> is_sparse;   // one a layer
@@ -31,22 +29,12 @@ struct Config {
 
 Config parse(const HfConfig& hf) {
   require_silu(hf);
-  const int64_t hidden = size_of(hf, "hidden_size");
   const int64_t head_dim = head_dim_of(hf);
   Config c = {
-      .vocab = size_of(hf, "vocab_size"),
-      .hidden = hidden,
+      .decoder = decoder_config(hf, rotary_of(hf, head_dim)),
       .ffn = size_of(hf, "intermediate_size"),
-      .layers = size_of(hf, "num_hidden_layers"),
-      .norm_eps = hf.number("rms_norm_eps"),
-      .tied = hf.flag_or("tie_word_embeddings", false),
-      .rotary = rotary_of(hf, head_dim),
-      .attention = {.hidden = hidden,
-                    .heads = size_of(hf, "num_attention_heads"),
-                    .kv_heads = kv_heads_of(hf),
-                    .head_dim = head_dim,
-                    .qkv_bias = Bias(hf.flag_or("qkv_bias", true))},
-      .moe = {.hidden = hidden,
+      .attention = gqa_shape(hf, head_dim),
+      .moe = {.hidden = size_of(hf, "hidden_size"),
               .ffn = size_of(hf, "moe_intermediate_size"),
               .experts = size_of(hf, "num_experts"),
               .rule = {.active = active_experts_of(hf, size_of(hf, "num_experts")),
@@ -55,9 +43,9 @@ Config parse(const HfConfig& hf) {
               .shared_name = "shared_expert",
               .shared_gate = "shared_expert_gate"},
       .is_sparse = sparse_layers_of(hf),
-      .windows = {},
+      .windows = upper_layers_windows(hf),
   };
-  for (int64_t i = 0; i < c.layers; ++i) c.windows.push_back(upper_layers_window(hf, i));
+  c.attention.qkv_bias = Bias(hf.flag_or("qkv_bias", true));
   return c;
 }
 
@@ -71,7 +59,7 @@ using Ffn = std::variant<GatedMlp, MoeMlp>;
 
 Ffn make_ffn(const Weights& w, const Config& c, int64_t layer) {
   if (c.is_sparse[static_cast<size_t>(layer)]) return MoeMlp(w, c.moe);
-  return GatedMlp(w, c.hidden, c.ffn);
+  return GatedMlp(w, {.hidden = c.decoder.hidden, .ffn = c.ffn});
 }
 
 struct Block {
@@ -81,9 +69,9 @@ struct Block {
   Ffn ffn;
 
   Block(const Weights& w, const Config& c, int64_t layer)
-      : attention_norm(w / "input_layernorm", c.hidden, c.norm_eps),
+      : attention_norm(w / "input_layernorm", c.decoder.hidden, c.decoder.norm_eps),
         attention(w / "self_attn", attention_of(c, layer)),
-        ffn_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
+        ffn_norm(w / "post_attention_layernorm", c.decoder.hidden, c.decoder.norm_eps),
         ffn(make_ffn(w / "mlp", c, layer)) {}
 
   LayerState state() const { return attention.state(); }
@@ -102,7 +90,7 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_posit
 
 ModelDefinition define_qwen2_moe(const HfConfig& hf) {
   const Config c = parse(hf);
-  ModelFacts facts = decoder_facts(hf, c.rotary);
+  ModelFacts facts = decoder_facts(hf, c.decoder);
   facts.kv_heads = c.attention.kv_heads;
   facts.ffn.push_back(c.moe.shared_ffn);
   facts.expert_ffn = {c.moe.ffn};

@@ -3,93 +3,20 @@
 // What sets it apart from Qwen2: every query and key head is RMS-normalized before rotary, and the
 // projections have a bias only where attention_bias says so.
 
-#include <functional>
-#include <utility>
-
-#include "models/decoder.h"
-#include "models/decoder_facts.h"
 #include "models/families.h"
 #include "models/hf_keys.h"
-#include "models/rotary_keys.h"
-#include "nn/gated_mlp.h"
-#include "nn/gqa_attention.h"
+#include "models/llama_decoder.h"
 
 namespace pagoda {
-namespace {
-
-struct Config {
-  int64_t vocab, hidden, ffn, layers;
-  double norm_eps;
-  bool tied;
-  RotarySpec rotary;
-  GqaShape attention;
-  std::vector<int64_t> windows;  // one a layer
-};
-
-Config parse(const HfConfig& hf) {
-  require_silu(hf);
-  const int64_t hidden = size_of(hf, "hidden_size");
-  const int64_t head_dim = size_or(hf, "head_dim", 128);  // as Qwen3Config documents
-  const double norm_eps = hf.number("rms_norm_eps");
-  const Bias attention_bias = Bias(hf.flag_or("attention_bias", false));
-  Config c = {
-      .vocab = size_of(hf, "vocab_size"),
-      .hidden = hidden,
-      .ffn = size_of(hf, "intermediate_size"),
-      .layers = size_of(hf, "num_hidden_layers"),
-      .norm_eps = norm_eps,
-      .tied = hf.flag_or("tie_word_embeddings", false),
-      .rotary = rotary_of(hf, head_dim),
-      .attention = {.hidden = hidden,
-                    .heads = size_of(hf, "num_attention_heads"),
-                    .kv_heads = kv_heads_of(hf),
-                    .head_dim = head_dim,
-                    .norm_eps = norm_eps,
-                    .head_norm = true,
-                    .qkv_bias = attention_bias,
-                    .output_bias = attention_bias},
-      .windows = {},
-  };
-  for (int64_t i = 0; i < c.layers; ++i) c.windows.push_back(upper_layers_window(hf, i));
-  return c;
-}
-
-GqaShape attention_of(const Config& c, int64_t layer) {
-  GqaShape shape = c.attention;
-  shape.window = c.windows[static_cast<size_t>(layer)];
-  return shape;
-}
-
-struct Block {
-  RmsNorm attention_norm;
-  GqaAttention attention;
-  RmsNorm mlp_norm;
-  GatedMlp mlp;
-
-  Block(const Weights& w, const Config& c, int64_t layer)
-      : attention_norm(w / "input_layernorm", c.hidden, c.norm_eps),
-        attention(w / "self_attn", attention_of(c, layer)),
-        mlp_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
-        mlp(w / "mlp", c.hidden, c.ffn) {}
-
-  LayerState state() const { return attention.state(); }
-  void operator()(Step& step, LayerIndex layer, Residual& r) const {
-    r.add(attention(step, layer, attention_norm(step, r)));
-    r.add(mlp(step, mlp_norm(step, r)));
-  }
-};
-
-std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
-}
-
-}  // namespace
 
 ModelDefinition define_qwen3(const HfConfig& hf) {
-  const Config c = parse(hf);
-  ModelFacts facts = decoder_facts(hf, c.rotary);
-  facts.kv_heads = c.attention.kv_heads;
-  return {std::move(facts), std::bind_front(&make, c)};
+  const int64_t head_dim = size_or(hf, "head_dim", 128);  // as Qwen3Config documents
+  LlamaConfig c = llama_config(hf, head_dim, head_dim);
+  c.attention.head_norm = true;
+  c.attention.norm_eps = c.decoder.norm_eps;
+  c.attention.qkv_bias = c.attention.output_bias = Bias(hf.flag_or("attention_bias", false));
+  c.windows = upper_layers_windows(hf);
+  return define_llama_decoder(hf, c);
 }
 
 }  // namespace pagoda

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "models/decoder.h"
-#include "models/decoder_facts.h"
+#include "models/decoder_config.h"
 #include "models/families.h"
 #include "models/hf_keys.h"
 #include "models/rotary_keys.h"
@@ -19,10 +19,8 @@ namespace pagoda {
 namespace {
 
 struct Config {
-  int64_t vocab, hidden, ffn, layers;
-  double norm_eps;
-  bool tied;
-  RotarySpec rotary;
+  DecoderConfig decoder;
+  int64_t ffn;
   GqaShape attention;
   MoeShape moe;
   std::vector<bool> is_sparse;  // one a layer
@@ -30,44 +28,33 @@ struct Config {
 
 Config parse(const HfConfig& hf) {
   require_silu(hf);
-  const int64_t hidden = size_of(hf, "hidden_size");
   const int64_t head_dim = head_dim_of(hf);
-  const double norm_eps = hf.number("rms_norm_eps");
-  const Bias attention_bias = Bias(hf.flag_or("attention_bias", false));
-  return {
-      .vocab = size_of(hf, "vocab_size"),
-      .hidden = hidden,
+  Config c = {
+      .decoder = decoder_config(hf, rotary_of(hf, head_dim)),
       .ffn = size_of(hf, "intermediate_size"),
-      .layers = size_of(hf, "num_hidden_layers"),
-      .norm_eps = norm_eps,
-      .tied = hf.flag_or("tie_word_embeddings", false),
-      .rotary = rotary_of(hf, head_dim),
-      .attention = {.hidden = hidden,
-                    .heads = size_of(hf, "num_attention_heads"),
-                    .kv_heads = kv_heads_of(hf),
-                    .head_dim = head_dim,
-                    .norm_eps = norm_eps,
-                    .head_norm = true,
-                    .qkv_bias = attention_bias,
-                    .output_bias = attention_bias,
-                    // Unlike Qwen3, all layers slide or none.
-                    .window = hf.flag_or("use_sliding_window", false)
-                                  ? size_or(hf, "sliding_window", 0)
-                                  : 0},
-      .moe = {.hidden = hidden,
+      .attention = gqa_shape(hf, head_dim),
+      .moe = {.hidden = size_of(hf, "hidden_size"),
               .ffn = size_of(hf, "moe_intermediate_size"),
               .experts = size_of(hf, "num_experts"),
               .rule = {.active = active_experts_of(hf, size_of(hf, "num_experts")),
                        .normalize = hf.flag_or("norm_topk_prob", false)}},
       .is_sparse = sparse_layers_of(hf),
   };
+  c.attention.norm_eps = c.decoder.norm_eps;
+  c.attention.head_norm = true;
+  c.attention.qkv_bias = c.attention.output_bias = Bias(hf.flag_or("attention_bias", false));
+  // Unlike Qwen3, all layers slide or none.
+  if (hf.flag_or("use_sliding_window", false)) {
+    c.attention.window = size_or(hf, "sliding_window", 0);
+  }
+  return c;
 }
 
 using Ffn = std::variant<GatedMlp, MoeMlp>;
 
 Ffn make_ffn(const Weights& w, const Config& c, int64_t layer) {
   if (c.is_sparse[static_cast<size_t>(layer)]) return MoeMlp(w, c.moe);
-  return GatedMlp(w, c.hidden, c.ffn);
+  return GatedMlp(w, {.hidden = c.decoder.hidden, .ffn = c.ffn});
 }
 
 struct Block {
@@ -77,9 +64,9 @@ struct Block {
   Ffn ffn;
 
   Block(const Weights& w, const Config& c, int64_t layer)
-      : attention_norm(w / "input_layernorm", c.hidden, c.norm_eps),
+      : attention_norm(w / "input_layernorm", c.decoder.hidden, c.decoder.norm_eps),
         attention(w / "self_attn", c.attention),
-        ffn_norm(w / "post_attention_layernorm", c.hidden, c.norm_eps),
+        ffn_norm(w / "post_attention_layernorm", c.decoder.hidden, c.decoder.norm_eps),
         ffn(make_ffn(w / "mlp", c, layer)) {}
 
   LayerState state() const { return attention.state(); }
@@ -98,7 +85,7 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_posit
 
 ModelDefinition define_qwen3_moe(const HfConfig& hf) {
   const Config c = parse(hf);
-  ModelFacts facts = decoder_facts(hf, c.rotary);
+  ModelFacts facts = decoder_facts(hf, c.decoder);
   facts.kv_heads = c.attention.kv_heads;
   facts.expert_ffn = {c.moe.ffn};
   return {std::move(facts), std::bind_front(&make, c)};

@@ -16,8 +16,11 @@ struct Entry {
 constexpr Entry kModels[] = {
     {"DeepseekV2ForCausalLM", &define_deepseek_v2},
     {"DeepseekV3ForCausalLM", &define_deepseek_v3},
+    {"Gemma3ForCausalLM", &define_gemma3},
+    {"Glm4ForCausalLM", &define_glm4},
     {"LlamaForCausalLM", &define_llama},
     {"MistralForCausalLM", &define_mistral},
+    {"Phi3ForCausalLM", &define_phi3},
     {"Qwen2ForCausalLM", &define_qwen2},
     {"Qwen2_5_VLForConditionalGeneration", &define_qwen2_5_vl},
     {"Qwen2MoeForCausalLM", &define_qwen2_moe},

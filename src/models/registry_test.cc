@@ -48,17 +48,18 @@ TEST_CASE("what no model can be made of is found before any weight is read") {
   CHECK_THROWS_WITH_AS(
       facts_with(R"(,"rope_scaling":{"rope_type":"other"})", "LlamaForCausalLM"),
       "config.json: rope_scaling: rope_type \"other\" is not supported; supported are default, "
-      "mrope, linear, dynamic, llama3, yarn",
+      "mrope, linear, dynamic, llama3, yarn, longrope, su",
       Error);
 }
 
 TEST_CASE("an architecture that is not known is refused with those that are") {
   CHECK_THROWS_WITH_AS(facts_with("", "GPT2LMHeadModel"),
                        "config.json: architecture \"GPT2LMHeadModel\" is not supported; supported "
-                       "are DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, LlamaForCausalLM, "
-                       "MistralForCausalLM, Qwen2ForCausalLM, "
-                       "Qwen2_5_VLForConditionalGeneration, "
-                       "Qwen2MoeForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM",
+                       "are DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, Gemma3ForCausalLM, "
+                       "Glm4ForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
+                       "Phi3ForCausalLM, Qwen2ForCausalLM, "
+                       "Qwen2_5_VLForConditionalGeneration, Qwen2MoeForCausalLM, Qwen3ForCausalLM, "
+                       "Qwen3MoeForCausalLM",
                        Error);
 }
 

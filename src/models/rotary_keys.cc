@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -92,13 +93,38 @@ RotaryScaling yarn(const Source& from) {
                      .amplitude = yarn_amplitude(scaling, factor)};
 }
 
+std::vector<double> factors(const HfConfig& scaling, std::string_view key) {
+  std::vector<double> found = scaling.numbers_or_empty(key);
+  const auto is_bad = [](double factor) { return !(factor > 0.0); };
+  if (!found.empty() && std::none_of(found.begin(), found.end(), is_bad)) return found;
+  throw Error(ErrorKind::kConfig,
+              str(scaling.origin(), ": ", key, " must be a list of numbers above 0; correct it"));
+}
+
+// transformers v5 _compute_longrope_parameters. The original length stands beside the section.
+RotaryScaling longrope(const Source& from) {
+  const HfConfig& scaling = from.scaling;
+  const int64_t longest = size_of(from.hf, "max_position_embeddings");
+  const int64_t inside = size_or(scaling, "original_max_position_embeddings", longest);
+  const auto original =
+      static_cast<double>(size_or(from.hf, "original_max_position_embeddings", inside));
+  const double stretch = scaling.number_or("factor", static_cast<double>(longest) / original);
+  const double amplitude =
+      stretch <= 1.0 ? 1.0 : std::sqrt(1.0 + std::log(stretch) / std::log(original));
+  return LongScaling{.short_factors = factors(scaling, "short_factor"),
+                     .long_factors = factors(scaling, "long_factor"),
+                     .original_context = original,
+                     .amplitude = scaling.number_or("attention_factor", amplitude)};
+}
+
 struct Kind {
   std::string_view rope_type;
   RotaryScaling (*read)(const Source&);
 };
-constexpr Kind kKinds[] = {{"default", &unscaled}, {"mrope", &unscaled},  // as Qwen2-VL calls it
-                           {"linear", &linear},    {"dynamic", &dynamic},
-                           {"llama3", &llama3},    {"yarn", &yarn}};
+constexpr Kind kKinds[] = {{"default", &unscaled},  {"mrope", &unscaled},  // as Qwen2-VL calls it
+                           {"linear", &linear},     {"dynamic", &dynamic},
+                           {"llama3", &llama3},     {"yarn", &yarn},
+                           {"longrope", &longrope}, {"su", &longrope}};  // its older name
 
 RotaryScaling read_scaling(const Source& from) {
   const std::string type = rope_type_of(from.scaling);
@@ -125,7 +151,28 @@ std::vector<int64_t> sections_of(const HfConfig& scaling, int64_t half) {
                   " of a head; correct it"));
 }
 
+void check_factors(const LongScaling& by, int64_t dim, const HfConfig& scaling) {
+  for (const auto& [name, factors] :
+       {std::pair("short_factor", &by.short_factors), std::pair("long_factor", &by.long_factors)}) {
+    if (std::ssize(*factors) == dim / 2) continue;
+    throw Error(ErrorKind::kConfig,
+                str(scaling.origin(), ": ", name, " has ", factors->size(), " numbers, expected ",
+                    dim / 2, ", one for each pair of a head's numbers that turn; correct it"));
+  }
+}
+
 }  // namespace
+
+int64_t rotary_dim_of(const HfConfig& hf, int64_t head_dim, double documented_factor) {
+  const double inside =
+      hf.section("rope_parameters").number_or("partial_rotary_factor", documented_factor);
+  const double factor = hf.number_or("partial_rotary_factor", inside);
+  if (factor > 0.0 && factor <= 1.0) {
+    return static_cast<int64_t>(static_cast<double>(head_dim) * factor);
+  }
+  throw Error(ErrorKind::kConfig, str(hf.origin(), ": partial_rotary_factor is ", factor,
+                                      ", expected a share of a head, above 0 to 1; correct it"));
+}
 
 RotarySpec rotary_of(const HfConfig& hf, int64_t dim) {
   if (dim % 2 != 0) {
@@ -134,10 +181,12 @@ RotarySpec rotary_of(const HfConfig& hf, int64_t dim) {
   }
   const double theta = hf.section("rope_parameters").number_or("rope_theta", 10000.0);
   const HfConfig scaling = rope_scaling_of(hf);
-  return {.dim = dim,
-          .theta = hf.number_or("rope_theta", theta),
-          .scaling = read_scaling({scaling, hf}),
-          .sections = sections_of(scaling, dim / 2)};
+  RotarySpec spec = {.dim = dim,
+                     .theta = hf.number_or("rope_theta", theta),
+                     .scaling = read_scaling({scaling, hf}),
+                     .sections = sections_of(scaling, dim / 2)};
+  if (const auto* by = std::get_if<LongScaling>(&spec.scaling)) check_factors(*by, dim, scaling);
+  return spec;
 }
 
 int64_t max_positions_of(const HfConfig& hf) {
@@ -157,7 +206,7 @@ int64_t max_positions_of(const HfConfig& hf) {
   if (longest == INT64_MAX) longest = size_of(hf, kKeys[0]);  // throws and names it
   const HfConfig scaling = rope_scaling_of(hf);
   const std::string type = rope_type_of(scaling);
-  if (type == "llama3") return longest;
+  if (type == "llama3" || type == "longrope" || type == "su") return longest;
   if (type == "yarn") longest = size_or(scaling, "original_max_position_embeddings", longest);
   const double stretched = static_cast<double>(longest) * scaling.number_or("factor", 1.0);
   if (stretched >= 1.0 && stretched <= INT32_MAX) return static_cast<int64_t>(stretched);

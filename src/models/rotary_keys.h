@@ -14,9 +14,13 @@ namespace pagoda {
 // sections (M-RoPE) that do not make up all frequencies.
 RotarySpec rotary_of(const HfConfig& hf, int64_t dim);
 
+// How many of a head's numbers are turned: the share that partial_rotary_factor names, or what the
+// reference documents where that is absent. Throws kConfig unless it is a share.
+int64_t rotary_dim_of(const HfConfig& hf, int64_t head_dim, double documented_factor);
+
 // The longest context, as vLLM 0.9.2 derives it (_get_and_verify_max_len): the shortest length that
-// any key names, stretched by the rotary scaling, except llama3, whose max_position_embeddings is
-// stretched already. A sliding window does not shorten it.
+// any key names, stretched by the rotary scaling, except llama3 and longrope, whose
+// max_position_embeddings is stretched already. A sliding window does not shorten it.
 int64_t max_positions_of(const HfConfig& hf);
 
 // What DeepSeek multiplies the scale of attention scores with beside YaRN: the square of what

@@ -82,9 +82,9 @@ TEST_CASE("yarn stretches from max_position_embeddings where no original context
 }
 
 TEST_CASE("a rotary scaling that is not known is refused with those that are") {
-  CHECK_THROWS_WITH_AS(spec_with(R"({"rope_type":"longrope","factor":4.0})"),
-                       "config.json: rope_scaling: rope_type \"longrope\" is not supported; "
-                       "supported are default, mrope, linear, dynamic, llama3, yarn",
+  CHECK_THROWS_WITH_AS(spec_with(R"({"rope_type":"other","factor":4.0})"),
+                       "config.json: rope_scaling: rope_type \"other\" is not supported; "
+                       "supported are default, mrope, linear, dynamic, llama3, yarn, longrope, su",
                        Error);
 }
 
@@ -92,6 +92,55 @@ TEST_CASE("a factor that nothing can be divided by is refused") {
   CHECK_THROWS_WITH_AS(spec_with(R"({"type":"linear","factor":0})"),
                        "config.json: rope_scaling: factor is 0, expected a number above 0; correct "
                        "it",
+                       Error);
+}
+
+namespace {
+
+const std::string kLongFactors =
+    R"("short_factor":[1.0,1.0,1.5,2.0],"long_factor":[1.0,2.0,4.0,8.0])";
+
+LongScaling longrope_with(const std::string& more) {
+  return std::get<LongScaling>(rotary_of(config(R"({"max_position_embeddings":1024,)"
+                                                R"("original_max_position_embeddings":64,)"
+                                                R"("rope_scaling":{"type":"longrope",)" +
+                                                kLongFactors + more + "}}"),
+                                         8)
+                                   .scaling);
+}
+
+}  // namespace
+
+TEST_CASE("longrope amplifies by how far the context is stretched, or as it is told") {
+  CHECK(longrope_with("").original_context == 64.0);
+  // sqrt(1 + ln 16 / ln 64)
+  CHECK(longrope_with("").amplitude == doctest::Approx(std::sqrt(1.0 + 2.0 / 3.0)));
+  CHECK(longrope_with(R"(,"factor":1.0)").amplitude == 1.0);
+  CHECK(longrope_with(R"(,"attention_factor":1.25)").amplitude == 1.25);
+}
+
+TEST_CASE("longrope without a factor for each pair of numbers is refused") {
+  CHECK_THROWS_WITH_AS(
+      rotary_of(config(R"({"max_position_embeddings":64,"rope_scaling":{"type":"longrope",)" +
+                       kLongFactors + "}}"),
+                16),
+      "config.json: rope_scaling: short_factor has 4 numbers, expected 8, one for each pair of a "
+      "head's numbers that turn; correct it",
+      Error);
+  CHECK_THROWS_WITH_AS(
+      spec_with(R"({"type":"longrope","short_factor":[1,1,0,1],"long_factor":[1,1,1,1]})"),
+      "config.json: rope_scaling: short_factor must be a list of numbers above 0; correct it",
+      Error);
+}
+
+TEST_CASE("the part of a head that turns is the share that the file names") {
+  CHECK(rotary_dim_of(config(R"({"partial_rotary_factor":0.75})"), 24, 1.0) == 18);
+  CHECK(rotary_dim_of(config("{}"), 24, 0.5) == 12);
+  CHECK(rotary_dim_of(config(R"({"rope_parameters":{"partial_rotary_factor":0.25}})"), 64, 1.0) ==
+        16);
+  CHECK_THROWS_WITH_AS(rotary_dim_of(config(R"({"partial_rotary_factor":1.5})"), 24, 1.0),
+                       "config.json: partial_rotary_factor is 1.5, expected a share of a head, "
+                       "above 0 to 1; correct it",
                        Error);
 }
 
@@ -118,6 +167,10 @@ TEST_CASE("llama3 scaling is in max_position_embeddings already") {
   CHECK(max_positions_with(
             R"(,"rope_scaling":{"rope_type":"llama3","factor":8.0,
                 "original_max_position_embeddings":1024})") == 4096);
+}
+
+TEST_CASE("longrope is in max_position_embeddings already") {
+  CHECK(max_positions_with(R"(,"rope_scaling":{"type":"longrope","factor":32.0})") == 4096);
 }
 
 TEST_CASE("yarn stretches the original context, not max_position_embeddings") {

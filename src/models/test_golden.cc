@@ -47,8 +47,17 @@ std::map<std::string, std::vector<float>> read_tensors(const std::filesystem::pa
   return tensors;
 }
 
+// Whole numbers of which config.json does not tell.
+bool is_described_elsewhere(const std::filesystem::path& folder) {
+  const std::filesystem::directory_iterator files(folder);
+  return std::any_of(begin(files), end(files), [](const auto& file) {
+    return file.path().filename().string().starts_with("quant_model_description");
+  });
+}
+
 bool is_ours(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / "expected.tensors")) return false;
+  if (is_described_elsewhere(folder)) return false;
   try {
     define_model(HfConfig::load(folder, {}));
     const json::value expected = json::parse(read_text_file(folder / "expected.json"));
@@ -79,6 +88,15 @@ std::vector<GoldenPicture> pictures_of(const json::object& prompt, const Golden&
   return pictures;
 }
 
+// Which of the reference's answers are ours: where its rotary frequencies depend on the length of
+// the request, those with frequencies that do not.
+std::string fixed_rotary(const json::object& prompt) {
+  for (const char* which : {"_static", "_long"}) {
+    if (prompt.contains(std::string("greedy") + which)) return which;
+  }
+  return "";
+}
+
 }  // namespace
 
 Golden read_golden(const std::filesystem::path& folder) {
@@ -93,17 +111,15 @@ Golden read_golden(const std::filesystem::path& folder) {
                 .tensors = read_tensors(folder / "expected.tensors")};
   if (golden.definition.facts.image_token) golden.patches = load_patch_config(folder);
   for (const json::value& prompt : expected.at("prompts").as_array()) {
-    // "static": rotary frequencies that do not depend on the length of the request, where the
-    // reference's own do.
-    const bool is_static = prompt.as_object().contains("greedy_static");
-    const std::string logits = is_static ? "logits_static." : "logits.";
+    const std::string which = fixed_rotary(prompt.as_object());
+    const std::string logits = "logits" + which + "." + std::to_string(golden.prompts.size());
     golden.prompts.push_back(
         {.ids = ids_of(prompt.at("ids")),
-         .greedy = ids_of(prompt.at(is_static ? "greedy_static" : "greedy")),
+         .greedy = ids_of(prompt.at("greedy" + which)),
          .pictures = pictures_of(prompt.as_object(), golden, folder),
-         .logits = golden.tensors.at(logits + std::to_string(golden.prompts.size())),
+         .logits = golden.tensors.at(logits),
          .is_bf16_comparable = prompt.at("bf16_comparable").as_bool(),
-         .bf16_safe_steps = is_static ? 0 : prompt.at("bf16_safe_steps").to_number<int64_t>()});
+         .bf16_safe_steps = which.empty() ? prompt.at("bf16_safe_steps").to_number<int64_t>() : 0});
   }
   return golden;
 }

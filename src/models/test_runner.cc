@@ -33,7 +33,9 @@ TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& so
               .ranks = communicator_.size(),
               .progress = nullptr,
               .expert_parallel = options.expert_parallel}),
-      model_(definition.make(store_.root(), definition.facts.max_positions)),
+      model_(definition.make(store_.root(), options.max_positions > 0
+                                                ? options.max_positions
+                                                : definition.facts.max_positions)),
       blocks_(options.blocks),
       state_(device_, model_->state(),
              {.block_size = kBlockSize,

@@ -47,8 +47,9 @@ struct Portion {
 struct TestRunnerOptions {
   DType dtype = DType::kF32;
   bool expert_parallel = false;
-  int64_t blocks = 96;  // of the cache, 16 tokens each
-  Ops* ops = nullptr;   // those of the device where null
+  int64_t blocks = 96;        // of the cache, 16 tokens each
+  int64_t max_positions = 0;  // the longest context; 0: what the model was made for
+  Ops* ops = nullptr;         // those of the device where null
 };
 
 class TestRunner {

@@ -1,5 +1,5 @@
-// Feed-forward part: down(silu(gate(x)) * up(x)) (SwiGLU, arXiv:2002.05202, eq. 6). The ffn
-// dimension is dealt over the ranks.
+// Feed-forward part: down(activation(gate(x)) * up(x)) (SwiGLU and GEGLU, arXiv:2002.05202, eq. 6).
+// The ffn dimension is dealt over the ranks.
 //
 // Thread rule: immutable after construction; called on the thread of its rank.
 #pragma once
@@ -8,15 +8,23 @@
 
 namespace pagoda {
 
+struct MlpShape {
+  int64_t hidden, ffn;
+  Bias bias = Bias::kNone;  // of all three projections
+  Activation activation = Activation::kSilu;
+  Storage storage = Storage::kApart;  // fused: gate_up_proj
+};
+
 class GatedMlp {
  public:
-  GatedMlp(const Weights& w, int64_t hidden, int64_t ffn, Bias bias = Bias::kNone);
+  GatedMlp(const Weights& w, const MlpShape& shape);
 
   // x [tokens, hidden] -> [tokens, hidden], in the memory of x.
   Tensor operator()(Step& step, Tensor x) const;
 
  private:
   int64_t ffn_;  // of this rank, the padding included
+  Activation activation_;
   StackedLinear gate_up_;
   RowLinear down_;
 };

@@ -31,21 +31,41 @@ HeadShare share_heads(const GqaShape& shape, int rank, int ranks) {
   return share;
 }
 
+namespace {
+
+std::vector<Weights::Band> qkv_bands(const GqaShape& shape, const HeadShare& share) {
+  const int64_t q = shape.heads * shape.head_dim, kv = shape.kv_heads * shape.head_dim;
+  if (shape.storage == Storage::kApart) {
+    return {{"q_proj", q, share.q}, {"k_proj", kv, share.kv}, {"v_proj", kv, share.kv}};
+  }
+  const int64_t all = q + 2 * kv;
+  return {{"qkv_proj", all, share.q},
+          {"qkv_proj", all, behind(share.kv, q)},
+          {"qkv_proj", all, behind(share.kv, q + kv)}};
+}
+
+// One number a head.
+Part single_numbers(const Part& q) {
+  Part heads = q;
+  heads.unit = 1;
+  return heads;
+}
+
+}  // namespace
+
 GqaAttention::GqaAttention(const Weights& w, const GqaShape& shape)
     : shape_(shape),
       share_(share_heads(shape, w.rank(), w.ranks())),
       dtype_(w.dtype()),
-      qkv_(w,
-           {{"q_proj", shape.heads * shape.head_dim, share_.q},
-            {"k_proj", shape.kv_heads * shape.head_dim, share_.kv},
-            {"v_proj", shape.kv_heads * shape.head_dim, share_.kv}},
-           shape.hidden, shape.qkv_bias),
+      qkv_(w, qkv_bands(shape, share_), shape.hidden, shape.qkv_bias),
       output_(w / "o_proj", {shape.hidden, shape.heads * shape.head_dim}, share_.q,
               shape.output_bias) {
   if (shape.head_norm) {
-    q_norm_.emplace(w / "q_norm", shape.head_dim, shape.norm_eps);
-    k_norm_.emplace(w / "k_norm", shape.head_dim, shape.norm_eps);
+    q_norm_.emplace(w / "q_norm", shape.head_dim, shape.norm_eps, shape.head_gain);
+    k_norm_.emplace(w / "k_norm", shape.head_dim, shape.norm_eps, shape.head_gain);
   }
+  if (shape.has_sinks) sinks_ = w.vector("sinks", shape.heads, single_numbers(share_.q));
+  if (shape_.scale == 0.0) shape_.scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
 }
 
 PagedState GqaAttention::state() const {
@@ -73,19 +93,20 @@ Tensor GqaAttention::operator()(Step& step, LayerIndex layer, Tensor x) const {
   const Tensor v = heads_of(step, qkv, heads + kv_heads, kv_heads);
   if (q_norm_) q_norm_->in_place(step, q);
   if (k_norm_) k_norm_->in_place(step, k);
-  step.ops.rope(q, step.rotary[shape_.rotary], RotaryPairing::kHalves);
-  step.ops.rope(k, step.rotary[shape_.rotary], RotaryPairing::kHalves);
+  step.ops.rope(q, step.rotary[shape_.rotary], shape_.pairing);
+  step.ops.rope(k, step.rotary[shape_.rotary], shape_.pairing);
 
   const PagedLayer paged = step.paged(layer);
   step.ops.write_kv(paged.cache, k, v, paged.slots);
   const Tensor seen = step.scratch.make({tokens, heads, shape_.head_dim});
-  step.ops.paged_attention(
-      {.out = seen,
-       .q = q,
-       .cache = paged.cache,
-       .index = paged.index,
-       .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape_.head_dim))),
-       .window = shape_.window});
+  step.ops.paged_attention({.out = seen,
+                            .q = q,
+                            .cache = paged.cache,
+                            .index = paged.index,
+                            .scale = static_cast<float>(shape_.scale),
+                            .window = shape_.window,
+                            .soft_cap = shape_.soft_cap,
+                            .sinks = sinks_});
   output_(step, x, reshaped(seen, {tokens, heads * shape_.head_dim}));
   return x;
 }

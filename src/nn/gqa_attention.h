@@ -15,12 +15,18 @@ namespace pagoda {
 
 struct GqaShape {
   int64_t hidden, heads, kv_heads, head_dim;
-  double norm_eps = 0.0;           // of the head norm
-  bool head_norm = false;          // RMS-normalize every query and key head before rotary
-  Bias qkv_bias = Bias::kNone;     // of q_proj, k_proj and v_proj
-  Bias output_bias = Bias::kNone;  // of o_proj
-  int64_t window = 0;              // a token sees itself and the window - 1 before it; 0: all
-  size_t rotary = 0;               // which of the step's rotary tables turns its heads
+  double norm_eps = 0.0;              // of the head norm
+  bool head_norm = false;             // RMS-normalize every query and key head before rotary
+  Bias qkv_bias = Bias::kNone;        // of q_proj, k_proj and v_proj
+  Bias output_bias = Bias::kNone;     // of o_proj
+  int64_t window = 0;                 // a token sees itself and the window - 1 before it; 0: all
+  size_t rotary = 0;                  // which of the step's rotary tables turns its heads
+  Storage storage = Storage::kApart;  // fused: qkv_proj
+  RotaryPairing pairing = RotaryPairing::kHalves;
+  Gain head_gain = Gain::kStored;  // of the head norm
+  double scale = 0.0;              // on scores; 0: 1 / sqrt(head_dim)
+  float soft_cap = 0.0f;           // of scores (tensor/ops.h); 0: none
+  bool has_sinks = false;          // a score a head that adds no value: sinks [heads]
 };
 
 // Which heads a rank holds. Query heads stay with their KV head, and every KV head of a rank serves
@@ -45,11 +51,12 @@ class GqaAttention {
   // Columns [first, first + n * head_dim) of the stacked projection, as [tokens, n, head_dim].
   Tensor heads_of(Step& step, Tensor qkv, int64_t first, int64_t n) const;
 
-  const GqaShape shape_;   // of the whole model
+  GqaShape shape_;         // of the whole model
   const HeadShare share_;  // of this rank
   const DType dtype_;      // of what is cached
   StackedLinear qkv_;      // query heads, key heads, value heads
   std::optional<RmsNorm> q_norm_, k_norm_;
+  Tensor sinks_;  // f32, one a query head of this rank, or empty
   RowLinear output_;
 };
 

@@ -15,6 +15,8 @@
 namespace pagoda {
 
 enum class Bias : bool { kNone, kPresent };
+// How a checkpoint has projections of the same inputs: each a tensor, or all rows of one.
+enum class Storage : uint8_t { kApart, kFused };
 
 // The outputs are dealt over the ranks, or every rank has all of them; inputs are whole.
 class ColumnLinear {

@@ -36,7 +36,10 @@ MoeMlp::MoeMlp(const Weights& w, const MoeShape& shape)
     down_.emplace(w / "experts", experts_,
                   Bands{{"down_proj", shape.hidden, w.whole(shape.hidden)}}, shape.ffn, ffn);
   }
-  if (shape.shared_ffn > 0) shared_.emplace(w / shape.shared_name, shape.hidden, shape.shared_ffn);
+  if (shape.shared_ffn > 0) {
+    shared_.emplace(w / shape.shared_name,
+                    MlpShape{.hidden = shape.hidden, .ffn = shape.shared_ffn});
+  }
   if (!shape.shared_gate.empty()) {
     shared_gate_.emplace(w / shape.shared_gate, std::initializer_list<int64_t>{1, shape.hidden},
                          w.whole(1));

@@ -10,8 +10,9 @@ Tensor RmsNorm::operator()(Step& step, Residual& r) const {
   return out;
 }
 
-void RmsNorm::in_place(Step& step, Tensor heads) const {
-  step.ops.rms_norm(heads, heads, gain_, eps_);
+Tensor RmsNorm::in_place(Step& step, Tensor x) const {
+  step.ops.rms_norm(x, x, gain_, eps_);
+  return x;
 }
 
 }  // namespace pagoda

@@ -9,7 +9,7 @@
 namespace pagoda {
 namespace {
 
-RotaryFrequencies stretched(const RotarySpec& spec, const Unscaled& /*by*/) {
+RotaryFrequencies unscaled(const RotarySpec& spec) {
   RotaryFrequencies f;
   const auto dim = static_cast<double>(spec.dim);
   for (int64_t i = 0; i < spec.dim / 2; ++i) {
@@ -18,8 +18,14 @@ RotaryFrequencies stretched(const RotarySpec& spec, const Unscaled& /*by*/) {
   return f;
 }
 
-RotaryFrequencies stretched(const RotarySpec& spec, const LinearScaling& by) {
-  RotaryFrequencies f = stretched(spec, Unscaled{});
+// How each scaling stretches; `longest` is the longest context that is served.
+
+RotaryFrequencies stretched(const RotarySpec& spec, const Unscaled& /*by*/, int64_t /*longest*/) {
+  return unscaled(spec);
+}
+
+RotaryFrequencies stretched(const RotarySpec& spec, const LinearScaling& by, int64_t /*longest*/) {
+  RotaryFrequencies f = unscaled(spec);
   for (double& r : f.radians) r /= by.factor;
   return f;
 }
@@ -28,18 +34,19 @@ RotaryFrequencies stretched(const RotarySpec& spec, const LinearScaling& by) {
 // (DynamicNTKScalingRotaryEmbedding), that length is always the longest one, so that cached keys
 // stay valid and an answer does not depend on what came before it; transformers 4.51 takes the
 // length of the current sequence.
-RotaryFrequencies stretched(const RotarySpec& spec, const DynamicScaling& by) {
+RotaryFrequencies stretched(const RotarySpec& spec, const DynamicScaling& by, int64_t /*longest*/) {
   const auto dim = static_cast<double>(spec.dim);
   // With length = factor * max_position_embeddings, factor * length / max_position_embeddings is:
   const double stretch = by.factor * by.factor - (by.factor - 1.0);
   const double theta = spec.theta * std::pow(stretch, dim / (dim - 2.0));
-  return stretched({.dim = spec.dim, .theta = theta}, Unscaled{});
+  return unscaled({.dim = spec.dim, .theta = theta});
 }
 
 // transformers v4.51, modeling_rope_utils.py, _compute_llama3_parameters: wavelengths longer than
 // the old context are stretched, those far shorter are kept, between them a blend.
-RotaryFrequencies stretched(const RotarySpec& spec, const WavelengthScaling& by) {
-  RotaryFrequencies f = stretched(spec, Unscaled{});
+RotaryFrequencies stretched(const RotarySpec& spec, const WavelengthScaling& by,
+                            int64_t /*longest*/) {
+  RotaryFrequencies f = unscaled(spec);
   const double low = by.low_freq_factor, high = by.high_freq_factor;
   for (double& r : f.radians) {
     const double turns = by.original_context * r / (2.0 * std::numbers::pi);
@@ -50,7 +57,7 @@ RotaryFrequencies stretched(const RotarySpec& spec, const WavelengthScaling& by)
 }
 
 // arXiv:2309.00071, section 3.2, eq. 17 to 20, over dimensions as the authors' code does it.
-RotaryFrequencies stretched(const RotarySpec& spec, const YarnScaling& by) {
+RotaryFrequencies stretched(const RotarySpec& spec, const YarnScaling& by, int64_t /*longest*/) {
   const auto dim = static_cast<double>(spec.dim);
   // The dimension (not rounded) that turns `turns` times within the original context.
   const auto dimension_of = [&](double turns) {
@@ -67,7 +74,7 @@ RotaryFrequencies stretched(const RotarySpec& spec, const YarnScaling& by) {
   high = std::min(high, dim - 1.0);
   if (low == high) high += 0.001;  // as the reference: no division by zero
 
-  RotaryFrequencies f = stretched(spec, Unscaled{});
+  RotaryFrequencies f = unscaled(spec);
   for (size_t i = 0; i < f.radians.size(); ++i) {
     const double share = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
     f.radians[i] *= share / by.factor + (1.0 - share);
@@ -76,10 +83,21 @@ RotaryFrequencies stretched(const RotarySpec& spec, const YarnScaling& by) {
   return f;
 }
 
+RotaryFrequencies stretched(const RotarySpec& spec, const LongScaling& by, int64_t longest) {
+  const bool is_long = static_cast<double>(longest) > by.original_context;
+  const std::vector<double>& factors = is_long ? by.long_factors : by.short_factors;
+  RotaryFrequencies f = unscaled(spec);
+  MUST(factors.size() == f.radians.size());
+  for (size_t i = 0; i < factors.size(); ++i) f.radians[i] /= factors[i];
+  f.amplitude = by.amplitude;
+  return f;
+}
+
 }  // namespace
 
-RotaryFrequencies rotary_frequencies(const RotarySpec& spec) {
-  return std::visit([&](const auto& by) { return stretched(spec, by); }, spec.scaling);
+RotaryFrequencies rotary_frequencies(const RotarySpec& spec, int64_t max_positions) {
+  return std::visit([&](const auto& by) { return stretched(spec, by, max_positions); },
+                    spec.scaling);
 }
 
 AngleTable angle_table(const RotaryFrequencies& f, int64_t max_positions, int64_t first,
@@ -98,7 +116,7 @@ AngleTable angle_table(const RotaryFrequencies& f, int64_t max_positions, int64_
 }
 
 Rotary::Rotary(const Weights& w, const RotarySpec& spec, int64_t max_positions) {
-  const RotaryFrequencies f = rotary_frequencies(spec);
+  const RotaryFrequencies f = rotary_frequencies(spec, max_positions);
   const auto half = static_cast<int64_t>(f.radians.size());
   const std::vector<int64_t> sections = spec.sections.empty() ? std::vector{half} : spec.sections;
   int64_t first = 0;

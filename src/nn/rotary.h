@@ -36,8 +36,17 @@ struct YarnScaling {
   bool truncate;     // bounds between stretched and kept frequencies are whole
   double amplitude;  // factor on cos and sin
 };
-using RotaryScaling =
-    std::variant<Unscaled, LinearScaling, DynamicScaling, WavelengthScaling, YarnScaling>;
+// "longrope" (arXiv:2402.13753): a divisor for each frequency, those of `long_factors` where the
+// longest context is beyond the original one. For all requests alike: transformers chooses by the
+// length of the batch and vLLM 0.9.2 by that of the step, so that an answer depends on its
+// neighbors; newer vLLM does as we do.
+struct LongScaling {
+  std::vector<double> short_factors, long_factors;  // [dim / 2]
+  double original_context;
+  double amplitude;  // factor on cos and sin, with either
+};
+using RotaryScaling = std::variant<Unscaled, LinearScaling, DynamicScaling, WavelengthScaling,
+                                   YarnScaling, LongScaling>;
 
 struct RotarySpec {
   int64_t dim;  // numbers of a head that are rotated, even
@@ -53,7 +62,8 @@ struct RotaryFrequencies {
   double amplitude = 1.0;       // factor on cos and sin
 };
 
-RotaryFrequencies rotary_frequencies(const RotarySpec& spec);
+// `max_positions`: the longest context that is served.
+RotaryFrequencies rotary_frequencies(const RotarySpec& spec, int64_t max_positions);
 
 class Rotary {
  public:

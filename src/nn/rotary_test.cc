@@ -11,8 +11,8 @@
 namespace pagoda {
 namespace {
 
-RotaryFrequencies frequencies_of(const RotaryScaling& scaling) {
-  return rotary_frequencies({.dim = 8, .theta = 10000.0, .scaling = scaling});
+RotaryFrequencies frequencies_of(const RotaryScaling& scaling, int64_t longest = 64) {
+  return rotary_frequencies({.dim = 8, .theta = 10000.0, .scaling = scaling}, longest);
 }
 
 // Near enough that only rounding differs.
@@ -64,9 +64,20 @@ TEST_CASE("yarn keeps frequencies that turn often, divides those that hardly do,
   CHECK(f.radians[3] == doctest::Approx(0.001 / 4.0));
 }
 
+TEST_CASE("longrope divides by the long factors where the longest context is beyond the old one") {
+  const LongScaling by = {.short_factors = {1.0, 1.0, 2.0, 2.0},
+                          .long_factors = {1.0, 2.0, 4.0, 8.0},
+                          .original_context = 64.0,
+                          .amplitude = 1.2};
+  CHECK(are_near(frequencies_of(by, 64).radians, {1.0, 0.1, 0.005, 0.0005}));
+  CHECK(are_near(frequencies_of(by, 65).radians, {1.0, 0.05, 0.0025, 0.000125}));
+  CHECK(frequencies_of(by, 64).amplitude == 1.2);
+  CHECK(frequencies_of(by, 65).amplitude == 1.2);
+}
+
 TEST_CASE("frequencies keep their value whatever axis they go by") {
   CHECK(are_near(
-      rotary_frequencies({.dim = 8, .theta = 10000.0, .scaling = {}, .sections = {1, 1, 2}})
+      rotary_frequencies({.dim = 8, .theta = 10000.0, .scaling = {}, .sections = {1, 1, 2}}, 64)
           .radians,
       {1.0, 0.1, 0.01, 0.001}));
 }

@@ -64,7 +64,7 @@ VisionBlock::VisionBlock(const Weights& w, const VisionShape& shape)
     : attention_norm_(w / "norm1", shape.hidden, kNormEps),
       attention_(w / "attn", shape),
       mlp_norm_(w / "norm2", shape.hidden, kNormEps),
-      mlp_(w / "mlp", shape.hidden, shape.ffn, Bias::kPresent) {}
+      mlp_(w / "mlp", {.hidden = shape.hidden, .ffn = shape.ffn, .bias = Bias::kPresent}) {}
 
 void VisionBlock::operator()(Step& step, Tensor stream, const RotaryTable& rotary,
                              Tensor segments) const {
