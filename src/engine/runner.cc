@@ -51,7 +51,8 @@ Runner::Runner(const EngineConfig& config, const WeightSource& source,
                 .ranks = tensor_parallel_->size(),
                 .progress = progress,
                 .expert_parallel = config.parallel.expert_parallel}),
-      model_(config.model.definition.make(weights_.root(), max_positions(config))) {}
+      model_(config.model.definition.make(weights_.root(),
+                                          {.max_positions = max_positions(config)})) {}
 
 PictureLimits Runner::picture_limits_for(int64_t max_model_len) const {
   if (model_->image_encoder() == nullptr) return {};

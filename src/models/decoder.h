@@ -9,6 +9,8 @@
 // Thread rule: as Model.
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "load/weights.h"
 #include "models/decoder_config.h"
 #include "models/model.h"
+#include "models/model_definition.h"
 #include "nn/embedding.h"
 #include "nn/norm.h"
 #include "nn/rotary.h"
@@ -31,16 +34,21 @@ struct DecoderWeights {
 template <class Block, class Config>
 class Decoder : public Model {
  public:
-  Decoder(const Weights& w, const Config& c, int64_t max_positions)
-      : Decoder(DecoderWeights{w / "model", w / "lm_head"}, c, max_positions) {}
+  Decoder(const Weights& w, const Config& c, const ModelOptions& options)
+      : Decoder(DecoderWeights{w / "model", w / "lm_head"}, c, options) {}
   // Rotary tables come first: what config.json says wrong is found before weights are read.
-  Decoder(const DecoderWeights& w, const Config& c, int64_t max_positions)
-      : config_(c.decoder),
-        rotary_(make_rotary(w.body, config_.rotary, max_positions)),
-        embedding_(w.body / "embed_tokens", config_.vocab, config_.hidden),
-        norm_(w.body / "norm", config_.hidden, config_.norm_eps, config_.gain),
-        head_(config_.tied ? w.body / "embed_tokens" : w.head, config_.vocab, config_.hidden) {
-    for (int64_t i = 0; i < config_.layers; ++i) {
+  Decoder(const DecoderWeights& w, const Config& c, const ModelOptions& options)
+      : config_(c.decoder), rotary_(make_rotary(w.body, config_.rotary, options.max_positions)) {
+    const int64_t first = options.layers.first;
+    const int64_t last = std::min(options.layers.last, config_.layers);
+    MUST(0 <= first && first < last);
+    leave_to_other_stages(w, {first, last});
+    if (first == 0) embedding_.emplace(w.body / "embed_tokens", config_.vocab, config_.hidden);
+    if (last == config_.layers) {
+      norm_.emplace(w.body / "norm", config_.hidden, config_.norm_eps, config_.gain);
+      head_.emplace(config_.tied ? w.body / "embed_tokens" : w.head, config_.vocab, config_.hidden);
+    }
+    for (int64_t i = first; i < last; ++i) {
       blocks_.emplace_back(w.body / "layers" / std::to_string(i), c, i);
     }
   }
@@ -53,15 +61,18 @@ class Decoder : public Model {
 
   Tensor hidden(Step& step) const override {
     for (size_t i = 0; i < rotary_.size(); ++i) step.rotary[i] = rotary_[i](step);
-    Residual r{.stream = embed(step), .pending = {}};
+    Residual r{.stream = embedding_ ? embed(step) : step.batch.stream, .pending = {}};
     for (size_t i = 0; i < blocks_.size(); ++i) {
       blocks_[i](step, LayerIndex(static_cast<int32_t>(i)), r);
     }
-    return norm_(step, r);
+    if (norm_) return (*norm_)(step, r);
+    step.ops.add(r.stream, r.pending);
+    return r.stream;
   }
 
   Tensor logits(Step& step, Tensor rows) const override {
-    const Tensor logits = head_.logits(step, rows);
+    MUST(head_);
+    const Tensor logits = head_->logits(step, rows);
     if (config_.logit_cap > 0) step.ops.soft_cap(logits, static_cast<float>(config_.logit_cap));
     return logits;
   }
@@ -75,9 +86,20 @@ class Decoder : public Model {
     return rotary;
   }
 
+  // So that what others read does not count as unused.
+  void leave_to_other_stages(const DecoderWeights& w, const LayerRange& mine) const {
+    for (int64_t i = 0; i < config_.layers; ++i) {
+      if (i < mine.first || i >= mine.last) (w.body / "layers" / std::to_string(i)).ignore();
+    }
+    if (mine.first > 0) (w.body / "embed_tokens").ignore();
+    if (mine.last == config_.layers) return;
+    (w.body / "norm").ignore();
+    w.head.ignore();
+  }
+
   // Token embeddings [tokens, hidden]; rows that the batch gives replace those of their tokens.
   Tensor embed(Step& step) const {
-    const Tensor out = embedding_.lookup(step, step.batch.tokens);
+    const Tensor out = embedding_->lookup(step, step.batch.tokens);
     if (config_.embedding_scale != 1.0) step.ops.scale(out, rounded_scale(out.dtype));
     if (!step.batch.given.empty()) {
       step.ops.scatter_rows(out, step.batch.given, step.batch.given_rows);
@@ -94,9 +116,9 @@ class Decoder : public Model {
 
   const DecoderConfig config_;
   std::vector<Rotary> rotary_;
-  Embedding embedding_;
-  RmsNorm norm_;
-  Embedding head_;
+  std::optional<Embedding> embedding_;  // of the first stage
+  std::optional<RmsNorm> norm_;         // of the last one, like the head
+  std::optional<Embedding> head_;
   std::vector<Block> blocks_;
 };
 

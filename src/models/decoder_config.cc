@@ -24,6 +24,7 @@ GqaShape gqa_shape(const HfConfig& hf, int64_t head_dim) {
 ModelFacts decoder_facts(const HfConfig& hf, const DecoderConfig& c) {
   return {.architecture = hf.architecture(),
           .vocab = c.vocab,
+          .layers = c.layers,
           .max_positions = max_positions_of(hf),
           .attention_heads = size_of(hf, "num_attention_heads"),
           .ffn = {size_of(hf, "intermediate_size")},

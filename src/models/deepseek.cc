@@ -160,9 +160,9 @@ void skip_prediction_layers(const Weights& w, int64_t layers) {
       layers, behind - 1, tensors);
 }
 
-std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
+std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOptions& options) {
   skip_prediction_layers(w, c.decoder.layers);
-  return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
+  return std::make_unique<Decoder<Block, Config>>(w, c, options);
 }
 
 ModelDefinition define(const HfConfig& hf, const Defaults& defaults) {

@@ -16,8 +16,8 @@ GqaShape attention_of(const LlamaConfig& c, int64_t layer) {
   return shape;
 }
 
-std::unique_ptr<Model> make(const LlamaConfig& c, const Weights& w, int64_t max_positions) {
-  return std::make_unique<Decoder<LlamaBlock, LlamaConfig>>(w, c, max_positions);
+std::unique_ptr<Model> make(const LlamaConfig& c, const Weights& w, const ModelOptions& options) {
+  return std::make_unique<Decoder<LlamaBlock, LlamaConfig>>(w, c, options);
 }
 
 }  // namespace

@@ -19,9 +19,10 @@ class Model {
   virtual std::vector<LayerState> state() const = 0;
   // What all layers make of the step's tokens, normed [tokens, hidden]. The last norm is part of it
   // because all who read hidden states want it: the output projection, pooling, heads that predict
-  // further tokens and drafts (vLLM 0.9.2 hands theirs on behind the norm).
+  // further tokens and drafts (vLLM 0.9.2 hands theirs on behind the norm). Of a stage before the
+  // last it is the residual stream, which the next one takes as batch.stream.
   virtual Tensor hidden(Step& step) const = 0;
-  // Logits f32 [n, vocab] of rows [n, hidden] of hidden().
+  // Logits f32 [n, vocab] of rows [n, hidden] of hidden(). Of the last stage only.
   virtual Tensor logits(Step& step, Tensor rows) const = 0;
   // Null: the model sees no pictures.
   virtual const ImageEncoder* image_encoder() const { return nullptr; }

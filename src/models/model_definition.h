@@ -21,7 +21,8 @@ class Weights;
 
 struct ModelFacts {
   std::string architecture = {};
-  int64_t vocab = 0;          // rows of the embedding
+  int64_t vocab = 0;  // rows of the embedding
+  int64_t layers = 0;
   int64_t max_positions = 0;  // longest context the model was made for, as vLLM derives it
   // What ranks share out.
   int64_t attention_heads = 0;
@@ -33,11 +34,21 @@ struct ModelFacts {
   std::optional<TokenId> image_token = {};
 };
 
+// Layers [first, last) of a model: a stage, where others have the rest. The first stage embeds, the
+// last one norms and projects.
+struct LayerRange {
+  int64_t first = 0, last = INT64_MAX;  // up to the last layer there is
+};
+
+struct ModelOptions {
+  int64_t max_positions;   // rotary tables are made for positions below it
+  LayerRange layers = {};  // of which weights are read
+};
+
 struct ModelDefinition {
   ModelFacts facts = {};
-  // `max_positions`: rotary tables are made for positions below it. Throws kCheckpoint for weights
-  // that are not this model's.
-  std::function<std::unique_ptr<Model>(const Weights&, int64_t max_positions)> make = {};
+  // Throws kCheckpoint for weights that are not this model's.
+  std::function<std::unique_ptr<Model>(const Weights&, const ModelOptions&)> make = {};
 };
 
 // Throws kConfig for an architecture that is not supported, with the list of those that are, and

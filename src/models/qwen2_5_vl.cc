@@ -4,6 +4,7 @@
 // by time, row and column (rope_scaling.mrope_section).
 
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -60,18 +61,25 @@ DecoderWeights decoder_weights(const Weights& w) {
 
 class SeeingDecoder final : public Decoder<LlamaBlock, LlamaConfig> {
  public:
-  SeeingDecoder(const Weights& w, const Config& c, int64_t max_positions)
-      : Decoder(decoder_weights(w), c, max_positions),
-        encoder_(has_new_names(w) ? w / "model" / "visual" : w / "visual", c.encoder) {}
+  SeeingDecoder(const Weights& w, const Config& c, const ModelOptions& options)
+      : Decoder(decoder_weights(w), c, options) {
+    const Weights visual = has_new_names(w) ? w / "model" / "visual" : w / "visual";
+    // Its rows take the place of embeddings, so it is where those are.
+    if (options.layers.first == 0) {
+      encoder_.emplace(visual, c.encoder);
+    } else {
+      visual.ignore();
+    }
+  }
 
-  const ImageEncoder* image_encoder() const override { return &encoder_; }
+  const ImageEncoder* image_encoder() const override { return encoder_ ? &*encoder_ : nullptr; }
 
  private:
-  WindowEncoder encoder_;
+  std::optional<WindowEncoder> encoder_;
 };
 
-std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  return std::make_unique<SeeingDecoder>(w, c, max_positions);
+std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOptions& options) {
+  return std::make_unique<SeeingDecoder>(w, c, options);
 }
 
 TokenId image_token_of(const HfConfig& hf, int64_t vocab) {

@@ -82,8 +82,8 @@ struct Block {
   }
 };
 
-std::unique_ptr<Model> make(const Config& c, const Weights& w, int64_t max_positions) {
-  return std::make_unique<Decoder<Block, Config>>(w, c, max_positions);
+std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOptions& options) {
+  return std::make_unique<Decoder<Block, Config>>(w, c, options);
 }
 
 }  // namespace

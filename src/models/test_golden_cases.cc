@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
+#include <utility>
 
+#include "base/str.h"
 #include "load/hf_config.h"
 #include "models/test_golden.h"
 #include "models/test_recording_ops.h"
@@ -159,6 +162,130 @@ TEST_CASE("a longest context within the original one has the short factors of Lo
       const auto logits = runner.step({{&sequence, std::ssize(sequence.tokens)}});
       const auto& expected = golden.tensors.at("logits." + std::to_string(i));
       CHECK(difference(logits, expected).max < kFloat32Tolerance);
+    }
+  }
+}
+
+namespace {
+
+// Where a model of so many layers is cut into stages, as evenly as it goes.
+std::vector<LayerRange> cut_into(int64_t stages, int64_t layers) {
+  std::vector<LayerRange> ranges;
+  for (int64_t i = 0; i < stages; ++i) {
+    ranges.push_back({.first = i * layers / stages, .last = (i + 1) * layers / stages});
+  }
+  return ranges;
+}
+
+// One stage with its own weights and its own state of the sequence.
+struct Stage {
+  std::unique_ptr<TestRunner> runner;
+  TestSequence sequence;
+};
+
+std::vector<Stage> make_stages(const Golden& golden, const WeightSource& source,
+                               const TestRank& rank, DType dtype,
+                               const std::vector<LayerRange>& ranges) {
+  std::vector<Stage> stages;
+  for (const LayerRange& range : ranges) {
+    stages.push_back(
+        {std::make_unique<TestRunner>(golden.definition, source, rank,
+                                      TestRunnerOptions{.dtype = dtype, .layers = range}),
+         {}});
+  }
+  const auto longest = std::max_element(
+      golden.prompts.begin(), golden.prompts.end(),
+      [](const GoldenPrompt& a, const GoldenPrompt& b) { return a.ids.size() < b.ids.size(); });
+  const auto prompt = static_cast<size_t>(longest - golden.prompts.begin());
+  const TestSequence sequence = sequence_of(golden, prompt, *stages.front().runner);
+  for (Stage& stage : stages) stage.sequence = sequence;
+  return stages;
+}
+
+// The longest prompt, a part first and then the rest, through one stage after the other.
+std::vector<float> logits_through(std::vector<Stage> stages) {
+  const int64_t tokens = std::ssize(stages.front().sequence.tokens);
+  std::vector<float> logits;
+  for (const int64_t count : {tokens / 3, tokens - tokens / 3}) {
+    std::vector<float> stream;
+    for (Stage& stage : stages) {
+      stream = stage.runner->step({{&stage.sequence, count}}, std::exchange(stream, {}));
+    }
+    logits.insert(logits.end(), stream.begin(), stream.end());
+  }
+  return logits;
+}
+
+void check_stages(const std::filesystem::path& folder, const std::string& backend, DType dtype) {
+  CAPTURE(folder.string());
+  CAPTURE(backend);
+  const Golden golden = read_golden(folder);
+  const auto source = open_checkpoint(folder);
+  const TestRank rank = {open_device(backend, {}), std::make_unique<SoloCommunicator>()};
+  const auto logits_of = [&](const std::vector<LayerRange>& ranges) {
+    return logits_through(make_stages(golden, *source, rank, dtype, ranges));
+  };
+  const std::vector<float> whole = logits_of({LayerRange{}});
+  for (const int64_t stages : {2, 3}) {
+    if (stages > golden.definition.facts.layers) continue;
+    CAPTURE(stages);
+    CHECK(logits_of(cut_into(stages, golden.definition.facts.layers)) == whole);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a model cut into stages, each with its own layers, gives the same bits") {
+  for (const auto& folder : golden_folders(golden_root())) {
+    check_stages(folder, "ref", DType::kF32);
+    check_stages(folder, backends_here().back(), DType::kBF16);
+  }
+}
+
+namespace {
+
+// What a stage reads of a checkpoint, and what it does not miss.
+class WatchedCheckpoint final : public WeightSource {
+ public:
+  explicit WatchedCheckpoint(const WeightSource& source) : source_(source) {}
+
+  bool has(std::string_view name) const override { return source_.has(name); }
+  std::unique_ptr<StoredTensor> open(const std::string& name,
+                                     std::span<const int64_t> shape) const override {
+    opened.push_back(name);
+    return source_.open(name, shape);
+  }
+  std::vector<std::string> names() const override { return source_.names(); }
+  int64_t total_bytes() const override { return source_.total_bytes(); }
+  std::optional<Encoding> first_encoding() const override { return source_.first_encoding(); }
+  std::string description() const override { return source_.description(); }
+
+  mutable std::vector<std::string> opened;
+
+ private:
+  const WeightSource& source_;
+};
+
+}  // namespace
+
+TEST_CASE("a stage reads the weights of its layers only, and counts no others as unused") {
+  for (const auto& folder : golden_folders(golden_root())) {
+    CAPTURE(folder.string());
+    const ModelDefinition model = define_model(HfConfig::load(folder, {}));
+    const auto source = open_checkpoint(folder);
+    const WatchedCheckpoint watched(*source);
+    const auto device = open_device("ref", {});
+    for (int64_t layer = 0; layer < model.facts.layers; ++layer) {
+      CAPTURE(layer);
+      watched.opened.clear();
+      WeightStore store(watched, *device, {});
+      model.make(store.root(), {.max_positions = 16, .layers = {layer, layer + 1}});
+      CHECK(store.unused().empty());
+      for (const std::string& name : watched.opened) {
+        CAPTURE(name);
+        const bool is_of_a_layer = name.find(".layers.") != std::string::npos;
+        CHECK(is_of_a_layer == (name.find(str(".layers.", layer, ".")) != std::string::npos));
+      }
     }
   }
 }

@@ -25,6 +25,7 @@ TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& so
     : device_(*rank.device),
       communicator_(*rank.communicator),
       ops_(options.ops != nullptr ? *options.ops : device_.ops()),
+      is_last_stage_(options.layers.last >= definition.facts.layers),
       vocab_(definition.facts.vocab),
       position_axes_(definition.facts.position_axes),
       store_(source, device_,
@@ -33,9 +34,10 @@ TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& so
               .ranks = communicator_.size(),
               .progress = nullptr,
               .expert_parallel = options.expert_parallel}),
-      model_(definition.make(store_.root(), options.max_positions > 0
-                                                ? options.max_positions
-                                                : definition.facts.max_positions)),
+      model_(definition.make(store_.root(), {.max_positions = options.max_positions > 0
+                                                                  ? options.max_positions
+                                                                  : definition.facts.max_positions,
+                                             .layers = options.layers})),
       blocks_(options.blocks),
       state_(device_, model_->state(),
              {.block_size = kBlockSize,
@@ -176,16 +178,20 @@ Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
       .paged = std::vector(num_groups(*model_), paged)};
 }
 
-std::vector<float> TestRunner::step(const std::vector<Portion>& portions) {
+std::vector<float> TestRunner::step(const std::vector<Portion>& portions,
+                                    const std::vector<float>& stream) {
   inputs_.reset();
   scratch_.reset();
-  const Batch batch = batch_of(portions);
+  Batch batch = batch_of(portions);
+  if (!stream.empty()) {
+    batch.stream = numbers(inputs_, stream, std::ssize(stream) / batch.tokens.dim(0));
+  }
   Step step = {.ops = ops_,
                .tensor_parallel = communicator_,
                .scratch = scratch_,
                .batch = batch,
                .state = state_.memory()};
-  return host(wanted_logits(*model_, step));
+  return host(is_last_stage_ ? wanted_logits(*model_, step) : model_->hidden(step));
 }
 
 std::vector<float> TestRunner::encode(const Image& resized, const PatchConfig& config,

@@ -50,6 +50,7 @@ struct TestRunnerOptions {
   int64_t blocks = 96;        // of the cache, 16 tokens each
   int64_t max_positions = 0;  // the longest context; 0: what the model was made for
   Ops* ops = nullptr;         // those of the device where null
+  LayerRange layers = {};
 };
 
 class TestRunner {
@@ -57,8 +58,10 @@ class TestRunner {
   TestRunner(const ModelDefinition& definition, const WeightSource& source, const TestRank& rank,
              const TestRunnerOptions& options);
 
-  // One step. Logits f32 [tokens of all portions, vocab].
-  std::vector<float> step(const std::vector<Portion>& portions);
+  // One step. Logits f32 [tokens of all portions, vocab]; of a stage before the last the stream
+  // [tokens of all portions, hidden], which the next one's step is given.
+  std::vector<float> step(const std::vector<Portion>& portions,
+                          const std::vector<float>& stream = {});
   int64_t vocab() const { return vocab_; }
 
   // What the encoder hands to the decoder for a picture, [merged patches, hidden] row by row of the
@@ -90,6 +93,7 @@ class TestRunner {
   Device& device_;
   Communicator& communicator_;
   Ops& ops_;
+  const bool is_last_stage_;
   int64_t vocab_, position_axes_;
   WeightStore store_;
   std::unique_ptr<Model> model_;

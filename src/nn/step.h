@@ -26,6 +26,9 @@ struct Batch {
   Tensor output_rows;  // i32 [outputs], rows whose logits are wanted, any number a sequence
   Tensor given;        // [given, hidden], embeddings that replace those of image tokens, or empty
   Tensor given_rows;   // i32 [given]
+  // [tokens, hidden], of a stage behind the first: what the one before it left. It goes on in the
+  // same memory.
+  Tensor stream = {};
   std::vector<PagedTokens> paged;  // one a group of layers
 };
 
