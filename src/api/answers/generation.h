@@ -49,6 +49,7 @@ class Generation {
   bool is_stream() const { return frame_.stream; }
   int num_choices() const { return static_cast<int>(choices_.size()); }
 
+  EngineClient& engine() const { return *frame_.engine; }
   // To be submitted in this order; request i belongs to choice i. Once.
   std::vector<Request> take_requests();
   // What happened to choice i.

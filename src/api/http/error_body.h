@@ -1,13 +1,15 @@
-// The bodies of error answers. They carry the flat fields of vLLM 0.9.2 and, beside them, the
-// nested object that OpenAI clients read.
+// The bodies of error answers, and how they are thrown. They carry the flat fields of vLLM 0.9.2
+// and, beside them, the nested object that OpenAI clients read.
 //
 // Thread rule: pure functions.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "api/http/http_message.h"
+#include "base/error.h"
 
 namespace pagoda {
 
@@ -17,5 +19,18 @@ HttpReply error_reply(int status, std::string_view type, std::string_view messag
 HttpReply detail_reply(int status, std::string_view detail);
 // An event of a stream that has begun, and the end of that stream.
 std::string stream_error(int status, std::string_view type, std::string_view message);
+
+// An Error that brings its answer, where status and type do not follow from its kind: vLLM tells
+// what a validation finds, a model that is not served and a server that is not ready apart from the
+// rest. Thrown only while a request is answered.
+class Refusal : public Error {
+ public:
+  explicit Refusal(HttpReply reply)
+      : Error(ErrorKind::kRequest, reply.body), reply_(std::move(reply)) {}
+  const HttpReply& reply() const { return reply_; }
+
+ private:
+  HttpReply reply_;
+};
 
 }  // namespace pagoda

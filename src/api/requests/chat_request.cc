@@ -11,10 +11,9 @@ namespace {
 
 namespace json = boost::json;
 
-void read_messages(const json::object& body, ChatPrompt& out, ValidationErrors& errors) {
-  FieldReader in(body, errors);
+void read_messages(FieldReader& in, ChatPrompt& out) {
   if (in.find("messages") == nullptr) {
-    errors.add_missing({"messages"}, body);
+    in.errors().add_missing({"messages"}, in.object());
     return;
   }
   const json::array* messages = in.list("messages");
@@ -23,12 +22,12 @@ void read_messages(const json::object& body, ChatPrompt& out, ValidationErrors& 
     const json::value& message = (*messages)[i];
     const std::vector<std::string> path = {"messages", std::to_string(i)};
     if (!message.is_object()) {
-      errors.add({"dict_type", path, "Input should be a valid dictionary", {}}, message);
+      in.errors().add({"dict_type", path, "Input should be a valid dictionary", {}}, message);
       continue;
     }
-    FieldReader fields(message.get_object(), errors, path);
+    FieldReader fields(message.get_object(), in.errors(), path);
     if (fields.find("role") == nullptr) {
-      errors.add_missing({"messages", std::to_string(i), "role"}, message);
+      in.errors().add_missing({"messages", std::to_string(i), "role"}, message);
     } else {
       fields.text("role");
     }
@@ -71,13 +70,13 @@ std::optional<json::object> tool_for_template(const json::value& tool, size_t in
   return out;
 }
 
-void read_tools(const json::object& body, ChatPrompt& out, ValidationErrors& errors) {
-  FieldReader in(body, errors);
+void read_tools(FieldReader& in, ChatPrompt& out) {
   const json::array* tools = in.list("tools");
   if (tools == nullptr) return;
   json::array list;
   for (size_t i = 0; i < tools->size(); ++i) {
-    if (auto tool = tool_for_template((*tools)[i], i, errors)) list.emplace_back(std::move(*tool));
+    auto tool = tool_for_template((*tools)[i], i, in.errors());
+    if (tool) list.emplace_back(std::move(*tool));
   }
   out.tools = std::move(list);
 }
@@ -98,32 +97,57 @@ bool offers(const json::value& tools, std::string_view name) {
   });
 }
 
-std::string wrong_named_choice(const json::object& choice, const json::value& tools) {
+void check_named_choice(const json::object& choice, const json::value& tools,
+                        const FieldReader& in) {
   const json::value* function = choice.if_contains("function");
   if (function == nullptr || !function->is_object()) {
-    return str("Invalid value for `function`: `",
-               python_repr(function == nullptr ? json::value() : *function), "` in `tool_choice`! ",
-               kCorrectUsage);
+    in.refuse(str("Invalid value for `function`: `",
+                  python_repr(function == nullptr ? json::value() : *function),
+                  "` in `tool_choice`! ", kCorrectUsage));
   }
   const json::value* name = function->get_object().if_contains("name");
   if (name == nullptr) {
-    return str("Expected field `name` in `function` in `tool_choice`! ", kCorrectUsage);
+    in.refuse(str("Expected field `name` in `function` in `tool_choice`! ", kCorrectUsage));
   }
   if (!name->is_string() || name->get_string().find_first_not_of(" \t\n") == json::string::npos) {
-    return str("Invalid `name` in `function`: `", python_repr(*name), "` in `tool_choice`! ",
-               kCorrectUsage);
+    in.refuse(str("Invalid `name` in `function`: `", python_repr(*name), "` in `tool_choice`! ",
+                  kCorrectUsage));
   }
-  if (offers(tools, name->get_string())) return {};
-  return "The tool specified in `tool_choice` does not match any of the specified `tools`";
+  if (!offers(tools, name->get_string())) {
+    in.refuse("The tool specified in `tool_choice` does not match any of the specified `tools`");
+  }
 }
 
-// What vLLM says about tool_choice as a whole; empty if nothing is wrong.
-std::string wrong_tool_choice(const json::value& choice, const json::value* tools) {
-  if (tools == nullptr) return "When using `tool_choice`, `tools` must be set.";
-  if (choice.is_object()) return wrong_named_choice(choice.get_object(), *tools);
-  if (choice == "auto" || choice == "required") return {};
-  return str("Invalid value for `tool_choice`: ", python_repr(choice),
-             "! Only named tools, \"none\", \"auto\" or \"required\" are supported.");
+// What vLLM says about tool_choice as a whole.
+void check_tool_choice(const FieldReader& in) {
+  const json::value* choice = in.find("tool_choice");
+  if (choice == nullptr || *choice == "none") return;
+  const json::value* tools = in.find("tools");
+  if (tools == nullptr) in.refuse("When using `tool_choice`, `tools` must be set.");
+  if (choice->is_object()) {
+    check_named_choice(choice->get_object(), *tools, in);
+  } else if (*choice != "auto" && *choice != "required") {
+    in.refuse(str("Invalid value for `tool_choice`: ", python_repr(*choice),
+                  "! Only named tools, \"none\", \"auto\" or \"required\" are supported."));
+  }
+}
+
+// The validators that vLLM runs before it looks at single fields: the first failure is the answer.
+void check_whole(const FieldReader& in) {
+  if (is_lax_true(in.find("continue_final_message")) &&
+      is_lax_true(in.find("add_generation_prompt"))) {
+    in.refuse("Cannot set both `continue_final_message` and `add_generation_prompt` to True.");
+  }
+  if (const json::value* top = in.find("top_logprobs")) {
+    double number = 0;
+    if (!lax_number(*top, number) && number < 0) {
+      in.refuse("`top_logprobs` must be a positive value.");
+    }
+    if (number > 0 && !is_lax_true(in.find("logprobs"))) {
+      in.refuse("when using `top_logprobs`, `logprobs` must be set to true.");
+    }
+  }
+  check_tool_choice(in);
 }
 
 ToolChoice tool_choice_of(const FieldReader& in) {
@@ -136,36 +160,12 @@ ToolChoice tool_choice_of(const FieldReader& in) {
   return *choice == "required" ? ToolChoice::kRequired : ToolChoice::kNamed;
 }
 
-bool is_true(const json::value* value) {
-  bool flag = false;
-  return value != nullptr && !lax_flag(*value, flag) && flag;
-}
-
-std::string wrong_as_a_whole(const FieldReader& in) {
-  if (is_true(in.find("continue_final_message")) && is_true(in.find("add_generation_prompt"))) {
-    return "Cannot set both `continue_final_message` and `add_generation_prompt` to True.";
-  }
-  if (const json::value* top = in.find("top_logprobs")) {
-    double number = 0;
-    if (!lax_number(*top, number) && number < 0) {
-      return "`top_logprobs` must be a positive value.";
-    }
-    if (number > 0 && !is_true(in.find("logprobs"))) {
-      return "when using `top_logprobs`, `logprobs` must be set to true.";
-    }
-  }
-  const json::value* choice = in.find("tool_choice");
-  if (choice == nullptr || *choice == "none") return {};
-  return wrong_tool_choice(*choice, in.find("tools"));
-}
-
 }  // namespace
 
-ChatPrompt read_chat_prompt(const json::object& body, ValidationErrors& errors) {
+ChatPrompt read_chat_prompt(FieldReader& in) {
   ChatPrompt out;
-  read_messages(body, out, errors);
-  read_tools(body, out, errors);
-  FieldReader in(body, errors);
+  read_messages(in, out);
+  read_tools(in, out);
   if (const json::array* documents = in.list("documents")) out.documents = documents;
   out.template_kwargs = in.dict("chat_template_kwargs");
   out.processor_arguments = in.dict("mm_processor_kwargs");
@@ -176,26 +176,26 @@ ChatPrompt read_chat_prompt(const json::object& body, ValidationErrors& errors) 
   return out;
 }
 
-ChatRequest read_chat_request(const json::object& body, ValidationErrors& errors) {
-  ChatRequest out;
+ChatRequest read_chat_request(const json::object& body) {
+  ValidationErrors errors;
   FieldReader in(body, errors);
-  if (const std::string wrong = wrong_as_a_whole(in); !wrong.empty()) {
-    errors.add_value_error(wrong, body);
-    return out;
-  }
-  out.fields = read_request_fields(body, errors);
-  if (!errors.empty()) return out;
-  out.prompt = read_chat_prompt(body, errors);
-  out.logprobs = in.flag("logprobs").value_or(false);
-  out.top_logprobs = in.integer("top_logprobs").value_or(0);
+  check_whole(in);
+  ChatRequest out;
+  out.fields = read_request_fields(in);
+  out.prompt = read_chat_prompt(in);
+  const bool wants_logprobs = in.flag("logprobs").value_or(false);
+  const int64_t top_logprobs = in.integer("top_logprobs").value_or(0);
   out.echo = in.flag("echo").value_or(false);
   out.fields.bad_words = in.texts("bad_words").value_or(std::vector<std::string>{});
   out.request_id = in.text("request_id").value_or("");
   const int64_t asked = in.integer("max_completion_tokens").value_or(0);
+  errors.refuse_if_any();
+  if (wants_logprobs) out.fields.logprobs = top_logprobs;
   if (asked != 0) out.fields.max_tokens = asked;  // as Python's `or`: 0 gives way to max_tokens
-  out.tool_choice = tool_choice_of(in);
   // With echo the prompt's log-probabilities belong to the answer.
-  if (out.echo && !out.fields.prompt_logprobs) out.fields.prompt_logprobs = out.top_logprobs;
+  if (out.echo && !out.fields.prompt_logprobs) out.fields.prompt_logprobs = top_logprobs;
+  out.tool_choice = tool_choice_of(in);
+  if (out.tool_choice == ToolChoice::kNone) out.prompt.tools.reset();
   return out;
 }
 

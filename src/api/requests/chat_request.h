@@ -15,8 +15,9 @@ namespace pagoda {
 
 // What the chat template gets; /tokenize takes the same fields.
 struct ChatPrompt {
-  boost::json::array messages;              // as sent, checked to be objects with a role
-  std::optional<boost::json::array> tools;  // as the template sees them
+  boost::json::array messages;  // as sent, checked to be objects with a role
+  // As the template sees them; none with a tool_choice of none.
+  std::optional<boost::json::array> tools;
   const boost::json::array* documents = nullptr;
   const boost::json::object* template_kwargs = nullptr;
   const boost::json::object* processor_arguments = nullptr;  // mm_processor_kwargs
@@ -29,17 +30,18 @@ struct ChatPrompt {
 enum class ToolChoice : uint8_t { kNone, kAuto, kRequired, kNamed };
 
 struct ChatRequest {
-  RequestFields fields;  // max_tokens is max_completion_tokens where that is given
+  // max_tokens is max_completion_tokens where that is given, logprobs is top_logprobs where
+  // `logprobs` is true.
+  RequestFields fields;
   ChatPrompt prompt;
-  bool logprobs = false;
-  int64_t top_logprobs = 0;
   bool echo = false;
   ToolChoice tool_choice = ToolChoice::kNone;
   std::string request_id;
 };
 
-ChatPrompt read_chat_prompt(const boost::json::object& body, ValidationErrors& errors);
-// What is wrong is added to `errors`; after that the result means nothing.
-ChatRequest read_chat_request(const boost::json::object& body, ValidationErrors& errors);
+// What is wrong is added to the reader's errors; after that the result means nothing.
+ChatPrompt read_chat_prompt(FieldReader& in);
+// Throws a Refusal that tells what is wrong.
+ChatRequest read_chat_request(const boost::json::object& body);
 
 }  // namespace pagoda

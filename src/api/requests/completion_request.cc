@@ -65,31 +65,35 @@ void read_prompts(const json::value& value, CompletionRequest& out, ValidationEr
   errors.add({"list_type", {"prompt", "list[str]"}, kList, {}}, value);
 }
 
-}  // namespace
-
-CompletionRequest read_completion_request(const json::object& body, ValidationErrors& errors) {
-  CompletionRequest out;
-  FieldReader in(body, errors);
+// The validators that vLLM runs before it looks at single fields: the first failure is the answer.
+void check_whole(const FieldReader& in) {
   if (in.find("prompt") == nullptr && in.find("prompt_embeds") == nullptr) {
-    errors.add_value_error("At least one of `prompt` or `prompt_embeds` must be set.", body);
-    return out;
+    in.refuse("At least one of `prompt` or `prompt_embeds` must be set.");
   }
   double logprobs = 0;
   if (const json::value* asked = in.find("logprobs");
       asked != nullptr && !lax_number(*asked, logprobs) && logprobs < 0) {
-    errors.add_value_error("`logprobs` must be a positive value.", body);
-    return out;
+    in.refuse("`logprobs` must be a positive value.");
   }
-  out.fields = read_request_fields(body, errors);
-  if (!errors.empty()) return out;
+}
+
+}  // namespace
+
+CompletionRequest read_completion_request(const json::object& body) {
+  ValidationErrors errors;
+  FieldReader in(body, errors);
+  check_whole(in);
+  CompletionRequest out;
+  out.fields = read_request_fields(in);
   if (const json::value* prompt = in.find("prompt")) read_prompts(*prompt, out, errors);
-  out.logprobs = in.integer("logprobs");
+  out.fields.logprobs = in.integer("logprobs");
   out.suffix = in.text("suffix").value_or("");
   out.echo = in.flag("echo").value_or(false);
   out.add_special_tokens = in.flag("add_special_tokens").value_or(true);
+  errors.refuse_if_any();
   if (!out.fields.max_tokens) out.fields.max_tokens = kDefaultMaxTokens;
   // With echo the prompt's log-probabilities belong to the answer.
-  if (out.echo && !out.fields.prompt_logprobs) out.fields.prompt_logprobs = out.logprobs;
+  if (out.echo && !out.fields.prompt_logprobs) out.fields.prompt_logprobs = out.fields.logprobs;
   return out;
 }
 

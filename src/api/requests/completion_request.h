@@ -17,14 +17,12 @@ using PromptInput = std::variant<std::string, std::vector<int64_t>>;
 struct CompletionRequest {
   RequestFields fields;
   std::vector<PromptInput> prompts;
-  std::optional<int64_t> logprobs;
   std::string suffix;
   bool echo = false;
   bool add_special_tokens = true;
 };
 
-// What is wrong is added to `errors`; after that the result means nothing.
-CompletionRequest read_completion_request(const boost::json::object& body,
-                                          ValidationErrors& errors);
+// Throws a Refusal that tells what is wrong.
+CompletionRequest read_completion_request(const boost::json::object& body);
 
 }  // namespace pagoda

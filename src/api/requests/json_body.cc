@@ -23,8 +23,8 @@ bool is_json(const HttpRequest& request) {
   return equal_ignoring_case(type, "application/json");
 }
 
-HttpReply bad_body(const std::string& why) {
-  return error_reply(400, "Bad Request", str("There was an error parsing the body: ", why));
+[[noreturn]] void refuse_bytes(const std::string& why) {
+  throw Refusal(error_reply(400, "Bad Request", str("There was an error parsing the body: ", why)));
 }
 
 size_t first_invalid_byte(std::string_view text) {
@@ -39,7 +39,7 @@ size_t first_invalid_byte(std::string_view text) {
   return valid;
 }
 
-HttpReply invalid_json(size_t at, std::string_view body, const json::error_code& failed) {
+[[noreturn]] void refuse_syntax(size_t at, std::string_view body, const json::error_code& failed) {
   // Python's words for what is missing at the end; for the rest the parser's own.
   const std::string reason =
       failed == json::error::incomplete ? std::string("Expecting value") : failed.message();
@@ -49,10 +49,10 @@ HttpReply invalid_json(size_t at, std::string_view body, const json::error_code&
               "JSON decode error",
               str("'error': '", reason, "'")},
              json::object());
-  return error_reply(400, "Bad Request", errors.message());
+  errors.refuse();
 }
 
-HttpReply wrong_shape(const json::value& value) {
+[[noreturn]] void refuse_shape(const json::value& value) {
   ValidationErrors errors;
   if (value.is_null()) {
     errors.add_missing({}, value);
@@ -63,20 +63,20 @@ HttpReply wrong_shape(const json::value& value) {
                 {}},
                value);
   }
-  return error_reply(400, "Bad Request", errors.message());
+  errors.refuse();
 }
 
 }  // namespace
 
-std::variant<json::object, HttpReply> json_body_of(const HttpRequest& request) {
+json::object json_body_of(const HttpRequest& request) {
   if (!is_json(request)) {
-    return error_reply(400, "Bad Request",
-                       "Unsupported Media Type: Only 'application/json' is allowed");
+    throw Refusal(error_reply(400, "Bad Request",
+                              "Unsupported Media Type: Only 'application/json' is allowed"));
   }
   const std::string_view body = request.body;
-  if (body.empty()) return wrong_shape(nullptr);
+  if (body.empty()) refuse_shape(nullptr);
   if (!is_valid_utf8(body)) {
-    return bad_body(str("byte ", first_invalid_byte(body), " begins no UTF-8 character"));
+    refuse_bytes(str("byte ", first_invalid_byte(body), " begins no UTF-8 character"));
   }
   json::parse_options options;
   options.max_depth = kMaxDepth;
@@ -85,11 +85,11 @@ std::variant<json::object, HttpReply> json_body_of(const HttpRequest& request) {
   const size_t at = parser.write(body, failed);
   if (!failed) parser.finish(failed);
   if (failed == json::error::too_deep) {
-    return bad_body(str("it nests deeper than ", kMaxDepth, " levels"));
+    refuse_bytes(str("it nests deeper than ", kMaxDepth, " levels"));
   }
-  if (failed) return invalid_json(at, body, failed);
+  if (failed) refuse_syntax(at, body, failed);
   json::value value = parser.release();
-  if (!value.is_object()) return wrong_shape(value);
+  if (!value.is_object()) refuse_shape(value);
   return std::move(value.get_object());
 }
 

@@ -16,34 +16,19 @@ namespace {
   throw Error(ErrorKind::kRequest, message);
 }
 
-class PicturePreparation final : public Preparation {
- public:
-  PicturePreparation(PictureLoader& loader, const ChatPromptResult& chat,
-                     std::function<RouteAnswer(std::vector<PictureRef>)> answer)
-      : load_(loader, chat.pictures, chat.shape), answer_(std::move(answer)) {}
-
-  void start(std::function<void()> done) override { load_.start(std::move(done)); }
-  void cancel() override { load_.cancel(); }
-  RouteAnswer finish() override { return answer_(load_.take()); }
-
- private:
-  PictureLoad load_;
-  const std::function<RouteAnswer(std::vector<PictureRef>)> answer_;
-};
-
 }  // namespace
 
-std::optional<PictureRules> picture_rules(const RouteContext& context) {
-  if (!context.sees_pictures()) return std::nullopt;
-  return PictureRules{.placeholder = context.parts.pictures->placeholder,
-                      .most = context.config->pictures.most_per_prompt};
+std::optional<PictureRules> picture_rules(const ApiModel& served) {
+  if (!served.sees_pictures()) return std::nullopt;
+  return PictureRules{.placeholder = served.parts.pictures->placeholder,
+                      .most = served.config->pictures.most_per_prompt};
 }
 
-void require_placeholders(const TokenIds& tokens, size_t pictures, const RouteContext& context) {
-  const TokenId token = context.parts.pictures->token;
+void require_placeholders(const TokenIds& tokens, size_t pictures, const ServiceParts& parts) {
+  const TokenId token = parts.pictures->token;
   const auto found = static_cast<size_t>(std::count(tokens.begin(), tokens.end(), token));
   if (found == pictures) return;
-  const std::string text = context.parts.tokenizer->token(token);
+  const std::string text = parts.tokenizer->token(token);
   if (found > pictures) {
     refuse(str("Found more '", text,
                "' placeholders in input prompt than actual multimodal data items: ", found, " and ",
@@ -54,19 +39,18 @@ void require_placeholders(const TokenIds& tokens, size_t pictures, const RouteCo
              "--chat-template-content-format"));
 }
 
-PictureShape picture_shape(const boost::json::object* arguments, const RouteContext& context) {
-  PatchConfig patches = context.parts.pictures->patches;
+PictureShape picture_shape(const boost::json::object* arguments, const ApiModel& served) {
+  PatchConfig patches = served.parts.pictures->patches;
   if (arguments != nullptr) {
     patches = with_processor_arguments(
         patches,
         {.values = *arguments, .origin = "mm_processor_kwargs", .blame = ErrorKind::kRequest});
   }
-  return {.patches = patches, .max_tokens = context.facts.max_picture_tokens};
+  return {.patches = patches, .max_tokens = served.facts.max_picture_tokens};
 }
 
 void expand_pictures(Prompt& prompt, std::vector<PictureRef> pictures,
-                     std::optional<int64_t> truncate, const RouteContext& context) {
-  const PictureParts& parts = *context.parts.pictures;
+                     std::optional<int64_t> truncate, const PictureParts& parts) {
   TokenIds out;
   for (const TokenId token : prompt.tokens) {
     if (token != parts.token) {
@@ -86,12 +70,6 @@ void expand_pictures(Prompt& prompt, std::vector<PictureRef> pictures,
     refuse(str("truncate_prompt_tokens: ", *truncate, " would cut the ", prompt.tokens.size(),
                " tokens of a prompt with pictures, which cannot be cut; leave it out"));
   }
-}
-
-std::unique_ptr<Preparation> prepare_pictures(
-    const ChatPromptResult& chat, const RouteContext& context,
-    std::function<RouteAnswer(std::vector<PictureRef>)> answer) {
-  return std::make_unique<PicturePreparation>(*context.picture_loader, chat, std::move(answer));
 }
 
 }  // namespace pagoda

@@ -1,5 +1,4 @@
-// The fields that /v1/completions and /v1/chat/completions share, as they stand in the request, and
-// what they become for the engine.
+// The fields that /v1/completions and /v1/chat/completions share, as they stand in the request.
 //
 // Thread rule: pure functions on values.
 #pragma once
@@ -11,9 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "api/api_model.h"
 #include "api/requests/validation.h"
-#include "api/service_parts.h"
-#include "engine/sampling_params.h"
 
 namespace pagoda {
 
@@ -22,7 +20,9 @@ struct RequestFields {
   std::optional<int64_t> n, best_of;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<double> presence_penalty, frequency_penalty;
-  std::optional<int64_t> top_k, seed, min_tokens, max_tokens, prompt_logprobs, truncate;
+  std::optional<int64_t> top_k, seed, min_tokens, max_tokens, truncate;
+  // How many of the most likely tokens beside each: of the answer, of the prompt.
+  std::optional<int64_t> logprobs, prompt_logprobs;
   std::vector<std::string> stop, bad_words;
   std::vector<int64_t> stop_token_ids;
   std::optional<std::vector<int64_t>> allowed_token_ids;
@@ -40,28 +40,14 @@ struct RequestFields {
   bool continuous_usage = false;  // the usage so far in every chunk
 };
 
-// Reads them, and runs the checks that vLLM runs on the whole body. What is wrong is added to
-// `errors`; after that the result means nothing.
-RequestFields read_request_fields(const boost::json::object& body, ValidationErrors& errors);
+// Reads them, after the checks that vLLM runs on the whole body. Throws a Refusal that tells what
+// is wrong.
+RequestFields read_request_fields(FieldReader& in);
+
+// Throws a Refusal (404) where no model is served under that name.
+void require_model(const std::string& name, const ApiModel& served);
 
 // Throws kRequest where the request wants what this server cannot do yet, naming field and remedy.
 void refuse_what_is_missing(const boost::json::object& body);
-
-struct SamplingContext {
-  const SamplingDefaults& defaults;
-  const EngineFacts& facts;
-  const Tokenizer& tokenizer;
-  int max_logprobs;
-};
-
-// The parameters of choice 0; choice i uses seed + i. `max_tokens` is what the request asks for
-// (none: as much as the context leaves), `logprobs` as the engine wants it. Throws kRequest in
-// vLLM's words.
-SamplingParams sampling_params(const RequestFields& fields, const SamplingContext& context,
-                               int64_t prompt_tokens, std::optional<int64_t> max_tokens,
-                               std::optional<int64_t> logprobs);
-
-// As vLLM's log prints them.
-std::string describe(const SamplingParams& params, const RequestFields& fields);
 
 }  // namespace pagoda

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "api/http/error_body.h"
 #include "api/requests/python_repr.h"
 #include "base/str.h"
 
@@ -134,8 +135,17 @@ std::optional<LaxFailure> lax_flag(const json::value& value, bool& out) {
   return known ? std::nullopt : std::optional(kFlagParsing);
 }
 
+bool is_lax_true(const json::value* value) {
+  bool flag = false;
+  return value != nullptr && !lax_flag(*value, flag) && flag;
+}
+
 std::string ValidationErrors::message() const {
   return fmt::format("[{}]", fmt::join(items_, ", "));
+}
+
+void ValidationErrors::refuse() const {
+  throw Refusal(error_reply(400, "Bad Request", message()));
 }
 
 void ValidationErrors::add(const Field& field, const json::value& input) {
@@ -157,6 +167,12 @@ void ValidationErrors::add_value_error(std::string_view message, const json::val
        .message = str("Value error, ", message),
        .context = str("'error': ValueError(", python_repr_of_text(message), ")")},
       body);
+}
+
+void FieldReader::refuse(std::string_view message) const {
+  ValidationErrors errors;
+  errors.add_value_error(message, object_);
+  errors.refuse();
 }
 
 std::vector<std::string> FieldReader::path_to(std::string_view key) const {

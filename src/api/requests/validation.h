@@ -27,6 +27,11 @@ class ValidationErrors {
   bool empty() const { return items_.empty(); }
   // str() of pydantic's list of errors.
   std::string message() const;
+  // Throws the Refusal that tells them.
+  [[noreturn]] void refuse() const;
+  void refuse_if_any() const {
+    if (!empty()) refuse();
+  }
 
   void add(const Field& field, const boost::json::value& input);
   void add_missing(std::vector<std::string> path, const boost::json::value& input);
@@ -43,6 +48,11 @@ class FieldReader {
   FieldReader(const boost::json::object& object, ValidationErrors& errors,
               std::vector<std::string> path = {})
       : object_(object), errors_(errors), path_(std::move(path)) {}
+
+  const boost::json::object& object() const { return object_; }
+  ValidationErrors& errors() { return errors_; }
+  // Throws the Refusal of an object that breaks a rule of the whole request.
+  [[noreturn]] void refuse(std::string_view message) const;
 
   const boost::json::value* find(std::string_view key) const;  // null if absent or null
 
@@ -72,5 +82,7 @@ struct LaxFailure {
 std::optional<LaxFailure> lax_integer(const boost::json::value& value, int64_t& out);
 std::optional<LaxFailure> lax_number(const boost::json::value& value, double& out);
 std::optional<LaxFailure> lax_flag(const boost::json::value& value, bool& out);
+// Whether it is there and a true flag.
+bool is_lax_true(const boost::json::value* value);
 
 }  // namespace pagoda

@@ -1,9 +1,10 @@
-// What the API counts by itself: requests by route, and what the engine cannot see because a
-// request of a client with n choices is n requests to it.
+// What the API counts by itself: requests in flight and by route, and what the engine cannot see
+// because a request of a client with n choices is n requests to it.
 //
 // Thread rule: any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -48,10 +49,25 @@ class ApiCounters {
   void count(const AnsweredRequest& request);
   void count_generation(int num_choices, int64_t longest_choice);
   ApiCounts snapshot() const;
+  int64_t in_flight() const { return in_flight_; }
 
  private:
+  friend class InFlight;
+  std::atomic<int64_t> in_flight_{0};
   mutable std::mutex mutex_;
   ApiCounts counts_;  // under mutex_
+};
+
+// A request that is being served, for as long as this lives.
+class InFlight {
+ public:
+  explicit InFlight(ApiCounters& counters) : counters_(counters) { ++counters_.in_flight_; }
+  ~InFlight() { --counters_.in_flight_; }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  ApiCounters& counters_;
 };
 
 }  // namespace pagoda

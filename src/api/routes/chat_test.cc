@@ -245,7 +245,7 @@ TEST_CASE("an engine that fails in the middle ends streams and answers with the 
   ServiceFixture f;
   f.engine.answer_with("abc");
   for (const bool stream : {false, true}) {
-    ServiceAnswer answer = f.service.answer(ServiceFixture::http(
+    RouteAnswer answer = f.service.answer(ServiceFixture::http(
         "POST", "/v1/chat/completions", chat(stream ? R"(,"stream":true)" : "")));
     answer.generation->take_requests();
     answer.generation->fail("out of memory");
@@ -262,7 +262,7 @@ TEST_CASE("an engine that fails in the middle ends streams and answers with the 
 
 TEST_CASE("a client that goes away ends its sequences in the engine") {
   ServiceFixture f;
-  ServiceAnswer answer =
+  RouteAnswer answer =
       f.service.answer(ServiceFixture::http("POST", "/v1/chat/completions", chat(R"(,"n":2)")));
   for (Request& request : answer.generation->take_requests()) f.engine.submit(std::move(request));
   answer.generation.reset();

@@ -1,54 +1,26 @@
-// The routes that have a JSON body.
+// The routes, as route_table.cc lists them: those with a JSON body are each in the file of its
+// name, the others in state_routes.cc.
 //
-// Thread rule: any thread. All throw Error(kRequest) for what the client did wrong.
+// Thread rule: any thread.
 #pragma once
 
-#include <boost/json/fwd.hpp>
-#include <memory>
-#include <string>
-
-#include "api/answers/generation.h"
-#include "api/http/http_message.h"
-#include "api/requests/prompt.h"
-#include "api/routes/preparation.h"
-#include "api/routes/route_context.h"
+#include "api/routes/route.h"
 
 namespace pagoda {
-
-// The whole reply, or a generation from which it will come, or what has to be done before either.
-struct RouteAnswer {
-  HttpReply reply;
-  std::unique_ptr<Generation> generation;
-  std::unique_ptr<Preparation> preparation = {};
-};
-
-// A JSON body, and what else of the HTTP request matters to a route.
-struct RouteRequest {
-  const boost::json::object& body;  // gone when the route has returned
-  std::string request_id;           // of the header X-Request-Id, or a new one
-};
 
 RouteAnswer answer_completion(const RouteRequest& request, const RouteContext& context);
 RouteAnswer answer_chat(const RouteRequest& request, const RouteContext& context);
 RouteAnswer answer_tokenize(const RouteRequest& request, const RouteContext& context);
 RouteAnswer answer_detokenize(const RouteRequest& request, const RouteContext& context);
+// SageMaker's only one: what the body looks like decides which of the first two it is.
+RouteAnswer answer_invocation(const RouteRequest& request, const RouteContext& context);
 
-// Parts that these routes share.
-bool serves_model(const std::string& model, const RouteContext& context);
-RouteAnswer unknown_model(const std::string& model);
-RouteAnswer invalid_request(const ValidationErrors& errors);
-AnswerFrame answer_frame(const RequestFields& fields, std::string id, const RouteContext& context);
-
-// The choices of one prompt. `params` are those of its choice 0.
-struct ChoicePlanner {
-  const RequestFields& fields;
-  const RouteContext& context;
-  SamplingParams params;
-
-  void add(const Prompt& prompt, std::vector<PlannedChoice>& plan) const;
-};
-// Throws kRequest where there would be more choices, or more tokens in them, than one request may
-// have.
-void check_size(const RequestFields& fields, const std::vector<const TokenIds*>& prompts);
+HttpReply version_reply();
+HttpReply health_reply(const RouteContext& context);
+HttpReply load_reply(const RouteContext& context);
+HttpReply metrics_reply(const RouteContext& context);
+HttpReply models_reply(const RouteContext& context);
+HttpReply server_info_reply(const RouteContext& context);
+HttpReply reset_prefix_cache_reply(const RouteContext& context);
 
 }  // namespace pagoda

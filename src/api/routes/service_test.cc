@@ -306,6 +306,28 @@ TEST_CASE("routes that are not there and methods that do not fit are told as Fas
   CHECK(f.ask(ServiceFixture::http("POST", "/reset_prefix_cache")).status == 404);
 }
 
+TEST_CASE("a method that the version does not have is told as of any other route") {
+  ServiceFixture f;
+  const HttpReply wrong = f.post("/version", "{}");
+  CHECK(wrong.status == 405);
+  CHECK(wrong.headers.at(0).value == "GET");
+}
+
+TEST_CASE("what asks for the state of the server is not counted, nor what no route answers") {
+  ServiceFixture f;
+  for (const char* path :
+       {"/v1/models", "/health", "/ping", "/load", "/metrics", "/version", "/nothing"}) {
+    const HttpRequest request = ServiceFixture::http("GET", path);
+    f.service.count(request, f.service.answer(request), 0.1);
+  }
+  const HttpRequest wrong = ServiceFixture::http("POST", "/v1/completions", "[]");
+  f.service.count(wrong, f.service.answer(wrong), 0.1);
+  const ApiCounts counts = f.service.counters().snapshot();
+  REQUIRE(counts.routes.size() == 2);
+  CHECK(counts.routes.at({"/v1/completions", "POST"}).by_status.at("4xx") == 1);
+  CHECK(counts.routes.at({"/v1/models", "GET"}).by_status.at("2xx") == 1);
+}
+
 TEST_CASE("what only development mode offers works there") {
   ServerConfig config = ServiceFixture::default_config();
   config.server_dev_mode = true;

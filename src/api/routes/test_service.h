@@ -18,7 +18,7 @@ inline std::string demo_folder() {
 
 // The whole answer, streams included.
 inline HttpReply ask(Service& service, ScriptedEngine& engine, const HttpRequest& request) {
-  ServiceAnswer answer = service.answer(request);
+  RouteAnswer answer = service.answer(request);
   if (answer.preparation) {
     std::promise<void> done;
     answer.preparation->start([&done] { done.set_value(); });

@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "api/http/error_body.h"
-#include "api/requests/request_log.h"
+#include "api/transport/access_log.h"
 #include "api/transport/client_stream.h"
 #include "base/log.h"
 
@@ -62,7 +62,7 @@ class Subscription {
       parts_.thread.add(requests[i].id, listener, static_cast<int>(i));
       parts_.router.route(requests[i].id, parts_.thread);
     }
-    EngineClient& engine = *parts_.service.engine();
+    EngineClient& engine = generation.engine();
     for (Request& request : requests) engine.submit(std::move(request));
     // An engine that died before it took these told only those that were there by then.
     if (!engine.is_alive()) listener.on_engine_death("the engine has failed; see the server's log");
@@ -79,37 +79,6 @@ class Subscription {
  private:
   const ConnectionParts& parts_;
   std::vector<RequestId> ids_;
-};
-
-class InFlight {
- public:
-  explicit InFlight(Service& service) : service_(service) { service_.begin_request(); }
-  ~InFlight() { service_.end_request(); }
-  InFlight(const InFlight&) = delete;
-  InFlight& operator=(const InFlight&) = delete;
-
- private:
-  Service& service_;
-};
-
-// The share of the memory for bodies that one request takes.
-class HeldBytes {
- public:
-  explicit HeldBytes(Service& service) : service_(service) {}
-  ~HeldBytes() { drop(); }
-  HeldBytes(const HeldBytes&) = delete;
-  HeldBytes& operator=(const HeldBytes&) = delete;
-
-  [[nodiscard]] bool grow_to(size_t bytes) {
-    const size_t more = bytes - bytes_;
-    bytes_ = bytes;
-    return service_.hold(more);
-  }
-  void drop() { service_.release(std::exchange(bytes_, 0)); }
-
- private:
-  Service& service_;
-  size_t bytes_ = 0;
 };
 
 class Connection : public EventListener, public Closable {
@@ -175,13 +144,13 @@ class Connection : public EventListener, public Closable {
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(config_.limits.max_header_bytes));
     parser.body_limit(config_.limits.max_body_bytes);
-    HeldBytes held(parts_.service);
+    BodyMemory::Share held(parts_.bodies);
     const bool received = co_await receive(parser, held);
     if (!received) co_return false;
     http_1_0_ = parser.get().version() < 11;
     keep_alive_ = parser.get().keep_alive() && !http_1_0_ && !closing_;
     const HttpRequest request = request_of(parser);
-    const InFlight in_flight(parts_.service);
+    const InFlight in_flight(parts_.service.counters());
     const bool alive = co_await answer(request);
     co_return alive&& keep_alive_ && !closing_;
   }
@@ -285,7 +254,7 @@ class Connection : public EventListener, public Closable {
     co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
-  asio::awaitable<bool> receive(Parser& parser, HeldBytes& held) {
+  asio::awaitable<bool> receive(Parser& parser, BodyMemory::Share& held) {
     error_code failed;
     stream_.expires_after(config_.limits.header_timeout);
     co_await http::async_read_header(stream_, in_, parser,
@@ -386,7 +355,7 @@ class Connection : public EventListener, public Closable {
   asio::awaitable<bool> answer(const HttpRequest& request) {
     const auto began = SteadyClock::now();
     watch();
-    ServiceAnswer answer;
+    RouteAnswer answer;
     const bool is_heavy = Service::is_heavy(request);
     const std::function<void()> begin = [&] { answer = parts_.service.answer(request); };
     co_await perform(begin, is_heavy);
@@ -446,20 +415,9 @@ class Connection : public EventListener, public Closable {
     });
   }
 
-  void count(const HttpRequest& request, const ServiceAnswer& answer,
-             SteadyClock::time_point began) {
-    if (answer.route.empty() || answer.route == "/metrics" || answer.route == "/health" ||
-        answer.route == "/ping" || answer.route == "/load" || answer.route == "/version" ||
-        answer.route == "/server_info") {
-      return;
-    }
-    parts_.service.counters().count(
-        {.route = answer.route,
-         .method = request.method,
-         .status = answer.reply.status,
-         .request_bytes = request.body.size(),
-         .response_bytes = answer.reply.body.size(),
-         .seconds = std::chrono::duration<double>(SteadyClock::now() - began).count()});
+  void count(const HttpRequest& request, const RouteAnswer& answer, SteadyClock::time_point began) {
+    const std::chrono::duration<double> seconds = SteadyClock::now() - began;
+    parts_.service.count(request, answer, seconds.count());
   }
 
   void count_generation() {
@@ -477,7 +435,7 @@ class Connection : public EventListener, public Closable {
   }
 
   // Waits until the generation is done; false if the client goes away before.
-  asio::awaitable<bool> send_generated(const HttpRequest& request, ServiceAnswer& answer) {
+  asio::awaitable<bool> send_generated(const HttpRequest& request, RouteAnswer& answer) {
     {
       const Subscription subscription(*generation_, *this, parts_);
       while (!generation_->is_done()) {
@@ -492,7 +450,7 @@ class Connection : public EventListener, public Closable {
     co_return sent;
   }
 
-  asio::awaitable<bool> send_stream(const HttpRequest& request, ServiceAnswer& answer) {
+  asio::awaitable<bool> send_stream(const HttpRequest& request, RouteAnswer& answer) {
     log_access(request, 200, config_.log);
     answer.reply.status = 200;
     answer.reply.content_type = "text/event-stream; charset=utf-8";

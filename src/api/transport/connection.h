@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "api/routes/service.h"
+#include "api/transport/body_memory.h"
 #include "api/transport/io_thread.h"
 #include "api/transport/tls_context.h"
 
@@ -25,6 +26,7 @@ struct ConnectionParts {
   Service& service;
   IoThread& thread;
   EventRouter& router;
+  BodyMemory& bodies;
   boost::asio::thread_pool& workers;  // prepares what would hold up the I/O thread
   const TlsContext* tls = nullptr;    // none: plain HTTP
 };

@@ -139,7 +139,12 @@ class EventHub : public EventSink, public EventRouter {
 }  // namespace
 
 struct Server::State {
-  explicit State(const ServerConfig& c) : config(c), service(c), workers(kWorkers), hub(threads) {
+  explicit State(const ServerConfig& c)
+      : config(c),
+        service(c),
+        bodies(c.limits.max_held_body_bytes),
+        workers(kWorkers),
+        hub(threads) {
     for (int i = 0; i < std::max(1, config.listen.io_threads); ++i) {
       threads.push_back(std::make_unique<IoThread>());
     }
@@ -162,6 +167,7 @@ struct Server::State {
 
   const ServerConfig config;
   Service service;
+  BodyMemory bodies;
   std::optional<TlsContext> tls;
   asio::thread_pool workers;
   std::vector<std::unique_ptr<IoThread>> threads;
@@ -202,7 +208,7 @@ void Server::State::begin(tcp::socket socket, IoThread& thread) {
 
 asio::awaitable<void> Server::State::serve(tcp::socket socket, IoThread& thread) {
   ++num_connections;
-  const ConnectionParts parts = {service, thread, hub, workers, tls ? &*tls : nullptr};
+  const ConnectionParts parts = {service, thread, hub, bodies, workers, tls ? &*tls : nullptr};
   co_await serve_connection(std::move(socket), parts);
   --num_connections;
 }
@@ -247,10 +253,11 @@ bool Server::drain(std::chrono::milliseconds grace) {
   state_->stop_accepting();
   for (const auto& thread : state_->threads) thread->post_close(false);
   const auto deadline = std::chrono::steady_clock::now() + grace;
-  while (state_->service.in_flight() > 0 && std::chrono::steady_clock::now() < deadline) {
+  const ApiCounters& counters = state_->service.counters();
+  while (counters.in_flight() > 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kDrainPoll);
   }
-  return state_->service.in_flight() == 0;
+  return counters.in_flight() == 0;
 }
 
 void Server::stop() {

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "api/requests/request_log.h"
+#include "api/transport/access_log.h"
 #include "api/transport/test_server.h"
 #include "base/error.h"
 #include "base/str.h"

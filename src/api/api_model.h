@@ -1,9 +1,10 @@
-// What every route needs to answer a request.
+// The model that is served, as everything that answers a request sees it.
 //
 // Thread rule: fixed while requests are served; any thread may read it.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "api/server_config.h"
@@ -11,19 +12,16 @@
 
 namespace pagoda {
 
-class PictureLoader;
-
-struct RouteContext {
+struct ApiModel {
   const ServerConfig* config = nullptr;
   ServiceParts parts;
   EngineFacts facts;
-  PictureLoader* picture_loader = nullptr;  // where the model sees pictures
 
-  bool sees_pictures() const { return picture_loader != nullptr; }
+  bool sees_pictures() const { return parts.pictures && facts.max_picture_tokens > 0; }
   const OpenAiConfig& openai() const { return config->openai; }
   // Ids below it are tokens of both the tokenizer and the model.
   int64_t vocab() const { return std::min(facts.vocab, parts.tokenizer->vocab_size()); }
-  const std::string& default_model() const { return config->openai.served_model_names.front(); }
+  const std::string& default_name() const { return config->openai.served_model_names.front(); }
 };
 
 }  // namespace pagoda
