@@ -57,10 +57,12 @@ std::string_view status_phrase(int status) {
 std::string head_of(const HttpReply& reply, const HeadOptions& options) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", reply.status, status_phrase(reply.status));
   if (!reply.content_type.empty()) head += fmt::format("content-type: {}\r\n", reply.content_type);
-  if (options.chunked) {
-    head += "cache-control: no-cache\r\ntransfer-encoding: chunked\r\n";
-  } else {
-    head += fmt::format("content-length: {}\r\n", reply.body.size());
+  switch (options.body_end) {
+    case BodyEnd::kLength: head += fmt::format("content-length: {}\r\n", reply.body.size()); break;
+    case BodyEnd::kLastChunk:
+      head += "cache-control: no-cache\r\ntransfer-encoding: chunked\r\n";
+      break;
+    case BodyEnd::kConnection: head += "cache-control: no-cache\r\n"; break;
   }
   for (const HttpHeader& h : reply.headers) {
     head += fmt::format("{}: {}\r\n", h.name, safe_value(h.value));

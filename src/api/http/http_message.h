@@ -3,6 +3,7 @@
 // Thread rule: values.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,12 @@ struct HttpReply {
 std::string_view status_phrase(int status);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
+// What tells a client where a body ends.
+enum class BodyEnd : uint8_t { kLength, kLastChunk, kConnection };
+
 struct HeadOptions {
   bool keep_alive = true;
-  bool chunked = false;  // instead of content-length
+  BodyEnd body_end = BodyEnd::kLength;
 };
 // Status line and headers, the blank line included. Bytes of header values that HTTP forbids are
 // left out.

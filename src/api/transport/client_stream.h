@@ -10,6 +10,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -21,6 +22,8 @@ class ClientStream {
  public:
   using executor_type = boost::beast::tcp_stream::executor_type;
 
+  static constexpr size_t kReadBytes = 16 << 10;  // asked for at once
+
   explicit ClientStream(boost::asio::ip::tcp::socket socket) : tcp_(std::move(socket)) {}
   ClientStream(const ClientStream&) = delete;
   ClientStream& operator=(const ClientStream&) = delete;
@@ -30,8 +33,17 @@ class ClientStream {
   boost::asio::ip::tcp::socket& socket() { return tcp_.socket(); }
   void expires_after(std::chrono::steady_clock::duration time) { tcp_.expires_after(time); }
   void expires_never() { tcp_.expires_never(); }
-  void close() { tcp_.close(); }
   bool is_encrypted() const { return tls_.has_value(); }
+  // What the client has sent and nobody has used yet.
+  boost::beast::flat_buffer& received() { return received_; }
+
+  // Ends it at once: whatever still runs on it fails.
+  void hang_up() {
+    boost::system::error_code ignored;
+    tcp_.socket().shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
+    tcp_.close();
+  }
+  bool is_open() const { return tcp_.socket().is_open(); }  // false as well after a time limit
 
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -62,6 +74,7 @@ class ClientStream {
 
  private:
   boost::beast::tcp_stream tcp_;
+  boost::beast::flat_buffer received_;
   std::optional<boost::beast::ssl_stream<boost::beast::tcp_stream&>> tls_;
 };
 

@@ -9,25 +9,18 @@
 
 #include "api/routes/service.h"
 #include "api/transport/body_memory.h"
+#include "api/transport/event_hub.h"
 #include "api/transport/io_thread.h"
 #include "api/transport/tls_context.h"
 
 namespace pagoda {
 
-// Which thread gets the events of a request.
-class EventRouter {
- public:
-  virtual ~EventRouter() = default;
-  virtual void route(RequestId id, IoThread& thread) = 0;
-  virtual void forget(RequestId id) = 0;
-};
-
 struct ConnectionParts {
   Service& service;
   IoThread& thread;
-  EventRouter& router;
+  EventHub& hub;
   BodyMemory& bodies;
-  boost::asio::thread_pool& workers;  // prepares what would hold up the I/O thread
+  boost::asio::thread_pool& workers;  // prepare what would hold up the I/O thread
   const TlsContext* tls = nullptr;    // none: plain HTTP
 };
 

@@ -20,7 +20,7 @@
 
 namespace pagoda {
 
-// A connection that waits for events.
+// Who waits for the events of requests.
 class EventListener {
  public:
   virtual ~EventListener() = default;

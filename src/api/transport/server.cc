@@ -12,13 +12,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
-#include <unordered_map>
 
 #include "api/routes/service.h"
 #include "api/transport/connection.h"
+#include "api/transport/event_hub.h"
 #include "api/transport/io_thread.h"
 #include "api/transport/tls_context.h"
 #include "base/error.h"
@@ -96,46 +94,6 @@ error_code listen_on(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, int
   return failed;
 }
 
-// Hands a step's events to the threads whose connections wait for them.
-class EventHub : public EventSink, public EventRouter {
- public:
-  explicit EventHub(std::vector<std::unique_ptr<IoThread>>& threads) : threads_(threads) {}
-
-  void route(RequestId id, IoThread& thread) override {
-    const std::lock_guard lock(mutex_);
-    routes_[id] = &thread;
-  }
-  void forget(RequestId id) override {
-    const std::lock_guard lock(mutex_);
-    routes_.erase(id);
-  }
-
-  void on_events(std::vector<Event> events) override {
-    if (threads_.size() == 1) {
-      threads_[0]->deliver(std::move(events));
-      return;
-    }
-    std::unordered_map<IoThread*, std::vector<Event>> by_thread;
-    {
-      const std::lock_guard lock(mutex_);
-      for (Event& event : events) {
-        const auto at = routes_.find(event.id);
-        if (at != routes_.end()) by_thread[at->second].push_back(std::move(event));
-      }
-    }
-    for (auto& [thread, batch] : by_thread) thread->deliver(std::move(batch));
-  }
-
-  void on_engine_death(const std::string& reason) override {
-    for (const auto& thread : threads_) thread->fail_all(reason);
-  }
-
- private:
-  std::vector<std::unique_ptr<IoThread>>& threads_;
-  std::mutex mutex_;
-  std::unordered_map<RequestId, IoThread*> routes_;  // under mutex_
-};
-
 }  // namespace
 
 struct Server::State {
@@ -208,7 +166,12 @@ void Server::State::begin(tcp::socket socket, IoThread& thread) {
 
 asio::awaitable<void> Server::State::serve(tcp::socket socket, IoThread& thread) {
   ++num_connections;
-  const ConnectionParts parts = {service, thread, hub, bodies, workers, tls ? &*tls : nullptr};
+  const ConnectionParts parts = {.service = service,
+                                 .thread = thread,
+                                 .hub = hub,
+                                 .bodies = bodies,
+                                 .workers = workers,
+                                 .tls = tls ? &*tls : nullptr};
   co_await serve_connection(std::move(socket), parts);
   --num_connections;
 }

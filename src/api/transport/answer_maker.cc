@@ -1,0 +1,51 @@
+#include "api/transport/answer_maker.h"
+
+#include <boost/asio/post.hpp>
+
+namespace pagoda {
+
+namespace asio = boost::asio;
+
+asio::awaitable<bool> AnswerMaker::make(const HttpRequest& request, RouteAnswer& out) {
+  const bool is_heavy = Service::is_heavy(request);
+  const std::function<void()> begin = [&] { out = parts_.service.answer(request); };
+  co_await perform(begin, is_heavy);
+  if (!out.preparation) co_return true;
+  const bool is_wanted = co_await prepare(*out.preparation);
+  if (!is_wanted) co_return false;
+  const std::function<void()> finish = [&] { parts_.service.finish(out); };
+  co_await perform(finish, is_heavy);
+  co_return true;
+}
+
+asio::awaitable<void> AnswerMaker::perform(const std::function<void()>& work, bool is_heavy) {
+  if (!is_heavy) {
+    work();
+    co_return;
+  }
+  bool is_ready = false;
+  asio::post(parts_.workers, [this, &work, &is_ready] {
+    work();
+    post_ready(is_ready);
+  });
+  while (!is_ready) co_await parts_.bell.wait();
+}
+
+asio::awaitable<bool> AnswerMaker::prepare(Preparation& preparation) {
+  bool is_ready = false;
+  preparation.start([this, &is_ready] { post_ready(is_ready); });
+  while (!is_ready) {
+    if (parts_.watch.is_gone()) preparation.cancel();
+    co_await parts_.bell.wait();
+  }
+  co_return !parts_.watch.is_gone();
+}
+
+void AnswerMaker::post_ready(bool& is_ready) {
+  asio::post(parts_.context, [this, &is_ready] {
+    is_ready = true;
+    parts_.bell.ring();
+  });
+}
+
+}  // namespace pagoda

@@ -1,0 +1,47 @@
+#include "api/transport/subscription.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace pagoda {
+
+Subscription::Subscription(Generation& generation, const SubscriptionParts& parts)
+    : generation_(generation), parts_(parts) {
+  std::vector<Request> requests = generation_.take_requests();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ids_.push_back(requests[i].id);
+    parts_.thread.add(requests[i].id, *this, static_cast<int>(i));
+    parts_.hub.add(requests[i].id, parts_.thread);
+  }
+  EngineClient& engine = generation_.engine();
+  for (Request& request : requests) engine.submit(std::move(request));
+  // An engine that died before it took these told only those that were there by then.
+  if (!engine.is_alive()) on_engine_death("the engine has failed; see the server's log");
+}
+
+Subscription::~Subscription() {
+  for (const RequestId id : ids_) {
+    parts_.hub.remove(id);
+    parts_.thread.remove(id);
+  }
+}
+
+void Subscription::on_event(int choice, Event event) {
+  generation_.on_event(choice, std::move(event));
+}
+
+void Subscription::on_batch_end() {
+  if (generation_.unsent().size() > parts_.max_unsent_bytes) {
+    LOG_WARNING("{}: gave up a stream: its client does not read", parts_.peer);
+    parts_.client.hang_up();
+  }
+  parts_.bell.ring();
+}
+
+void Subscription::on_engine_death(const std::string& reason) {
+  generation_.fail(reason);
+  parts_.bell.ring();
+}
+
+}  // namespace pagoda
