@@ -5,8 +5,11 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "cli/model_files.h"
+#include "cli/settings_of.h"
 #include "engine/memory_check.h"
+#include "engine/placement.h"
 #include "engine/rank_count.h"
+#include "engine/runner.h"
 
 namespace pagoda {
 namespace {
@@ -33,6 +36,29 @@ std::vector<int> counts_to_try(const EngineConfig& config, const ModelFacts& fac
     if (ranks > kCommon && ranks <= most) counts.push_back(static_cast<int>(ranks));
   }
   return counts;
+}
+
+// Where `serve` places its ranks. With a number that it would refuse, as the cores are reserved or
+// listed, they are dealt out evenly.
+std::vector<RankPlace> places_of(const Settings& settings, const Topology& topology) {
+  try {
+    return place_ranks(placement_request_of(settings), topology);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kConfig) throw;
+    return {};
+  }
+}
+
+std::vector<ParallelConfig> layouts_of(Settings settings, const std::vector<int>& counts) {
+  const Topology topology = read_topology();
+  std::vector<ParallelConfig> layouts;
+  for (const int count : counts) {
+    ParallelConfig& parallel = settings.engine.parallel;
+    parallel.tensor_parallel_size = count;
+    parallel.places = places_of(settings, topology);
+    layouts.push_back(parallel);
+  }
+  return layouts;
 }
 
 // A cache of a given size (VLLM_CPU_KVCACHE_SPACE) is not checked by plan_memory().
@@ -93,7 +119,7 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
   check_lengths(config, found.definition.facts);
   check_ranks(config.parallel, found.definition.facts);
 
-  const std::unique_ptr<Device> device = open_counted_device(config);
+  const std::unique_ptr<Device> device = open_by_config(config)(0);
   ServingPlan plan = {.model = settings.model.model,
                       .facts = found.definition.facts,
                       .dtype = found.dtype,
@@ -104,10 +130,11 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
                       .block_size = config.cache.block_size,
                       .max_sequences = config.scheduler.max_sequences};
   const auto shapes = make_shapes(std::move(found.files), found.dtype);
-  const std::vector<int> counts = counts_to_try(config, plan.facts, options);
-  const std::vector<RanksNeed> needs = measure_ranks(config, counts, *shapes, *device);
-  for (size_t i = 0; i < counts.size(); ++i) {
-    config.parallel.tensor_parallel_size = counts[i];
+  const std::vector<ParallelConfig> layouts =
+      layouts_of(settings, counts_to_try(config, plan.facts, options));
+  const std::vector<RanksNeed> needs = measure_ranks(config, layouts, *shapes);
+  for (size_t i = 0; i < layouts.size(); ++i) {
+    config.parallel = layouts[i];
     plan.counts.push_back(plan_count(config, plan.facts, needs[i], plan.memory));
   }
   const int64_t length = plan.wanted_len.value_or(plan.facts.max_positions);

@@ -5,9 +5,9 @@
 #include "backends/backends.h"
 #include "base/error.h"
 #include "cli/test_plan.h"
-#include "engine/idle_ops.h"
 #include "engine/runner.h"
 #include "load/hf_config.h"
+#include "tensor/idle_ops.h"
 
 namespace pagoda {
 namespace {
@@ -43,11 +43,11 @@ TEST_CASE("KV blocks and workspace of a rank are those that it measures when it 
   config.model.definition = define_model(HfConfig::load(demo_folder(), {}));
   config.parallel.tensor_parallel_size = 2;
   const auto source = open_checkpoint(demo_folder());
-  const Runner runner(config, *source, open_device("cpu", {.threads = 1}),
+  const Runner runner(config, *source, open_device("cpu", {.threads = 3}),
                       std::make_unique<IdleCommunicator>(1, 2), nullptr);
   const auto shapes = make_shapes(open_checkpoint(demo_folder()), config.model.dtype);
-  const auto device = open_device("cpu", {.threads = 1});
-  const RanksNeed need = measure_ranks(config, {2}, *shapes, *device).front();
+  config.parallel.threads = 3;
+  const RanksNeed need = measure_ranks(config, {config.parallel}, *shapes).front();
   CHECK(need.rank_weight_bytes == runner.weight_bytes());
   CHECK(need.block_bytes == runner.measure().block_bytes);
   CHECK(need.workspace_bytes == runner.measure().workspace_bytes);

@@ -10,11 +10,11 @@
 #include "base/mutex.h"
 #include "base/thread_team.h"
 #include "base/usable_cores.h"
-#include "engine/idle_ops.h"
 #include "engine/rank_count.h"
 #include "engine/runner.h"
 #include "load/random_weights.h"
 #include "models/model.h"
+#include "tensor/idle_ops.h"
 
 namespace pagoda {
 namespace {
@@ -67,22 +67,22 @@ class CountedMatrix final : public Matrix {
 // Counts what another device would keep.
 class CountingDevice final : public Device {
  public:
-  explicit CountingDevice(const Device& counted) : counted_(counted) {}
+  explicit CountingDevice(std::unique_ptr<Device> counted) : counted_(std::move(counted)) {}
 
-  std::string description() const override { return counted_.description(); }
+  std::string description() const override { return counted_->description(); }
   Ops& ops() override { return ops_; }
   std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec,
                                       const PanelReader& /*reader*/) override {
-    return std::make_unique<CountedMatrix>(spec, counted_.matrix_bytes(spec));
+    return std::make_unique<CountedMatrix>(spec, counted_->matrix_bytes(spec));
   }
   int64_t matrix_bytes(const MatrixSpec& spec) const override {
-    return counted_.matrix_bytes(spec);
+    return counted_->matrix_bytes(spec);
   }
   int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const override {
-    return counted_.kv_block_bytes(shape, block_size);
+    return counted_->kv_block_bytes(shape, block_size);
   }
-  int64_t scratch_bytes() const override { return counted_.scratch_bytes(); }
-  DeviceMemory memory() const override { return counted_.memory(); }
+  std::unique_ptr<IdleOps> idle_ops() const override { return counted_->idle_ops(); }
+  DeviceMemory memory() const override { return counted_->memory(); }
   // Address space only: nothing is ever copied in.
   Buffer allocate(int64_t bytes) override { return reserve_host_memory(bytes); }
   void copy_in(Tensor /*device*/, const void* /*host*/) override {}
@@ -90,7 +90,7 @@ class CountingDevice final : public Device {
   void synchronize() override {}
 
  private:
-  const Device& counted_;
+  const std::unique_ptr<Device> counted_;
   IdleOps ops_;
 };
 
@@ -99,7 +99,8 @@ class CountingDevice final : public Device {
 constexpr int64_t kShort = 64, kLonger = 128;
 
 struct Rank {
-  int ranks, rank;
+  const ParallelConfig* layout;
+  int rank;
   int alike = 1;  // so many ranks, this one included, are like it
 };
 
@@ -107,13 +108,22 @@ int64_t max_positions(const EngineConfig& config) {
   return config.model.max_model_len.value_or(config.model.facts().max_positions);
 }
 
-RanksNeed measure_rank(EngineConfig config, Rank one, int64_t positions, const WeightSource& shapes,
-                       const Device& device) {
+// What the rank with the most threads needs, whichever that is.
+ParallelConfig with_equal_threads(ParallelConfig layout) {
+  int most = 0;
+  for (const RankPlace& place : layout.places) most = std::max(most, place.threads);
+  for (RankPlace& place : layout.places) place.threads = most;
+  return layout;
+}
+
+RanksNeed measure_rank(EngineConfig config, const Rank& one, int64_t positions,
+                       const WeightSource& shapes) {
   const int64_t longest = max_positions(config);
   config.model.max_model_len = positions;
-  config.parallel.tensor_parallel_size = one.ranks;
-  const Runner runner(config, shapes, std::make_unique<CountingDevice>(device),
-                      std::make_unique<IdleCommunicator>(one.rank, one.ranks), nullptr);
+  config.parallel = with_equal_threads(*one.layout);
+  const Runner runner(
+      config, shapes, std::make_unique<CountingDevice>(open_by_config(config)(one.rank)),
+      std::make_unique<IdleCommunicator>(one.rank, one.layout->tensor_parallel_size), nullptr);
   const RankMemory memory = runner.measure_for(longest);
   return {.weight_bytes = runner.weight_bytes(),
           .padding_bytes = runner.padding_bytes(),
@@ -124,26 +134,28 @@ RanksNeed measure_rank(EngineConfig config, Rank one, int64_t positions, const W
 }
 
 // What the tables of all positions take beyond those that measure_rank(kShort) counts.
-int64_t rest_of_tables(const EngineConfig& config, int ranks, const WeightSource& shapes,
-                       const Device& device) {
-  const RanksNeed less = measure_rank(config, {ranks, 0}, kShort, shapes, device);
-  const RanksNeed more = measure_rank(config, {ranks, 0}, kLonger, shapes, device);
+int64_t rest_of_tables(const EngineConfig& config, const ParallelConfig& layout,
+                       const WeightSource& shapes) {
+  const RanksNeed less = measure_rank(config, {&layout, 0}, kShort, shapes);
+  const RanksNeed more = measure_rank(config, {&layout, 0}, kLonger, shapes);
   return (more.weight_bytes - less.weight_bytes) * (max_positions(config) - kShort) /
          (kLonger - kShort);
 }
 
 // Rank 0 keeps the biases that are added once. Where nothing is padded but the vocabulary, at the
 // end of the last rank, those between the two are alike.
-std::vector<Rank> ranks_to_measure(const EngineConfig& config, const std::vector<int>& counts) {
+std::vector<Rank> ranks_to_measure(const EngineConfig& config,
+                                   const std::vector<ParallelConfig>& layouts) {
   const std::vector<int64_t> even = even_rank_counts(config.parallel, config.model.facts());
   std::vector<Rank> ranks;
-  for (const int count : counts) {
+  for (const ParallelConfig& layout : layouts) {
+    const int count = layout.tensor_parallel_size;
     const bool is_even = std::find(even.begin(), even.end(), count) != even.end();
-    if (is_even && count > 3 && !config.parallel.expert_parallel) {
-      ranks.insert(ranks.end(), {{count, 0}, {count, 1, count - 2}, {count, count - 1}});
+    if (is_even && count > 3 && !layout.expert_parallel) {
+      ranks.insert(ranks.end(), {{&layout, 0}, {&layout, 1, count - 2}, {&layout, count - 1}});
       continue;
     }
-    for (int rank = 0; rank < count; ++rank) ranks.push_back({count, rank});
+    for (int rank = 0; rank < count; ++rank) ranks.push_back({&layout, rank});
   }
   return ranks;
 }
@@ -180,14 +192,15 @@ std::unique_ptr<WeightSource> make_shapes(std::unique_ptr<WeightSource> files, D
   return std::make_unique<Shapes>(std::move(files));
 }
 
-std::vector<RanksNeed> measure_ranks(const EngineConfig& config, const std::vector<int>& counts,
-                                     const WeightSource& shapes, const Device& device) {
+std::vector<RanksNeed> measure_ranks(const EngineConfig& config,
+                                     const std::vector<ParallelConfig>& layouts,
+                                     const WeightSource& shapes) {
   // First of all, and on this thread: whatever is wrong with the model is wrong for every rank.
-  const int64_t rest = rest_of_tables(config, counts.front(), shapes, device);
-  const std::vector<Rank> ranks = ranks_to_measure(config, counts);
+  const int64_t rest = rest_of_tables(config, layouts.front(), shapes);
+  const std::vector<Rank> ranks = ranks_to_measure(config, layouts);
   std::vector<RanksNeed> measured(ranks.size());
   for_each_on_all_cores(ranks.size(), [&](size_t i) {
-    measured[i] = measure_rank(config, ranks[i], kShort, shapes, device);
+    measured[i] = measure_rank(config, ranks[i], kShort, shapes);
     measured[i].weight_bytes += rest;
     measured[i].rank_weight_bytes += rest;
   });

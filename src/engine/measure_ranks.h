@@ -1,5 +1,5 @@
 // What the ranks of a model need of their devices, found without loading it: the model is made as
-// `pagoda serve` makes it, by the engine's own Runner, over a device that only counts and over
+// `pagoda serve` makes it, by the engine's own Runner, over devices that only count and over
 // tensors that have shapes but no numbers.
 //
 // Thread rule: any thread.
@@ -11,7 +11,6 @@
 
 #include "engine/config.h"
 #include "load/checkpoint.h"
-#include "tensor/device.h"
 
 namespace pagoda {
 
@@ -28,9 +27,10 @@ struct RanksNeed {
   int64_t host_bytes = 0;         // of rank 0 alone, in the host's memory: logits to sample from
 };
 
-// One for each of `counts`, numbers of ranks. `shapes` is of make_shapes(), `device` packs as the
-// ranks' devices will. Throws what loading would throw: kConfig, kCheckpoint.
-std::vector<RanksNeed> measure_ranks(const EngineConfig& config, const std::vector<int>& counts,
-                                     const WeightSource& shapes, const Device& device);
+// One for each of `layouts`, numbers of ranks and where they run: a rank with more threads needs
+// more. `shapes` is of make_shapes(). Throws what loading would throw: kConfig, kCheckpoint.
+std::vector<RanksNeed> measure_ranks(const EngineConfig& config,
+                                     const std::vector<ParallelConfig>& layouts,
+                                     const WeightSource& shapes);
 
 }  // namespace pagoda

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "backends/backends.h"
 #include "base/error.h"
+#include "engine/runner.h"
 
 namespace pagoda {
 namespace {
@@ -29,10 +29,6 @@ bool leaves_a_cache(const EngineConfig& config, const ModelFacts& facts, const R
 }
 
 }  // namespace
-
-std::unique_ptr<Device> open_counted_device(const EngineConfig& config) {
-  return open_device(config.backend, {.threads = 1});
-}
 
 RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need) {
   RankMemory rank = {.memory = memory,
@@ -68,10 +64,8 @@ void require_memory(const EngineConfig& config, const ModelFacts& facts, const R
 }
 
 void require_memory(const EngineConfig& config, const WeightSource& shapes) {
-  const std::unique_ptr<Device> device = open_counted_device(config);
-  const RanksNeed need =
-      measure_ranks(config, {config.parallel.tensor_parallel_size}, shapes, *device).front();
-  require_memory(config, config.model.facts(), need, device->memory());
+  const RanksNeed need = measure_ranks(config, {config.parallel}, shapes).front();
+  require_memory(config, config.model.facts(), need, open_by_config(config)(0)->memory());
 }
 
 }  // namespace pagoda

@@ -4,9 +4,6 @@
 // Thread rule: call from main.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "engine/config.h"
 #include "engine/measure_ranks.h"
 #include "engine/memory_plan.h"
@@ -14,9 +11,6 @@
 #include "tensor/device.h"
 
 namespace pagoda {
-
-// The device of this build that `config` names, for counting only. `serve` opens its own.
-std::unique_ptr<Device> open_counted_device(const EngineConfig& config);
 
 // What a rank finds when the weights are loaded.
 RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need);

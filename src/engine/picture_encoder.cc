@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "base/must.h"
-#include "engine/idle_ops.h"
 
 namespace pagoda {
 namespace {
@@ -71,16 +70,18 @@ std::vector<double> EncoderCosts::work_of(const Image& image) const {
 
 // A picture one merged patch high has the most patches and the most windows.
 EncoderMemory measure_encoder(const ImageEncoder& encoder, const PatchConfig& patches,
-                              const PictureLimits& limits, DType dtype, Communicator& idle) {
+                              const PictureLimits& limits, DType dtype, const Idle& idle) {
   const int64_t merge = encoder.merge_size();
   const PatchGrid grid = {1, merge, limits.max_tokens * merge};
   const PatchLayout layout = encoder.layout(grid);
-  IdleOps ops;
   Workspace scratch(dtype);
   const Batch batch = {};
   const StateMemory state;
-  Step step = {
-      .ops = ops, .tensor_parallel = idle, .scratch = scratch, .batch = batch, .state = state};
+  Step step = {.ops = idle.ops,
+               .tensor_parallel = idle.communicator,
+               .scratch = scratch,
+               .batch = batch,
+               .state = state};
   const PatchBatch picture =
       make_batch(scratch,
                  {.patches = grid.patches(),

@@ -18,6 +18,7 @@
 #include "models/image_encoder.h"
 #include "tensor/buffer.h"
 #include "tensor/device.h"
+#include "tensor/idle_ops.h"
 
 namespace pagoda {
 
@@ -40,9 +41,13 @@ struct EncoderMemory {
   int64_t kept_bytes;       // stream and arena
   int64_t workspace_bytes;  // of one encoding
 };
-// `idle` does nothing.
+// `idle` does nothing, but that its ops note their scratch.
+struct Idle {
+  IdleOps& ops;
+  IdleCommunicator& communicator;
+};
 EncoderMemory measure_encoder(const ImageEncoder& encoder, const PatchConfig& patches,
-                              const PictureLimits& limits, DType dtype, Communicator& idle);
+                              const PictureLimits& limits, DType dtype, const Idle& idle);
 
 class PictureEncoder {
  public:

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "backends/backends.h"
-#include "engine/idle_ops.h"
+#include "tensor/idle_ops.h"
 
 namespace pagoda {
 namespace {
@@ -91,9 +91,10 @@ struct EncoderFixture {
   PictureStore store = {};
   SumEncoder encoder = {};
   std::unique_ptr<Device> device = open_device("ref", {.threads = 1});
+  IdleOps idle = {};
   IdleCommunicator alone = IdleCommunicator(0, 1);
   PictureLimits limits = {.max_tokens = 6, .cache_rows = 20};
-  EncoderMemory memory = measure_encoder(encoder, kPatches, limits, DType::kF32, alone);
+  EncoderMemory memory = measure_encoder(encoder, kPatches, limits, DType::kF32, {idle, alone});
   // Exactly what was measured: a step that needs more aborts.
   Workspace scratch = Workspace(device->allocate(memory.workspace_bytes), DType::kF32);
   PictureEncoder pictures =

@@ -7,7 +7,7 @@
 #include "backends/backends.h"
 #include "base/must.h"
 #include "base/usable_cores.h"
-#include "engine/idle_ops.h"
+#include "tensor/idle_ops.h"
 
 namespace pagoda {
 namespace {
@@ -72,32 +72,33 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
           .groups = groups_of(model_->state()).windows.size()};
 }
 
-std::optional<EncoderMemory> Runner::encoder_memory(int64_t max_model_len) const {
-  const PictureLimits limits = picture_limits_for(max_model_len);
-  if (!encodes(limits)) return std::nullopt;
-  IdleCommunicator idle(tensor_parallel_->rank(), tensor_parallel_->size());
-  return measure_encoder(*model_->image_encoder(), *config_.model.pictures, limits,
-                         config_.model.dtype, idle);
+// Pictures are encoded first, then the decoder has the workspace.
+Runner::StepMemory Runner::measure_step(int64_t max_model_len) const {
+  const std::unique_ptr<IdleOps> ops = device_->idle_ops();
+  IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
+  const Idle idle = {*ops, communicator};
+  StepMemory memory;
+  const PictureLimits pictures = picture_limits_for(max_model_len);
+  if (encodes(pictures)) {
+    memory.encoder = measure_encoder(*model_->image_encoder(), *config_.model.pictures, pictures,
+                                     config_.model.dtype, idle);
+    memory.activation_bytes = memory.encoder->workspace_bytes;
+  }
+  memory.activation_bytes =
+      std::max(memory.activation_bytes, decoder_bytes(limits(max_model_len), memory, idle));
+  memory.scratch_bytes = ops->scratch_bytes();
+  return memory;
 }
 
-int64_t Runner::activation_bytes(int64_t max_model_len) const {
-  const std::optional<EncoderMemory> encoder = encoder_memory(max_model_len);
-  return std::max(decoder_bytes(max_model_len), encoder ? encoder->workspace_bytes : 0);
-}
-
-int64_t Runner::decoder_bytes(int64_t max_model_len) const {
-  const BatchLimits size = limits(max_model_len);
+int64_t Runner::decoder_bytes(const BatchLimits& size, const StepMemory& memory,
+                              const Idle& idle) const {
   Batch batch = batch_without_memory(size);
   const StateMemory state =
       state_without_memory(*device_, model_->state(), config_.cache.block_size);
-  IdleOps ops;
-  IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
   Workspace workspace(config_.model.dtype);
-  if (const auto encoder = encoder_memory(max_model_len)) {
-    batch.given = workspace.make({size.given, encoder->hidden});
-  }
-  Step step = {.ops = ops,
-               .tensor_parallel = communicator,
+  if (memory.encoder) batch.given = workspace.make({size.given, memory.encoder->hidden});
+  Step step = {.ops = idle.ops,
+               .tensor_parallel = idle.communicator,
                .scratch = workspace,
                .batch = batch,
                .state = state};
@@ -114,14 +115,14 @@ RankMemory Runner::measure() const {
 }
 
 RankMemory Runner::measure_for(int64_t max_model_len) const {
-  const std::optional<EncoderMemory> encoder = encoder_memory(max_model_len);
-  const int64_t pictures = encoder ? encoder->kept_bytes : 0;
+  const StepMemory step = measure_step(max_model_len);
+  const int64_t pictures = step.encoder ? step.encoder->kept_bytes : 0;
   const std::vector<int64_t> blocks =
       block_bytes_of(*device_, model_->state(), config_.cache.block_size);
   return {
       .memory = device_->memory(),
       .block_bytes = std::accumulate(blocks.begin(), blocks.end(), int64_t{0}),
-      .workspace_bytes = activation_bytes(max_model_len) + device_->scratch_bytes() + pictures,
+      .workspace_bytes = step.activation_bytes + step.scratch_bytes + pictures,
       // The logits are there twice: as the model makes them, and as rank 0's sampler reads them.
       .host_bytes = logits_bytes(max_model_len)};
 }
@@ -136,12 +137,14 @@ void Runner::allocate(const MemoryPlan& plan) {
                 .slots = config_.scheduler.max_sequences});
   builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len),
                                             config_.cache.block_size);
-  workspace_ = std::make_unique<Workspace>(
-      device_->allocate(activation_bytes(max_positions(config_))), config_.model.dtype);
-  if (const auto encoder = encoder_memory(plan.max_model_len)) {
+  const StepMemory step = measure_step(plan.max_model_len);
+  device_->reserve_scratch(step.scratch_bytes);
+  workspace_ =
+      std::make_unique<Workspace>(device_->allocate(step.activation_bytes), config_.model.dtype);
+  if (step.encoder) {
     pictures_ = std::make_unique<PictureEncoder>(
         *device_, *model_->image_encoder(), *config_.model.pictures,
-        picture_limits_for(plan.max_model_len), config_.model.dtype, encoder->hidden);
+        picture_limits_for(plan.max_model_len), config_.model.dtype, step.encoder->hidden);
   }
   if (tensor_parallel_->rank() == 0)
     host_logits_ = device_->allocate_host(logits_bytes(max_positions(config_)));

@@ -54,10 +54,14 @@ class Runner {
  private:
   PictureLimits picture_limits_for(int64_t max_model_len) const;
   BatchLimits limits(int64_t max_model_len) const;
-  std::optional<EncoderMemory> encoder_memory(int64_t max_model_len) const;
-  // Of the largest step: pictures are encoded first, then the decoder has the workspace.
-  int64_t activation_bytes(int64_t max_model_len) const;
-  int64_t decoder_bytes(int64_t max_model_len) const;
+  // What the largest step takes.
+  struct StepMemory {
+    int64_t activation_bytes = 0;  // in the workspace
+    int64_t scratch_bytes = 0;     // of the device's ops
+    std::optional<EncoderMemory> encoder = {};
+  };
+  StepMemory measure_step(int64_t max_model_len) const;
+  int64_t decoder_bytes(const BatchLimits& size, const StepMemory& memory, const Idle& idle) const;
   int64_t logits_bytes(int64_t max_model_len) const;
   // Queues the copy.
   Tensor on_host(Tensor logits);

@@ -18,6 +18,7 @@
 
 #include "tensor/buffer.h"
 #include "tensor/communicator.h"
+#include "tensor/idle_ops.h"
 #include "tensor/ops.h"
 
 namespace pagoda {
@@ -59,8 +60,14 @@ class Device {
   // Tokens of a KV block: as many as wanted, or what the device can do instead.
   virtual int64_t kv_block_size(int64_t wanted) const { return wanted; }
   virtual int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const = 0;
-  // Bytes of scratch that ops of this device need beyond the model's activations: 0 on the CPU.
-  virtual int64_t scratch_bytes() const { return 0; }
+
+  // Ops that compute nothing and note how much scratch ops() would need for the calls they see,
+  // beyond the tensors of the calls, which lack memory: a model is run over them with its largest
+  // batch. Whatever the numbers in the tensors will be, and for every smaller batch, that is
+  // enough.
+  virtual std::unique_ptr<IdleOps> idle_ops() const { return std::make_unique<IdleOps>(); }
+  // Makes so much, once, before the first step: none of its ops allocates.
+  virtual void reserve_scratch(int64_t bytes) { (void)bytes; }
 
   virtual DeviceMemory memory() const = 0;
   // Reserved, touched only when used, where the device can. Its content is anything. Not on the

@@ -44,7 +44,9 @@ void HostAssistedOps::route(const Routing& routing, const RouterScores& scores,
                         .places = like(routing.places),
                         .rows = like(routing.rows),
                         .offsets = like(routing.offsets)};
-  choose_experts(made, on_host, rule, 0, scores.logits.dim(0));
+  const int64_t tokens = scores.logits.dim(0), experts = scores.logits.dim(1);
+  const Tensor scratch = host_.make({routing_scratch(experts)}, DType::kF32);
+  choose_experts(made, on_host, rule, {0, tokens}, scratch.as<float>());
   sort_pairs(made);
   upload(routing.offsets, made.offsets);
   if (routing.experts.empty()) return;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <span>
-#include <vector>
 
 namespace pagoda {
 namespace {
@@ -60,7 +59,7 @@ void drop_groups(std::span<float> ranks, std::span<float> scratch, const Routing
   }
 }
 
-// logits, correction [experts]; experts, weights [active]. `scratch` [3 * experts].
+// logits, correction [experts]; experts, weights [active]. `scratch` of routing_scratch().
 struct Token {
   std::span<const float> logits;
   const float* correction;  // null: none
@@ -100,14 +99,13 @@ void choose(const Token& token, const RoutingRule& rule) {
 }  // namespace
 
 void choose_experts(const Routing& routing, const RouterScores& scores, const RoutingRule& rule,
-                    int64_t begin, int64_t end) {
+                    TokenRange tokens, float* scratch) {
   const auto experts = static_cast<size_t>(scores.logits.dim(1));
   const auto active = static_cast<size_t>(rule.active);
-  std::vector<float> scratch(3 * experts);
-  for (int64_t t = begin; t < end; ++t) {
+  for (int64_t t = tokens.begin; t < tokens.end; ++t) {
     choose({.logits = {scores.logits.as<float>() + t * scores.logits.dim(1), experts},
             .correction = scores.correction.as<float>(),
-            .scratch = scratch,
+            .scratch = {scratch, static_cast<size_t>(routing_scratch(scores.logits.dim(1)))},
             .experts = {routing.experts.as<int32_t>() + t * rule.active, active},
             .weights = {routing.weights.as<float>() + t * rule.active, active}},
            rule);

@@ -48,8 +48,15 @@ struct RouterScores {
 };
 
 // Fills experts and weights of tokens [begin, end); all on the host.
+struct TokenRange {
+  int64_t begin, end;
+};
+constexpr int64_t routing_scratch(int64_t experts) {
+  return 3 * experts;
+}
+// `scratch` has routing_scratch() floats.
 void choose_experts(const Routing& routing, const RouterScores& scores, const RoutingRule& rule,
-                    int64_t begin, int64_t end);
+                    TokenRange tokens, float* scratch);
 
 // Fills places, rows and offsets from experts; all on the host.
 void sort_pairs(const Routing& routing);

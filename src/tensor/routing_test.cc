@@ -33,7 +33,8 @@ Routed routed(std::vector<float> logits, int64_t count, const RoutingRule& rule,
   RouterScores scores = {.logits = make_view(logits.data(), {tokens, count}, DType::kF32),
                          .correction = {}};
   if (!correction.empty()) scores.correction = make_view(correction.data(), {count}, DType::kF32);
-  choose_experts(routing, scores, rule, 0, tokens);
+  std::vector<float> scratch(static_cast<size_t>(routing_scratch(count)));
+  choose_experts(routing, scores, rule, {0, tokens}, scratch.data());
   sort_pairs(routing);
   return r;
 }

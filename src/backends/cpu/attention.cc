@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
+#include <span>
 
 #include "backends/cpu/kv_blocks.h"
 #include "base/must.h"
@@ -36,12 +38,17 @@ struct Tile {
   int64_t first_partial;  // where the results of its splits are, in rows of (value_dim + 2) floats
 };
 
-enum class Sight : bool { kBefore, kAll };  // what a row sees of its sequence
+// What segment_attention does otherwise: a row sees all of its sequence, whose blocks follow one
+// another, and the cache holds some of the heads.
+struct Segments {
+  const int32_t* first_blocks;  // one a segment
+  int64_t first_head, heads;
+};
 
 // Everything that is the same for all tiles.
 struct Job {
-  // The cache's KV heads serve the query heads [first_head, first_head + query_heads).
-  Job(const Attention& a, const Kernels& k, Sight sight, int64_t first_head, int64_t query_heads);
+  // Null: a row sees what is before it, and the cache serves all heads.
+  Job(const Attention& a, const Kernels& k, const Segments* segments);
 
   const Attention& call;
   const Kernels& kernels;
@@ -49,11 +56,10 @@ struct Job {
   const NumberKernels& kv_kernels;
   const KvBlockLayout layout;
   const int64_t value_dim, padded_value_dim;  // padded to kValueAlignment
-  const Sight sight;
+  const Segments* const segments;
   const int64_t heads, first_head, group, tile_tokens;
 
   int64_t rows(const Tile& tile) const { return tile.tokens * group; }
-  int64_t most_rows() const { return tile_tokens * group; }
   int64_t partial_floats() const { return padded_value_dim + 2; }
   // Row `row` of a tile: token first_row + row / group, query head row % group of the group.
   std::byte* row_of(const Tensor& t, const Tile& tile, int64_t row) const {
@@ -61,62 +67,111 @@ struct Job {
         (tile.first_row + row / group) * heads + first_head + tile.kv_head * group + row % group;
     return t.as<std::byte>() + index * t.dim(2) * bytes_of(t.dtype);
   }
+  const int32_t* table_of(const Tile& tile) const {
+    const Tensor& table = call.index.block_table;
+    return table.as<int32_t>() + (segments != nullptr ? segments->first_blocks[tile.sequence]
+                                                      : tile.sequence * table.dim(1));
+  }
 };
 
-Job::Job(const Attention& a, const Kernels& k, Sight s, int64_t first, int64_t query_heads)
+int64_t padded(int64_t numbers) {
+  return (numbers + kValueAlignment - 1) / kValueAlignment * kValueAlignment;
+}
+
+int64_t tokens_of_tile(int64_t group) {
+  return std::max<int64_t>(1, kTileRows / group);
+}
+
+Job::Job(const Attention& a, const Kernels& k, const Segments* s)
     : call(a),
       kernels(k),
       q_kernels(k.of[static_cast<size_t>(a.q.dtype)]),
       kv_kernels(k.of[static_cast<size_t>(a.cache.shape.dtype)]),
       layout(a.cache.shape, a.cache.block_size),
       value_dim(a.out.dim(2)),
-      padded_value_dim((value_dim + kValueAlignment - 1) / kValueAlignment * kValueAlignment),
-      sight(s),
+      padded_value_dim(padded(value_dim)),
+      segments(s),
       heads(a.q.dim(1)),
-      first_head(first),
-      group(query_heads / a.cache.shape.kv_heads),
-      tile_tokens(std::max<int64_t>(1, kTileRows / group)) {}
+      first_head(s != nullptr ? s->first_head : 0),
+      group((s != nullptr ? s->heads : heads) / a.cache.shape.kv_heads),
+      tile_tokens(tokens_of_tile(group)) {}
 
-// First key that the query at `position` sees.
-int64_t first_visible(const Job& job, int64_t position) {
-  return job.call.window > 0 ? std::max<int64_t>(0, position - job.call.window + 1) : 0;
+// Some splits of a tile, each on its own.
+struct Run {
+  int64_t tile;
+  int64_t begin, end;  // within the tile's splits
+};
+
+// What is known of a call before its numbers are.
+struct AttentionShape {
+  int64_t tokens, sequences, most_keys;  // of a sequence
+  int64_t kv_heads, group;
+  int64_t key_dim, value_dim;
+  int64_t window;
+  bool turns_keys;  // the cache does not keep them in groups
+};
+
+AttentionShape shape_of(const Attention& call) {
+  const KvLayer& cache = call.cache;
+  return {.tokens = call.q.dim(0),
+          .sequences = call.index.kv_lengths.dim(0),
+          .most_keys = call.index.block_table.dim(1) * cache.block_size,
+          .kv_heads = cache.shape.kv_heads,
+          .group = call.q.dim(1) / cache.shape.kv_heads,
+          .key_dim = cache.shape.key_dim,
+          .value_dim = call.out.dim(2),
+          .window = call.window,
+          .turns_keys = !KvBlockLayout(cache.shape, cache.block_size).keys_in_groups};
 }
 
-// Behind the last key that the query at `position` sees.
-int64_t behind_visible(const Job& job, const Tile& tile, int64_t position) {
-  return job.sight == Sight::kAll ? tile.length : position + 1;
+// Bounds of what a call of this shape may need, whatever its numbers.
+struct AttentionSize {
+  int64_t threads;
+  int64_t rows;  // of a tile
+  int64_t key_dim, padded_value_dim, turned_keys;
+  int64_t tiles, runs, partial_floats;
+};
+
+int64_t most_splits(const AttentionShape& shape) {
+  const int64_t splits = (shape.most_keys + kSplitKeys - 1) / kSplitKeys;
+  if (shape.window == 0) return splits;
+  const int64_t seen = shape.window + tokens_of_tile(shape.group);
+  return std::min(splits, seen / kSplitKeys + 2);
 }
 
-// Tiles of one sequence, appended. `partials` counts on.
-void cut_sequence(const Job& job, int64_t sequence, int64_t& partials, std::vector<Tile>& tiles) {
-  const auto* offsets = job.call.index.query_offsets.as<int32_t>();
-  const int64_t behind = offsets[sequence + 1];
-  const int64_t length = job.call.index.kv_lengths.as<int32_t>()[sequence];
-  for (int64_t row = offsets[sequence]; row < behind; row += job.tile_tokens) {
-    const int64_t tokens = std::min(job.tile_tokens, behind - row);
-    const int64_t position = length - (behind - row);
-    const int64_t first = first_visible(job, position) / kSplitKeys;
-    const int64_t last = job.sight == Sight::kAll ? length - 1 : position + tokens - 1;
-    const int64_t splits = last / kSplitKeys + 1 - first;
-    for (int64_t h = 0; h < job.call.cache.shape.kv_heads; ++h) {
-      tiles.push_back({sequence, h, row, tokens, position, length, first, splits, partials});
-      partials += splits * tokens * job.group;
-    }
-  }
+AttentionSize size_of(const AttentionShape& shape, int64_t threads) {
+  const int64_t tile_tokens = tokens_of_tile(shape.group), tile_rows = tile_tokens * shape.group;
+  const int64_t value_dim = padded(shape.value_dim);
+  // Where the splits of tiles are computed apart there are fewer tiles than this.
+  const int64_t apart = threads == 1 ? 0 : kTilesPerThread * threads;
+  const int64_t all_rows = shape.tokens * shape.kv_heads * shape.group;
+  const int64_t partial_rows = std::min(all_rows, apart * tile_rows) * most_splits(shape);
+  return {.threads = threads,
+          .rows = tile_rows,
+          .key_dim = shape.key_dim,
+          .padded_value_dim = value_dim,
+          .turned_keys = shape.turns_keys ? kSplitKeys : 0,
+          .tiles =
+              std::min(shape.tokens, shape.tokens / tile_tokens + shape.sequences) * shape.kv_heads,
+          // One a tile, and the average length is rounded down to no less than half of it.
+          .runs = 3 * apart,
+          .partial_floats =
+              std::min(partial_rows * (value_dim + 2), kMostPartialBytes / int64_t{sizeof(float)})};
 }
 
-std::vector<Tile> cut_into_tiles(const Job& job) {
-  std::vector<Tile> tiles;
-  int64_t partials = 0;
-  for (int64_t s = 0; s < job.call.index.kv_lengths.dim(0); ++s) {
-    cut_sequence(job, s, partials, tiles);
-  }
-  return tiles;
-}
-
-// A worker's memory, carved up.
-struct WorkerScratch {
-  WorkerScratch(const Job& job, std::vector<std::byte>& memory);
+// A worker's memory.
+struct WorkerMemory {
+  WorkerMemory(Carver& carver, const AttentionSize& size)
+      : queries(carver.take<float>(size.rows * size.key_dim)),
+        row(carver.take<float>(size.key_dim)),
+        scores(carver.take<float>(size.rows * kSplitKeys)),
+        out(carver.take<float>(size.rows * size.padded_value_dim)),
+        max(carver.take<float>(size.rows)),
+        sum(carver.take<float>(size.rows)),
+        state(carver.take<float>(size.rows * (size.padded_value_dim + 2))),
+        begin(carver.take<int32_t>(size.rows)),
+        end(carver.take<int32_t>(size.rows)),
+        keys(carver.take<std::byte>(size.turned_keys * size.key_dim * int64_t{sizeof(float)})) {}
 
   float* queries;  // packed
   float* row;      // [key_dim]
@@ -127,45 +182,73 @@ struct WorkerScratch {
   float* state;  // [rows, value_dim + 2]
   int32_t* begin;
   int32_t* end;
-  std::byte* keys;
+  std::byte* keys;  // of a split, turned
 };
 
-WorkerScratch::WorkerScratch(const Job& job, std::vector<std::byte>& memory) {
-  const int64_t rows = job.most_rows(), key_dim = job.layout.key_dim;
-  const int64_t sizes[] = {rows * key_dim,
-                           key_dim,
-                           rows * kSplitKeys,
-                           rows * job.padded_value_dim,
-                           rows,
-                           rows,
-                           rows * job.partial_floats(),
-                           rows,
-                           rows,
-                           job.layout.keys_in_groups ? 0 : kSplitKeys * key_dim};
-  int64_t floats = 0;
-  for (const int64_t size : sizes) floats += (size + 15) / 16 * 16;
-  if (memory.size() < static_cast<size_t>(floats) * 4)
-    memory.resize(static_cast<size_t>(floats) * 4);
-  void* parts[std::size(sizes)];
-  std::byte* next = memory.data();
-  for (size_t i = 0; i < std::size(sizes); ++i) {
-    parts[i] = next;
-    next += (sizes[i] + 15) / 16 * 64;
+struct AttentionMemory {
+  AttentionMemory(Carver& carver, const AttentionSize& attention_size)
+      : size(attention_size),
+        tiles(carver.take<Tile>(size.tiles)),
+        runs(carver.take<Run>(size.runs)),
+        partials(carver.take<float>(size.partial_floats)),
+        worker_bytes(bytes_needed<WorkerMemory>(size)),
+        workers(carver.take<std::byte>(size.threads * worker_bytes)) {}
+
+  WorkerMemory of_worker(int worker) const {
+    Carver carver(workers + worker * worker_bytes);
+    return {carver, size};
   }
-  queries = static_cast<float*>(parts[0]);
-  row = static_cast<float*>(parts[1]);
-  scores = static_cast<float*>(parts[2]);
-  out = static_cast<float*>(parts[3]);
-  max = static_cast<float*>(parts[4]);
-  sum = static_cast<float*>(parts[5]);
-  state = static_cast<float*>(parts[6]);
-  begin = static_cast<int32_t*>(parts[7]);
-  end = static_cast<int32_t*>(parts[8]);
-  keys = static_cast<std::byte*>(parts[9]);
+
+  AttentionSize size;
+  Tile* tiles;
+  Run* runs;
+  float* partials;
+  int64_t worker_bytes;
+  std::byte* workers;  // [threads, worker_bytes]
+};
+
+// First key that the query at `position` sees.
+int64_t first_visible(const Job& job, int64_t position) {
+  return job.call.window > 0 ? std::max<int64_t>(0, position - job.call.window + 1) : 0;
+}
+
+// Behind the last key that the query at `position` sees.
+int64_t behind_visible(const Job& job, const Tile& tile, int64_t position) {
+  return job.segments != nullptr ? tile.length : position + 1;
+}
+
+// Tiles of one sequence, appended. Partials count on.
+void cut_sequence(const Job& job, int64_t sequence, std::span<Tile>& left, int64_t& partials) {
+  const auto* offsets = job.call.index.query_offsets.as<int32_t>();
+  const int64_t behind = offsets[sequence + 1];
+  const int64_t length = job.call.index.kv_lengths.as<int32_t>()[sequence];
+  for (int64_t row = offsets[sequence]; row < behind; row += job.tile_tokens) {
+    const int64_t tokens = std::min(job.tile_tokens, behind - row);
+    const int64_t position = length - (behind - row);
+    const int64_t first = first_visible(job, position) / kSplitKeys;
+    const int64_t last = job.segments != nullptr ? length - 1 : position + tokens - 1;
+    const int64_t splits = last / kSplitKeys + 1 - first;
+    for (int64_t h = 0; h < job.call.cache.shape.kv_heads; ++h) {
+      MUST(!left.empty());
+      left.front() = {sequence, h, row, tokens, position, length, first, splits, partials};
+      left = left.subspan(1);
+      partials += splits * tokens * job.group;
+    }
+  }
+}
+
+std::span<const Tile> cut_into_tiles(const Job& job, const AttentionMemory& memory) {
+  const std::span<Tile> room(memory.tiles, static_cast<size_t>(memory.size.tiles));
+  std::span<Tile> left = room;
+  int64_t partials = 0;
+  for (int64_t s = 0; s < job.call.index.kv_lengths.dim(0); ++s) {
+    cut_sequence(job, s, left, partials);
+  }
+  return room.first(room.size() - left.size());
 }
 
 // Queries times scale, in tiles of the kernel: [key_dim][rows of the tile].
-void pack_queries(const Job& job, const Tile& tile, WorkerScratch& w) {
+void pack_queries(const Job& job, const Tile& tile, WorkerMemory& w) {
   const int64_t rows = job.rows(tile), key_dim = job.layout.key_dim;
   const int64_t step = job.kv_kernels.attention.query_tile;
   for (int64_t r = 0; r < rows; ++r) {
@@ -177,7 +260,7 @@ void pack_queries(const Job& job, const Tile& tile, WorkerScratch& w) {
 }
 
 // Visible keys of each row within the split.
-void find_visible(const Job& job, const Tile& tile, int64_t split, WorkerScratch& w) {
+void find_visible(const Job& job, const Tile& tile, int64_t split, WorkerMemory& w) {
   for (int64_t r = 0; r < job.rows(tile); ++r) {
     const int64_t position = tile.first_position + r / job.group;
     const int64_t first = split * kSplitKeys;
@@ -190,14 +273,13 @@ void find_visible(const Job& job, const Tile& tile, int64_t split, WorkerScratch
 }
 
 // Leaves the split's softmax in w.out, w.max and w.sum.
-void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerScratch& w) {
+void attend_split(const Job& job, const Tile& tile, int64_t split, WorkerMemory& w) {
   find_visible(job, tile, split, w);
   const int64_t first = split * kSplitKeys, last_position = tile.first_position + tile.tokens - 1;
-  const Tensor& table = job.call.index.block_table;
   const SplitPointers found =
       find_split({.cache = &job.call.cache,
                   .layout = &job.layout,
-                  .table = table.as<int32_t>() + tile.sequence * table.dim(1),
+                  .table = job.table_of(tile),
                   .kv_head = tile.kv_head,
                   .first = first,
                   .begin = std::max(first, first_visible(job, tile.first_position)),
@@ -242,7 +324,7 @@ void store_row(const Job& job, const Tile& tile, int64_t row, SoftmaxState state
   job.q_kernels.narrow(job.row_of(job.call.out, tile, row), state.out, job.value_dim);
 }
 
-void attend_whole_tile(const Job& job, const Tile& tile, WorkerScratch& w) {
+void attend_whole_tile(const Job& job, const Tile& tile, WorkerMemory& w) {
   pack_queries(job, tile, w);
   for (int64_t r = 0; r < job.rows(tile); ++r) clear(state_at(w.state, job, r), job);
   for (int64_t i = 0; i < tile.splits; ++i) {
@@ -256,13 +338,7 @@ void attend_whole_tile(const Job& job, const Tile& tile, WorkerScratch& w) {
   for (int64_t r = 0; r < job.rows(tile); ++r) store_row(job, tile, r, state_at(w.state, job, r));
 }
 
-// Some splits of a tile, each on its own.
-struct Run {
-  size_t tile;
-  int64_t begin, end;  // within the tile's splits
-};
-
-void attend_run(const Job& job, const Tile& tile, const Run& run, WorkerScratch& w,
+void attend_run(const Job& job, const Tile& tile, const Run& run, WorkerMemory& w,
                 float* partials) {
   pack_queries(job, tile, w);
   for (int64_t i = run.begin; i < run.end; ++i) {
@@ -280,20 +356,21 @@ void attend_run(const Job& job, const Tile& tile, const Run& run, WorkerScratch&
 }
 
 // About kTilesPerThread runs for every thread.
-std::vector<Run> cut_into_runs(const std::vector<Tile>& tiles, int threads) {
+std::span<const Run> cut_into_runs(std::span<const Tile> tiles, const AttentionMemory& memory) {
   int64_t splits = 0;
   for (const Tile& tile : tiles) splits += tile.splits;
-  const int64_t length = std::max<int64_t>(1, splits / (kTilesPerThread * threads));
-  std::vector<Run> runs;
+  const int64_t length = std::max<int64_t>(1, splits / (kTilesPerThread * memory.size.threads));
+  size_t count = 0;
   for (size_t t = 0; t < tiles.size(); ++t) {
     for (int64_t i = 0; i < tiles[t].splits; i += length) {
-      runs.push_back({t, i, std::min(i + length, tiles[t].splits)});
+      MUST(count < static_cast<size_t>(memory.size.runs));
+      memory.runs[count++] = {static_cast<int64_t>(t), i, std::min(i + length, tiles[t].splits)};
     }
   }
-  return runs;
+  return {memory.runs, count};
 }
 
-void fold_splits(const Job& job, const Tile& tile, WorkerScratch& w, float* partials) {
+void fold_splits(const Job& job, const Tile& tile, WorkerMemory& w, float* partials) {
   for (int64_t r = 0; r < job.rows(tile); ++r) {
     const SoftmaxState state = state_at(w.state, job, 0);
     clear(state, job);
@@ -307,89 +384,135 @@ void fold_splits(const Job& job, const Tile& tile, WorkerScratch& w, float* part
   }
 }
 
-void attend_in_splits(const Job& job, const std::vector<Tile>& tiles, ThreadTeam& team,
-                      AttentionScratch& scratch) {
-  const std::vector<Run> runs = cut_into_runs(tiles, team.size());
-  team.for_chunks(static_cast<int64_t>(runs.size()), 1,
-                  [&](int64_t begin, int64_t end, int worker) {
-                    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
-                    for (int64_t n = begin; n < end; ++n) {
-                      const Run& run = runs[static_cast<size_t>(n)];
-                      attend_run(job, tiles[run.tile], run, w, scratch.partials.data());
-                    }
-                  });
+void attend_in_splits(const Job& job, std::span<const Tile> tiles, ThreadTeam& team,
+                      const AttentionMemory& memory) {
+  const std::span<const Run> runs = cut_into_runs(tiles, memory);
+  const auto run_count = static_cast<int64_t>(runs.size());
+  team.for_chunks(run_count, 1, [&](int64_t begin, int64_t end, int worker) {
+    WorkerMemory w = memory.of_worker(worker);
+    for (int64_t n = begin; n < end; ++n) {
+      const Run& run = runs[static_cast<size_t>(n)];
+      attend_run(job, tiles[static_cast<size_t>(run.tile)], run, w, memory.partials);
+    }
+  });
   const auto tile_count = static_cast<int64_t>(tiles.size());
   team.for_chunks(tile_count, 1, [&](int64_t begin, int64_t end, int worker) {
-    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
+    WorkerMemory w = memory.of_worker(worker);
     for (int64_t n = begin; n < end; ++n) {
-      fold_splits(job, tiles[static_cast<size_t>(n)], w, scratch.partials.data());
+      fold_splits(job, tiles[static_cast<size_t>(n)], w, memory.partials);
     }
   });
 }
 
-void attend(const Job& job, ThreadTeam& team, AttentionScratch& scratch) {
-  const std::vector<Tile> tiles = cut_into_tiles(job);
+void attend(const Job& job, ThreadTeam& team, const AttentionMemory& memory) {
+  const std::span<const Tile> tiles = cut_into_tiles(job, memory);
   if (tiles.empty()) return;
-  scratch.of_worker.resize(static_cast<size_t>(team.size()));
   const Tile& last = tiles.back();
   const int64_t partial_rows = last.first_partial + last.splits * job.rows(last);
-  const int64_t partial_floats = partial_rows * job.partial_floats();
+  const int64_t partial_bytes = partial_rows * job.partial_floats() * int64_t{sizeof(float)};
   const auto count = static_cast<int64_t>(tiles.size());
   if (team.size() > 1 && count < kTilesPerThread * team.size() &&
-      partial_floats * 4 <= kMostPartialBytes) {
-    if (scratch.partials.size() < static_cast<size_t>(partial_floats)) {
-      scratch.partials.resize(static_cast<size_t>(partial_floats));
-    }
-    attend_in_splits(job, tiles, team, scratch);
+      partial_bytes <= kMostPartialBytes) {
+    attend_in_splits(job, tiles, team, memory);
     return;
   }
   // Later tiles of a sequence see more keys: the longest first, so that threads end together.
   team.for_chunks(count, 1, [&](int64_t begin, int64_t end, int worker) {
-    WorkerScratch w(job, scratch.of_worker[static_cast<size_t>(worker)]);
+    WorkerMemory w = memory.of_worker(worker);
     for (int64_t i = begin; i < end; ++i) {
       attend_whole_tile(job, tiles[static_cast<size_t>(count - 1 - i)], w);
     }
   });
 }
 
-// Each segment as a sequence with blocks of its own, in order.
-struct SegmentBlocks {
-  int64_t segments = 0, blocks = 0, table_width = 0;
+KvShape segment_shape(const SegmentAttention& call, int64_t heads) {
+  const int64_t dim = call.q.dim(2);
+  return {.kv_heads = heads, .key_dim = dim, .value_dim = dim, .dtype = call.q.dtype};
+}
+
+int64_t segment_block_bytes(const SegmentAttention& call, int64_t heads) {
+  return KvBlockLayout(segment_shape(call, heads), kSegmentBlock).block_bytes;
+}
+
+// Heads that are put into so many blocks at a time.
+int64_t heads_together(const SegmentAttention& call, int64_t blocks) {
+  const int64_t fit = kSegmentBytes / (blocks * segment_block_bytes(call, 1));
+  return std::clamp<int64_t>(fit, 1, call.q.dim(1));
+}
+
+AttentionShape shape_of(const SegmentAttention& call) {
+  return {.tokens = call.q.dim(0),
+          .sequences = call.offsets.count() - 1,
+          .most_keys = call.k.dim(0),
+          .kv_heads = call.q.dim(1),
+          .group = 1,
+          .key_dim = call.q.dim(2),
+          .value_dim = call.q.dim(2),
+          .window = 0,
+          .turns_keys = false};
+}
+
+// Bounds, likewise.
+struct SegmentSize {
+  SegmentSize(const SegmentAttention& call, int threads)
+      : rows(call.k.dim(0)),
+        segments(call.offsets.count() - 1),
+        blocks(rows / kSegmentBlock + segments),
+        // Fewer rows may have more heads together, but never more bytes.
+        cache_bytes(std::min(blocks * segment_block_bytes(call, call.q.dim(1)),
+                             std::max(kSegmentBytes, blocks * segment_block_bytes(call, 1)))),
+        attention(size_of(shape_of(call), threads)) {}
+
+  int64_t rows, segments, blocks, cache_bytes;
+  AttentionSize attention;
 };
 
-SegmentBlocks deal_blocks(const SegmentAttention& call, AttentionScratch& scratch) {
+// Each segment as a sequence with blocks of its own, in order.
+struct SegmentMemory {
+  SegmentMemory(Carver& carver, const SegmentSize& size)
+      : cache(carver.take<std::byte>(size.cache_bytes)),
+        table(carver.take<int32_t>(size.blocks)),
+        slots(carver.take<int32_t>(size.rows)),
+        first_blocks(carver.take<int32_t>(size.segments)),
+        lengths(carver.take<int32_t>(size.segments)),
+        queries(carver.take<int32_t>(size.segments + 1)),
+        attention(carver, size.attention) {}
+
+  std::byte* cache;
+  int32_t* table;  // all blocks
+  int32_t* slots;  // of each row
+  int32_t* first_blocks;
+  int32_t* lengths;
+  int32_t* queries;
+  AttentionMemory attention;
+};
+
+// Returns how many blocks there are.
+int64_t deal_blocks(const SegmentAttention& call, const SegmentMemory& memory) {
   const auto* offsets = call.offsets.as<int32_t>();
-  SegmentBlocks out = {.segments = call.offsets.count() - 1};
-  scratch.queries.assign(offsets, offsets + out.segments + 1);
-  if (out.segments == 1) scratch.queries.back() = static_cast<int32_t>(call.q.dim(0));
-  scratch.lengths.clear();
-  for (int64_t s = 0; s < out.segments; ++s) {
-    scratch.lengths.push_back(offsets[s + 1] - offsets[s]);
-    out.table_width = std::max(out.table_width, blocks_for(scratch.lengths.back()));
+  const int64_t segments = call.offsets.count() - 1;
+  int32_t blocks = 0;
+  for (int64_t s = 0; s < segments; ++s) {
+    const int32_t length = offsets[s + 1] - offsets[s];
+    memory.first_blocks[s] = blocks;
+    memory.lengths[s] = length;
+    const auto first_slot = static_cast<int32_t>(blocks * kSegmentBlock);
+    std::iota(memory.slots + offsets[s], memory.slots + offsets[s + 1], first_slot);
+    blocks += static_cast<int32_t>(blocks_for(length));
   }
-  scratch.table.assign(static_cast<size_t>(out.segments * out.table_width), 0);
-  scratch.slots.clear();
-  for (int64_t s = 0; s < out.segments; ++s) {
-    const int64_t length = scratch.lengths[static_cast<size_t>(s)];
-    for (int64_t b = 0; b < blocks_for(length); ++b) {
-      scratch.table[static_cast<size_t>(s * out.table_width + b)] =
-          static_cast<int32_t>(out.blocks + b);
-    }
-    for (int64_t i = 0; i < length; ++i) {
-      scratch.slots.push_back(static_cast<int32_t>(out.blocks * kSegmentBlock + i));
-    }
-    out.blocks += blocks_for(length);
-  }
-  return out;
+  std::iota(memory.table, memory.table + blocks, 0);
+  std::copy_n(offsets, segments + 1, memory.queries);
+  if (segments == 1) memory.queries[1] = static_cast<int32_t>(call.q.dim(0));
+  return blocks;
 }
 
 // Keys and values of as many heads as the cache has, from first_head on.
 void fill_segments(const SegmentAttention& call, const KvLayer& cache, int64_t first_head,
-                   ThreadTeam& team, const AttentionScratch& scratch) {
+                   ThreadTeam& team, const int32_t* slots) {
   const KvBlockLayout layout(cache.shape, cache.block_size);
   const int64_t heads = call.k.dim(1), head_bytes = call.k.dim(2) * bytes_of(call.k.dtype);
   const auto write_row = [&](int64_t row) {
-    const int64_t slot = scratch.slots[static_cast<size_t>(row)];
+    const int64_t slot = slots[row];
     auto* block = rows_of(cache.blocks, slot / kSegmentBlock, 1).as<std::byte>();
     for (int64_t h = 0; h < cache.shape.kv_heads; ++h) {
       const int64_t at = (row * heads + first_head + h) * head_bytes;
@@ -405,42 +528,42 @@ void fill_segments(const SegmentAttention& call, const KvLayer& cache, int64_t f
 }  // namespace
 
 void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
-                     AttentionScratch& scratch) {
-  attend(Job(call, kernels, Sight::kBefore, 0, call.q.dim(1)), team, scratch);
+                     Scratch& scratch) {
+  const AttentionSize size = size_of(shape_of(call), team.size());
+  attend(Job(call, kernels, nullptr), team, scratch.carve<AttentionMemory>(size));
 }
 
 void segment_attention(const SegmentAttention& call, const Kernels& kernels, ThreadTeam& team,
-                       AttentionScratch& scratch) {
+                       Scratch& scratch) {
   if (call.q.empty()) return;
-  const SegmentBlocks dealt = deal_blocks(call, scratch);
-  const int64_t heads = call.q.dim(1), dim = call.q.dim(2);
-  const auto shape_of = [&](int64_t n) {
-    return KvShape{.kv_heads = n, .key_dim = dim, .value_dim = dim, .dtype = call.q.dtype};
-  };
-  const auto bytes_of_heads = [&](int64_t n) {
-    return dealt.blocks * KvBlockLayout(shape_of(n), kSegmentBlock).block_bytes;
-  };
-  const int64_t together = std::clamp<int64_t>(kSegmentBytes / bytes_of_heads(1), 1, heads);
-  if (scratch.segments.bytes() < bytes_of_heads(together)) {
-    scratch.segments = reserve_host_memory(bytes_of_heads(together));
-  }
+  const auto memory = scratch.carve<SegmentMemory>(SegmentSize(call, team.size()));
+  const int64_t heads = call.q.dim(1), segments = call.offsets.count() - 1;
+  const int64_t blocks = deal_blocks(call, memory);
+  const int64_t together = heads_together(call, blocks);
   const AttentionIndex index = {
-      .block_table =
-          make_view(scratch.table.data(), {dealt.segments, dealt.table_width}, DType::kI32),
-      .query_offsets = make_view(scratch.queries.data(), {dealt.segments + 1}, DType::kI32),
-      .kv_lengths = make_view(scratch.lengths.data(), {dealt.segments}, DType::kI32)};
+      .block_table = make_view(memory.table, {blocks}, DType::kI32),
+      .query_offsets = make_view(memory.queries, {segments + 1}, DType::kI32),
+      .kv_lengths = make_view(memory.lengths, {segments}, DType::kI32)};
   for (int64_t first = 0; first < heads; first += together) {
     const int64_t n = std::min(together, heads - first);
     const KvLayer cache = {
-        .blocks = make_view(scratch.segments.data(),
-                            {dealt.blocks, bytes_of_heads(n) / dealt.blocks}, DType::kU8),
-        .shape = shape_of(n),
+        .blocks = make_view(memory.cache, {blocks, segment_block_bytes(call, n)}, DType::kU8),
+        .shape = segment_shape(call, n),
         .block_size = kSegmentBlock};
-    fill_segments(call, cache, first, team, scratch);
+    fill_segments(call, cache, first, team, memory.slots);
     const Attention paged = {
         .out = call.out, .q = call.q, .cache = cache, .index = index, .scale = call.scale};
-    attend(Job(paged, kernels, Sight::kAll, first, n), team, scratch);
+    const Segments served = {.first_blocks = memory.first_blocks, .first_head = first, .heads = n};
+    attend(Job(paged, kernels, &served), team, memory.attention);
   }
+}
+
+int64_t scratch_bytes(const Attention& call, int threads) {
+  return bytes_needed<AttentionMemory>(size_of(shape_of(call), threads));
+}
+
+int64_t scratch_bytes(const SegmentAttention& call, int threads) {
+  return bytes_needed<SegmentMemory>(SegmentSize(call, threads));
 }
 
 }  // namespace pagoda::cpu

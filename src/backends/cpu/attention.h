@@ -8,29 +8,24 @@
 // Thread rule: the thread that owns the team.
 #pragma once
 
-#include <vector>
-
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/scratch.h"
 #include "base/thread_team.h"
-#include "tensor/buffer.h"
 #include "tensor/ops.h"
 
 namespace pagoda::cpu {
 
-// Kept between calls so that steps allocate nothing once warm.
-struct AttentionScratch {
-  std::vector<std::vector<std::byte>> of_worker;
-  std::vector<float> partials;
-  Buffer segments;                                      // keys and values of segment_attention
-  std::vector<int32_t> table, slots, lengths, queries;  // likewise
-};
-
 void paged_attention(const Attention& call, const Kernels& kernels, ThreadTeam& team,
-                     AttentionScratch& scratch);
+                     Scratch& scratch);
 
 // Puts keys and values of some heads at a time into blocks, as a cache has them, so that a large
 // picture needs kSegmentBytes and not all of its heads; each segment is a sequence.
 void segment_attention(const SegmentAttention& call, const Kernels& kernels, ThreadTeam& team,
-                       AttentionScratch& scratch);
+                       Scratch& scratch);
+
+// What a call with such tensors takes of the scratch, whatever their numbers. They may lack memory.
+// More rows, sequences or blocks never take less.
+int64_t scratch_bytes(const Attention& call, int threads);
+int64_t scratch_bytes(const SegmentAttention& call, int threads);
 
 }  // namespace pagoda::cpu

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "backends/cpu/cpu_idle_ops.h"
 #include "backends/cpu/host_limits.h"
 #include "backends/cpu/kv_blocks.h"
 #include "backends/cpu/packed_matrix.h"
@@ -13,14 +14,19 @@ namespace pagoda {
 namespace cpu {
 
 CpuDevice::CpuDevice(const Family& family, int threads, std::vector<int> cores)
-    : family_(family), team_(threads, std::move(cores)), ops_(family.kernels(), team_) {}
+    : family_(family), threads_(threads), cores_(std::move(cores)) {}
+
+CpuDevice::Workers& CpuDevice::workers() {
+  if (workers_ == nullptr) workers_ = std::make_unique<Workers>(family_, threads_, cores_);
+  return *workers_;
+}
 
 std::string CpuDevice::description() const {
-  return str("cpu ", family_.name, ", ", team_.size(), team_.size() == 1 ? " thread" : " threads");
+  return str("cpu ", family_.name, ", ", threads_, threads_ == 1 ? " thread" : " threads");
 }
 
 std::unique_ptr<Matrix> CpuDevice::make_matrix(const MatrixSpec& spec, const PanelReader& reader) {
-  return std::make_unique<PackedMatrix>(spec, reader, team_);
+  return std::make_unique<PackedMatrix>(spec, reader, workers().team);
 }
 
 int64_t CpuDevice::matrix_bytes(const MatrixSpec& spec) const {
@@ -29,6 +35,10 @@ int64_t CpuDevice::matrix_bytes(const MatrixSpec& spec) const {
 
 int64_t CpuDevice::kv_block_bytes(const KvShape& shape, int64_t block_size) const {
   return KvBlockLayout(shape, block_size).block_bytes;
+}
+
+std::unique_ptr<IdleOps> CpuDevice::idle_ops() const {
+  return std::make_unique<CpuIdleOps>(family_.kernels(), threads_);
 }
 
 DeviceMemory CpuDevice::memory() const {

@@ -122,8 +122,7 @@ void CpuOps::matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) {
   MUST(out.dim(0) == x.dim(0) && out.dim(1) == spec.out);
   MUST(out.dtype == x.dtype || out.dtype == DType::kF32);
   MUST(bias.empty() || (bias.dtype == DType::kF32 && bias.count() == spec.out));
-  cpu::matmul({.out = out, .x = x, .weight = matrix, .bias = bias}, kernels_, team_,
-              matmul_scratch_);
+  cpu::matmul({.out = out, .x = x, .weight = matrix, .bias = bias}, kernels_, team_, scratch_);
 }
 
 void CpuOps::add(Tensor inout, Tensor x) {
@@ -220,13 +219,12 @@ void CpuOps::top_k(Tensor scores, Tensor ids, Tensor logits) {
   MUST(ids.dim(0) == logits.dim(0) && scores.count() == ids.count());
   const int64_t vocab = logits.dim(1), k = ids.dim(1);
   const auto most = static_cast<size_t>(k);
-  best_tokens_.resize(most * static_cast<size_t>(team_.size()));
+  ScoredId* best = scratch_.carve<Values<ScoredId>>(team_.size() * k).data;
   team_.for_chunks(ids.dim(0), 1, [&](int64_t begin, int64_t end, int worker) {
     for (int64_t i = begin; i < end; ++i) {
       fill_top(
           {.scores = {scores.as<float>() + i * k, most}, .ids = {ids.as<int32_t>() + i * k, most}},
-          {logits.as<float>() + i * vocab, static_cast<size_t>(vocab)},
-          {best_tokens_.data() + static_cast<size_t>(worker) * most, most});
+          {logits.as<float>() + i * vocab, static_cast<size_t>(vocab)}, {best + worker * k, most});
     }
   });
 }
@@ -299,7 +297,7 @@ void CpuOps::paged_attention(const Attention& call) {
   MUST(shape.value_dim == 0 ? call.out.dim(2) <= shape.key_dim
                             : call.out.dim(2) == shape.value_dim);
   MUST(call.out.dtype == call.q.dtype && call.out.dim(1) == call.q.dim(1));
-  cpu::paged_attention(call, kernels_, team_, attention_scratch_);
+  cpu::paged_attention(call, kernels_, team_, scratch_);
 }
 
 void CpuOps::segment_attention(const SegmentAttention& call) {
@@ -307,7 +305,7 @@ void CpuOps::segment_attention(const SegmentAttention& call) {
   MUST(call.k.count() == call.q.count() || call.offsets.count() == 2);
   MUST(call.out.count() == call.q.count() && call.out.dtype == call.q.dtype);
   MUST(call.k.dtype == call.q.dtype && call.v.dtype == call.q.dtype);
-  cpu::segment_attention(call, kernels_, team_, attention_scratch_);
+  cpu::segment_attention(call, kernels_, team_, scratch_);
 }
 
 }  // namespace pagoda::cpu

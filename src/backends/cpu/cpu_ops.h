@@ -17,6 +17,8 @@ class CpuOps final : public Ops {
  public:
   CpuOps(const Kernels& kernels, ThreadTeam& team) : kernels_(kernels), team_(team) {}
 
+  Scratch& scratch() { return scratch_; }
+
   void gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) override;
   void gather_rows(Tensor out, Tensor x, Tensor rows) override;
   void scatter_rows(Tensor out, Tensor x, Tensor rows) override;
@@ -51,11 +53,7 @@ class CpuOps final : public Ops {
 
   const Kernels& kernels_;
   ThreadTeam& team_;
-  MatmulScratch matmul_scratch_;
-  AttentionScratch attention_scratch_;
-  GroupedScratch grouped_scratch_;
-  std::vector<RowGroup> groups_;       // of one call
-  std::vector<ScoredId> best_tokens_;  // [threads, k] of one call
+  Scratch scratch_;
 };
 
 }  // namespace pagoda::cpu

@@ -27,8 +27,10 @@ std::byte* number_at(Tensor t, int64_t row, int64_t column) {
 void CpuOps::route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) {
   MUST(scores.logits.dtype == DType::kF32 && routing.weights.dtype == DType::kF32);
   MUST(routing.experts.dim(1) == rule.active);
-  team_.for_chunks(scores.logits.dim(0), kRoutedTokens, [&](int64_t begin, int64_t end, int) {
-    choose_experts(routing, scores, rule, begin, end);
+  const int64_t tokens = scores.logits.dim(0), floats = routing_scratch(scores.logits.dim(1));
+  float* scratch = scratch_.carve<Values<float>>(team_.size() * floats).data;
+  team_.for_chunks(tokens, kRoutedTokens, [&](int64_t begin, int64_t end, int worker) {
+    choose_experts(routing, scores, rule, {begin, end}, scratch + worker * floats);
   });
   sort_pairs(routing);
 }
@@ -39,18 +41,12 @@ void CpuOps::matmul_experts(const ExpertProduct& call) {
   MUST(call.x.dtype == spec.dtype && call.out.dtype == spec.dtype);
   MUST(call.x.dim(1) == spec.in && call.out.dim(1) == spec.out);
   MUST(call.first + spec.count < call.offsets.count());
-  const int32_t* offsets = call.offsets.as<int32_t>() + call.first;
-  groups_.clear();
-  for (int64_t e = 0; e < spec.count; ++e) {
-    const int64_t rows = offsets[e + 1] - offsets[e];
-    if (rows > 0) groups_.push_back({.matrix = e, .first = offsets[e], .rows = rows});
-  }
   grouped_matmul({.out = call.out,
                   .x = call.x,
                   .weight = weights,
-                  .groups = groups_,
+                  .offsets = call.offsets.as<int32_t>() + call.first,
                   .sources = call.rows.empty() ? nullptr : call.rows.as<int32_t>()},
-                 kernels_, team_, grouped_scratch_);
+                 kernels_, team_, scratch_);
 }
 
 void CpuOps::matmul_heads(Tensor out, Tensor x, const Matrix& weight) {
@@ -59,12 +55,7 @@ void CpuOps::matmul_heads(Tensor out, Tensor x, const Matrix& weight) {
   MUST(x.dtype == spec.dtype && out.dtype == spec.dtype && out.dim(0) == x.dim(0));
   MUST(x.dim(1) == spec.count && out.dim(1) == spec.count);
   MUST(x.dim(2) >= spec.in && out.dim(2) >= spec.out);
-  groups_.clear();
-  for (int64_t h = 0; x.dim(0) > 0 && h < spec.count; ++h) {
-    groups_.push_back({.matrix = h, .first = h, .rows = x.dim(0)});
-  }
-  grouped_matmul({.out = out, .x = x, .weight = weights, .groups = groups_, .stride = spec.count},
-                 kernels_, team_, grouped_scratch_);
+  grouped_matmul({.out = out, .x = x, .weight = weights}, kernels_, team_, scratch_);
 }
 
 void CpuOps::combine_experts(Tensor out, Tensor y, const Routing& routing, int64_t first,

@@ -46,22 +46,31 @@ Cut cut(const MatmulCall& call, int64_t tile_rows, int threads) {
   return cut;
 }
 
+// Sums of a block of rows and a group of panels.
+constexpr int64_t kSumsOfWorker = kBlockRows * kPanelGroup * kPanelOutputs;
+
+struct MatmulMemory {
+  MatmulMemory(Carver& carver, const MatmulSize& size)
+      : rows(carver.take<std::byte>(size.rows * size.packed_row_bytes)),
+        sums(carver.take<float>(size.threads * kSumsOfWorker)) {}
+
+  std::byte* rows;  // of x, packed
+  float* sums;      // [threads, kSumsOfWorker]
+};
+
 // Where the block of rows that starts at `first` is packed.
 std::byte* packed_block(const MatmulCall& call, const MatmulKernels& kernels,
-                        MatmulScratch& scratch, int64_t first) {
-  return static_cast<std::byte*>(scratch.rows.data()) +
-         first * call.weight.depth() * kernels.bytes_per_value;
+                        const MatmulMemory& memory, int64_t first) {
+  return memory.rows + first * call.weight.depth() * kernels.bytes_per_value;
 }
 
 void pack_rows(const MatmulCall& call, const MatmulKernels& kernels, const Cut& cut,
-               ThreadTeam& team, MatmulScratch& scratch) {
+               ThreadTeam& team, const MatmulMemory& memory) {
   const int64_t rows = call.x.dim(0), in = call.x.dim(1);
-  const int64_t bytes = rows * call.weight.depth() * kernels.bytes_per_value;
-  if (scratch.rows.bytes() < bytes) scratch.rows = reserve_host_memory(bytes);
   team.for_chunks(ceiling(rows, kernels.tile_rows), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t tile = begin; tile < end; ++tile) {
       const int64_t row = tile * kernels.tile_rows, first = row / cut.block_rows * cut.block_rows;
-      kernels.pack_rows({.block = packed_block(call, kernels, scratch, first),
+      kernels.pack_rows({.block = packed_block(call, kernels, memory, first),
                          .x = call.x.as<std::byte>() + first * in * bytes_of(call.x.dtype),
                          .rows = std::min(cut.block_rows, rows - first),
                          .first = row - first,
@@ -101,10 +110,10 @@ void store_sums(const MatmulCall& call, const Kernels& kernels, const Task& task
 }
 
 void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
-              MatmulScratch& scratch, float* sums) {
+              const MatmulMemory& memory, float* sums) {
   const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
   products.multiply({.out = sums,
-                     .x = packed_block(call, products, scratch, task.first),
+                     .x = packed_block(call, products, memory, task.first),
                      .panel = call.weight.panel(0, task.panel),
                      .panels = task.panels,
                      .panel_bytes = call.weight.panel_bytes(),
@@ -117,14 +126,14 @@ void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
 
 // At most kPassRows rows.
 void multiply_pass(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
-                   MatmulScratch& scratch) {
+                   const MatmulMemory& memory) {
   const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
   const Cut c = cut(call, products.tile_rows, team.size());
-  pack_rows(call, products, c, team, scratch);
+  pack_rows(call, products, c, team, memory);
   const auto chunk = [&](int64_t begin, int64_t end, int worker) {
-    auto* sums = static_cast<float*>(scratch.of_worker[static_cast<size_t>(worker)].data());
+    float* sums = memory.sums + worker * kSumsOfWorker;
     for (int64_t i = begin; i < end; ++i) {
-      run_task(call, kernels, task_at(call, c, i), scratch, sums);
+      run_task(call, kernels, task_at(call, c, i), memory, sums);
     }
   };
   if (call.x.dim(0) <= products.tile_rows) {
@@ -136,20 +145,29 @@ void multiply_pass(const MatmulCall& call, const Kernels& kernels, ThreadTeam& t
 
 }  // namespace
 
-void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
-            MatmulScratch& scratch) {
+MatmulSize::MatmulSize(int64_t all_rows, const MatrixSpec& weight, const Kernels& kernels,
+                       int thread_count)
+    : rows(std::min(kPassRows, all_rows)),
+      packed_row_bytes(PackedMatrix::depth_of(weight) *
+                       kernels.of[static_cast<size_t>(weight.dtype)].matmul.bytes_per_value),
+      threads(thread_count) {}
+
+int64_t scratch_bytes(const MatmulSize& size) {
+  return bytes_needed<MatmulMemory>(size);
+}
+
+void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team, Scratch& scratch) {
   if (call.out.empty()) return;
-  while (scratch.of_worker.size() < static_cast<size_t>(team.size())) {
-    scratch.of_worker.push_back(reserve_host_memory(kBlockRows * kPanelGroup * kPanelOutputs * 4));
-  }
   const int64_t rows = call.x.dim(0);
+  const auto memory =
+      scratch.carve<MatmulMemory>(MatmulSize(rows, call.weight.spec(), kernels, team.size()));
   for (int64_t first = 0; first < rows; first += kPassRows) {
     const int64_t count = std::min(kPassRows, rows - first);
     multiply_pass({.out = rows_of(call.out, first, count),
                    .x = rows_of(call.x, first, count),
                    .weight = call.weight,
                    .bias = call.bias},
-                  kernels, team, scratch);
+                  kernels, team, memory);
   }
 }
 

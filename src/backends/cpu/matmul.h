@@ -3,20 +3,12 @@
 // Thread rule: the thread that owns the team.
 #pragma once
 
-#include <vector>
-
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/packed_matrix.h"
+#include "backends/cpu/scratch.h"
 #include "base/thread_team.h"
-#include "tensor/buffer.h"
 
 namespace pagoda::cpu {
-
-// Kept between calls so that steps allocate nothing once warm.
-struct MatmulScratch {
-  Buffer rows;                    // x, packed
-  std::vector<Buffer> of_worker;  // sums of a block of rows and a group of panels
-};
 
 // As Ops::matmul.
 struct MatmulCall {
@@ -25,7 +17,16 @@ struct MatmulCall {
   Tensor bias;
 };
 
-void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
-            MatmulScratch& scratch);
+void matmul(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team, Scratch& scratch);
+
+// What a call takes of the scratch. More rows never take less.
+struct MatmulSize {
+  MatmulSize(int64_t rows, const MatrixSpec& weight, const Kernels& kernels, int threads);
+
+  int64_t rows;              // packed at a time
+  int64_t packed_row_bytes;  // of each
+  int64_t threads;
+};
+int64_t scratch_bytes(const MatmulSize& size);
 
 }  // namespace pagoda::cpu

@@ -23,6 +23,7 @@ class PackedMatrix final : public Matrix {
   const MatrixSpec& spec() const override { return spec_; }
   int64_t bytes() const override { return bytes_of_spec(spec_); }
   static int64_t bytes_of_spec(const MatrixSpec& spec);
+  static int64_t depth_of(const MatrixSpec& spec);
 
   int64_t depth() const { return depth_of(spec_); }
   int64_t panels() const { return panels_of(spec_); }
@@ -33,7 +34,6 @@ class PackedMatrix final : public Matrix {
 
  private:
   void read_panel(int64_t index, const PanelReader& reader, std::vector<std::byte>& scratch);
-  static int64_t depth_of(const MatrixSpec& spec);
   static int64_t panels_of(const MatrixSpec& spec);
   static int64_t panel_bytes_of(const MatrixSpec& spec);
 

@@ -25,7 +25,9 @@ std::vector<float> product(const std::vector<float>& x, const RefMatrix& weights
 }  // namespace
 
 void RefOps::route(const Routing& routing, const RouterScores& scores, const RoutingRule& rule) {
-  choose_experts(routing, scores, rule, 0, scores.logits.dim(0));
+  const int64_t tokens = scores.logits.dim(0), experts = scores.logits.dim(1);
+  std::vector<float> scratch(static_cast<size_t>(routing_scratch(experts)));
+  choose_experts(routing, scores, rule, {0, tokens}, scratch.data());
   sort_pairs(routing);
 }
 

@@ -1,5 +1,5 @@
-// Ops and a Communicator that do nothing: a model runs over them to measure how much workspace its
-// largest step takes.
+// Ops and a Communicator that do nothing: a model runs over them, without memory, to measure what
+// its largest step takes.
 //
 // Thread rule: any thread.
 #pragma once
@@ -9,8 +9,12 @@
 
 namespace pagoda {
 
-class IdleOps final : public Ops {
+// Of a device whose ops need memory of their own, a subclass notes it (Device::idle_ops).
+class IdleOps : public Ops {
  public:
+  // Of the neediest call so far.
+  virtual int64_t scratch_bytes() const { return 0; }
+
   void gather_rows(Tensor, const Matrix&, Tensor, int64_t) override {}
   void gather_rows(Tensor, Tensor, Tensor) override {}
   void scatter_rows(Tensor, Tensor, Tensor) override {}
