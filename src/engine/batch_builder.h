@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "engine/step_plan.h"
 #include "nn/step.h"

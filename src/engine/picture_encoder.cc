@@ -1,7 +1,6 @@
 #include "engine/picture_encoder.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/must.h"
 
@@ -27,25 +26,36 @@ PatchBatch make_batch(Workspace& scratch, const BatchShape& shape, const PatchCo
           .whole = scratch.make({2}, DType::kI32)};
 }
 
-template <class T>
-void append_as(std::vector<std::byte>& out, const std::vector<float>& numbers) {
-  const size_t before = out.size();
-  out.resize(before + numbers.size() * sizeof(T));
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    const T rounded = from_float<T>(numbers[i]);
-    std::memcpy(out.data() + before + i * sizeof(T), &rounded, sizeof(T));
-  }
+// What is uploaded at a time: some patches, or the positions of all and their windows, of which
+// there are no more.
+int64_t piece_bytes(const ImageEncoder& encoder, const PatchConfig& patches,
+                    const PictureLimits& limits, DType dtype) {
+  const int64_t most_patches = limits.max_tokens * patches_a_group(encoder);
+  constexpr int64_t kAround = 3;  // the end of the windows, and the two numbers of `whole`
+  const int64_t numbers = 3 * most_patches + kAround;
+  return std::max(
+      kGroupsACopy * patches_a_group(encoder) * patch_numbers(patches) * bytes_of(dtype),
+      numbers * bytes_of(DType::kI32));
 }
 
-void append(std::vector<std::byte>& out, const std::vector<float>& numbers, DType dtype) {
+// Returns the end of what it wrote.
+template <class T>
+void* write_as(void* out, const std::vector<float>& numbers) {
+  auto* to = static_cast<T*>(out);
+  for (const float number : numbers) *to++ = from_float<T>(number);
+  return to;
+}
+
+void* write(void* out, const std::vector<float>& numbers, DType dtype) {
   switch (dtype) {
-    case DType::kF32: return append_as<float>(out, numbers);
-    case DType::kBF16: return append_as<BFloat16>(out, numbers);
-    case DType::kF16: return append_as<Float16>(out, numbers);
+    case DType::kF32: return write_as<float>(out, numbers);
+    case DType::kBF16: return write_as<BFloat16>(out, numbers);
+    case DType::kF16: return write_as<Float16>(out, numbers);
     case DType::kI32:
     case DType::kU8: break;
   }
   MUST(false);
+  return out;
 }
 
 }  // namespace
@@ -101,14 +111,14 @@ EncoderMemory measure_encoder(const ImageEncoder& encoder, const PatchConfig& pa
 PictureEncoder::PictureEncoder(Device& device, const ImageEncoder& encoder,
                                const PatchConfig& patches, const PictureLimits& limits, DType dtype,
                                int64_t hidden)
-    : device_(device),
-      encoder_(encoder),
+    : encoder_(encoder),
       patches_(patches),
       dtype_(dtype),
       stream_(device.allocate(limits.max_tokens * patches_a_group(encoder) * encoder.width() *
                               bytes_of(dtype))),
       arena_(device.allocate(limits.cache_rows * hidden * bytes_of(dtype))),
-      arena_view_(make_view(arena_.data(), {limits.cache_rows, hidden}, dtype)) {}
+      arena_view_(make_view(arena_.data(), {limits.cache_rows, hidden}, dtype)),
+      staging_(device, piece_bytes(encoder, patches, limits, dtype)) {}
 
 void PictureEncoder::run(Step& step, const PlannedEncoding& encoding) {
   const ScratchScope scope(step.scratch);
@@ -128,12 +138,16 @@ PatchBatch PictureEncoder::upload(Step& step, const PlannedEncoding& encoding) {
                                        .windows = static_cast<int64_t>(layout_.windows.size()) - 1},
                                       patches_);
   if (!batch.patches.empty()) upload_patches(batch.patches, encoding.picture->image);
-  numbers_ = layout_.rows;
-  numbers_.insert(numbers_.end(), layout_.columns.begin(), layout_.columns.end());
-  device_.copy_in(batch.positions, numbers_.data());
-  device_.copy_in(batch.windows, layout_.windows.data());
-  const std::array<int32_t, 2> whole = {0, static_cast<int32_t>(patches)};
-  device_.copy_in(batch.whole, whole.data());
+  auto* numbers = static_cast<int32_t*>(staging_.next());
+  for (const auto* part : {&layout_.rows, &layout_.columns, &layout_.windows}) {
+    numbers = std::copy(part->begin(), part->end(), numbers);
+  }
+  numbers[0] = 0;
+  numbers[1] = static_cast<int32_t>(patches);
+  const int64_t windows_at = batch.positions.bytes();
+  staging_.upload(batch.positions);
+  staging_.upload(batch.windows, windows_at);
+  staging_.upload(batch.whole, windows_at + batch.windows.bytes());
   return batch;
 }
 
@@ -141,24 +155,24 @@ void PictureEncoder::upload_patches(Tensor patches, const Image& image) {
   const auto groups = static_cast<int64_t>(layout_.groups.size());
   for (int64_t first = 0; first < groups; first += kGroupsACopy) {
     const int64_t count = std::min(kGroupsACopy, groups - first);
-    staging_.clear();
+    void* to = staging_.next();
     for (int64_t i = first; i < first + count; ++i) {
       pixels_.clear();
       append_merged_patch(pixels_, image, patches_, layout_.groups[static_cast<size_t>(i)]);
-      append(staging_, pixels_, dtype_);
+      to = write(to, pixels_, dtype_);
     }
     const int64_t rows = patches_a_group(encoder_);
-    device_.copy_in(rows_of(patches, first * rows, count * rows), staging_.data());
+    staging_.upload(rows_of(patches, first * rows, count * rows));
   }
 }
 
 // The encoder's order is not that of the picture's tokens.
 void PictureEncoder::keep(Step& step, Tensor made, const std::vector<int32_t>& rows) {
   MUST(made.dim(0) == static_cast<int64_t>(rows.size()) && made.dim(1) == arena_view_.dim(1));
-  numbers_.clear();
-  for (const int32_t group : layout_.groups) numbers_.push_back(rows[static_cast<size_t>(group)]);
+  auto* row = static_cast<int32_t*>(staging_.next());
+  for (const int32_t group : layout_.groups) *row++ = rows[static_cast<size_t>(group)];
   const Tensor places = step.scratch.make({made.dim(0)}, DType::kI32);
-  device_.copy_in(places, numbers_.data());
+  staging_.upload(places);
   step.ops.scatter_rows(arena_view_, made, places);
 }
 

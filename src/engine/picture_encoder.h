@@ -19,6 +19,7 @@
 #include "tensor/buffer.h"
 #include "tensor/device.h"
 #include "tensor/idle_ops.h"
+#include "tensor/staging.h"
 
 namespace pagoda {
 
@@ -64,19 +65,16 @@ class PictureEncoder {
   void upload_patches(Tensor patches, const Image& image);
   void keep(Step& step, Tensor made, const std::vector<int32_t>& rows);
 
-  Device& device_;
   const ImageEncoder& encoder_;
   const PatchConfig patches_;
   const DType dtype_;
   Buffer stream_;  // [patches, width]
   Buffer arena_;   // [rows, hidden]
   Tensor arena_view_;
+  Staging staging_;
   // Of the picture in the making.
   PatchLayout layout_;
-  // Host memory that is used again.
-  std::vector<float> pixels_;
-  std::vector<std::byte> staging_;
-  std::vector<int32_t> numbers_;
+  std::vector<float> pixels_;  // of a merged patch
 };
 
 }  // namespace pagoda

@@ -13,14 +13,17 @@ Staging::Staging(Device& device, int64_t piece_bytes, int pieces)
 void* Staging::next() {
   current_ = (current_ + 1) % fences_.size();
   device_.wait(fences_[current_]);
+  return current();
+}
+
+std::byte* Staging::current() const {
   return static_cast<std::byte*>(buffer_.data()) + static_cast<int64_t>(current_) * piece_bytes_;
 }
 
-void Staging::upload(Tensor device) {
-  MUST(device.bytes() <= piece_bytes_);
+void Staging::upload(Tensor device, int64_t first_byte) {
+  MUST(first_byte + device.bytes() <= piece_bytes_);
   if (device.empty()) return;
-  device_.upload(device, static_cast<const std::byte*>(buffer_.data()) +
-                             static_cast<int64_t>(current_) * piece_bytes_);
+  device_.upload(device, current() + first_byte);
   fences_[current_] = device_.fence();
 }
 

@@ -17,11 +17,13 @@ class Staging {
 
   // The next piece, which nothing reads any more; waits for the device where it must.
   void* next();
-  // Queues a copy of the piece that next() gave last, from its beginning, to `device`. Its content
+  // Queues a copy to `device` of the piece that next() gave last, from this byte on. What is copied
   // must stay as it is from here on.
-  void upload(Tensor device);
+  void upload(Tensor device, int64_t first_byte = 0);
 
  private:
+  std::byte* current() const;
+
   Device& device_;
   const int64_t piece_bytes_;
   Buffer buffer_;
