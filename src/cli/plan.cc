@@ -127,7 +127,7 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
                       .device = config.backend,
                       .memory = memory_for(options, *device),
                       .wanted_len = config.model.max_model_len,
-                      .block_size = config.cache.block_size,
+                      .block_size = device->kv_block_size(config.cache.block_size),
                       .max_sequences = config.scheduler.max_sequences};
   const auto shapes = make_shapes(std::move(found.files), found.dtype);
   const std::vector<ParallelConfig> layouts =

@@ -78,6 +78,7 @@ class CountingDevice final : public Device {
   int64_t matrix_bytes(const MatrixSpec& spec) const override {
     return counted_->matrix_bytes(spec);
   }
+  int64_t kv_block_size(int64_t wanted) const override { return counted_->kv_block_size(wanted); }
   int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const override {
     return counted_->kv_block_bytes(shape, block_size);
   }
@@ -128,6 +129,7 @@ RanksNeed measure_rank(EngineConfig config, const Rank& one, int64_t positions,
   return {.weight_bytes = runner.weight_bytes(),
           .padding_bytes = runner.padding_bytes(),
           .rank_weight_bytes = runner.weight_bytes(),
+          .block_size = memory.block_size,
           .block_bytes = memory.block_bytes,
           .workspace_bytes = memory.workspace_bytes,
           .host_bytes = memory.host_bytes};
@@ -164,6 +166,7 @@ void add_rank(RanksNeed& all, const RanksNeed& one) {
   all.weight_bytes += one.weight_bytes;
   all.padding_bytes += one.padding_bytes;
   all.rank_weight_bytes = std::max(all.rank_weight_bytes, one.rank_weight_bytes);
+  all.block_size = one.block_size;
   all.block_bytes = std::max(all.block_bytes, one.block_bytes);
   all.workspace_bytes = std::max(all.workspace_bytes, one.workspace_bytes);
   all.host_bytes = std::max(all.host_bytes, one.host_bytes);

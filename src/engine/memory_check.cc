@@ -32,6 +32,7 @@ bool leaves_a_cache(const EngineConfig& config, const ModelFacts& facts, const R
 
 RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need) {
   RankMemory rank = {.memory = memory,
+                     .block_size = need.block_size,
                      .block_bytes = need.block_bytes,
                      .workspace_bytes = need.workspace_bytes,
                      .host_bytes = need.host_bytes};

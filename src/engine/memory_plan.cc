@@ -73,7 +73,7 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
 int64_t num_blocks_there_are(const EngineConfig& config, const RankMemory& rank) {
   if (config.cache.num_blocks_override) return *config.cache.num_blocks_override;
   const int64_t bytes = config.cache.space_bytes.value_or(bytes_to_spare(config, rank));
-  return std::min(bytes / rank.block_bytes, kMostSlots / config.cache.block_size);
+  return std::min(bytes / rank.block_bytes, kMostSlots / rank.block_size);
 }
 
 // Of the largest picture that resized_size() makes. Where a side would shrink below one merged
@@ -137,7 +137,7 @@ void check_lengths(const EngineConfig& config, const ModelFacts& facts) {
 
 MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
                        const RankMemory& rank) {
-  const int64_t block_size = config.cache.block_size;
+  const int64_t block_size = rank.block_size;
   const int64_t there_are = num_blocks_there_are(config, rank);
   const int64_t fits = there_are * block_size;
   if (fits == 0) refuse_memory(config, rank);
@@ -148,7 +148,8 @@ MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
   }
   const bool is_given = config.cache.num_blocks_override || config.cache.space_bytes;
   const int64_t useful = config.scheduler.max_sequences * blocks_for(wanted, block_size);
-  return {.num_blocks = is_given ? there_are : std::min(there_are, useful),
+  return {.block_size = block_size,
+          .num_blocks = is_given ? there_are : std::min(there_are, useful),
           .max_model_len = wanted};
 }
 

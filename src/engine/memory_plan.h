@@ -15,12 +15,14 @@ namespace pagoda {
 // What a rank needs of its device beside the weights, which are there already.
 struct RankMemory {
   DeviceMemory memory;
+  int64_t block_size;       // tokens of a KV block, as the device has them
   int64_t block_bytes;      // of one KV block, in all layers
   int64_t workspace_bytes;  // not touched yet
   int64_t host_bytes = 0;   // of rank 0 alone, in the host's memory; not touched yet
 };
 
 struct MemoryPlan {
+  int64_t block_size;
   int64_t num_blocks;
   int64_t max_model_len;
 };

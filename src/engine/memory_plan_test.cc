@@ -17,6 +17,7 @@ const ModelFacts facts = {
 // 20 GiB, of which 4 GiB are used: 14 GiB of the share of 90 % are left, and 13 GiB when a tenth
 // and 1 GiB are to stay free.
 constexpr RankMemory kRank = {.memory = {.total_bytes = 20 * kGiB, .free_bytes = 16 * kGiB},
+                              .block_size = 16,
                               .block_bytes = kMiB,
                               .workspace_bytes = kGiB};
 

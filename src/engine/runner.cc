@@ -59,14 +59,17 @@ PictureLimits Runner::picture_limits_for(int64_t max_model_len) const {
   return picture_limits(config_, config_.model.facts(), max_model_len);
 }
 
+int64_t Runner::block_size() const {
+  return device_->kv_block_size(config_.cache.block_size);
+}
+
 BatchLimits Runner::limits(int64_t max_model_len) const {
   const SchedulerConfig& scheduler = config_.scheduler;
   const int64_t outputs = scheduler.max_sequences + scheduler.max_prompt_logprob_rows;
-  const int64_t block_size = config_.cache.block_size;
   return {.tokens = scheduler.max_step_tokens,
           .sequences = scheduler.max_sequences,
           .outputs = std::min(scheduler.max_step_tokens, outputs),
-          .blocks_a_sequence = (max_model_len + block_size - 1) / block_size,
+          .blocks_a_sequence = (max_model_len + block_size() - 1) / block_size(),
           .given = encodes(picture_limits_for(max_model_len)) ? scheduler.max_step_tokens : 0,
           .axes = config_.model.facts().position_axes,
           .groups = groups_of(model_->state()).windows.size()};
@@ -93,8 +96,7 @@ Runner::StepMemory Runner::measure_step(int64_t max_model_len) const {
 int64_t Runner::decoder_bytes(const BatchLimits& size, const StepMemory& memory,
                               const Idle& idle) const {
   Batch batch = batch_without_memory(size);
-  const StateMemory state =
-      state_without_memory(*device_, model_->state(), config_.cache.block_size);
+  const StateMemory state = state_without_memory(*device_, model_->state(), block_size());
   Workspace workspace(config_.model.dtype);
   if (memory.encoder) batch.given = workspace.make({size.given, memory.encoder->hidden});
   Step step = {.ops = idle.ops,
@@ -117,10 +119,10 @@ RankMemory Runner::measure() const {
 RankMemory Runner::measure_for(int64_t max_model_len) const {
   const StepMemory step = measure_step(max_model_len);
   const int64_t pictures = step.encoder ? step.encoder->kept_bytes : 0;
-  const std::vector<int64_t> blocks =
-      block_bytes_of(*device_, model_->state(), config_.cache.block_size);
+  const std::vector<int64_t> blocks = block_bytes_of(*device_, model_->state(), block_size());
   return {
       .memory = device_->memory(),
+      .block_size = block_size(),
       .block_bytes = std::accumulate(blocks.begin(), blocks.end(), int64_t{0}),
       .workspace_bytes = step.activation_bytes + step.scratch_bytes + pictures,
       // The logits are there twice: as the model makes them, and as rank 0's sampler reads them.
@@ -132,11 +134,10 @@ void Runner::allocate(const MemoryPlan& plan) {
   const size_t groups = groups_of(layers).windows.size();
   state_ = std::make_unique<StateCache>(
       *device_, layers,
-      StateSize{.block_size = config_.cache.block_size,
+      StateSize{.block_size = block_size(),
                 .num_blocks = std::vector<int64_t>(groups, plan.num_blocks),
                 .slots = config_.scheduler.max_sequences});
-  builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len),
-                                            config_.cache.block_size);
+  builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len), block_size());
   const StepMemory step = measure_step(plan.max_model_len);
   device_->reserve_scratch(step.scratch_bytes);
   workspace_ =

@@ -52,6 +52,7 @@ class Runner {
   const ImageEncoder* image_encoder() const { return model_->image_encoder(); }
 
  private:
+  int64_t block_size() const;  // tokens of a KV block
   PictureLimits picture_limits_for(int64_t max_model_len) const;
   BatchLimits limits(int64_t max_model_len) const;
   // What the largest step takes.
