@@ -58,7 +58,11 @@ void append(std::vector<float>& to, const std::vector<float>& from) {
 class AttentionRun {
  public:
   AttentionRun(Rig& rig, const Shape& shape, const Delivery& delivery, const RowNumbers& rows)
-      : rig_(rig), shape_(shape), delivery_(delivery), rows_(rows), outputs_(rows.size()) {
+      : rig_(rig),
+        shape_(shape),
+        delivery_{rig.device().kv_block_size(delivery.block_size), delivery.most_tokens},
+        rows_(rows),
+        outputs_(rows.size()) {
     for (const int64_t row : rows) {
       const Sequence& s = kSequences[row];
       max_blocks_ = std::max(max_blocks_, blocks_for(s.cached + s.queries));

@@ -403,7 +403,7 @@ constexpr OptionRow kRows[] = {
      .value_name = "NAME",
      .default_value = "cpu",
      .help = "where the model runs; cpu:avx2 and the like force an instruction set, ref is plain "
-             "loops to compare with",
+             "loops to compare with, ref:apart the same behind the border of an accelerator",
      .apply = [](Settings& s, const json::value& v) { s.engine.backend = text(v); }},
     {.name = "cpu-threads",
      .group = Group::kPagoda,

@@ -102,6 +102,7 @@ TEST_CASE("any number of ranks gives the logits of the reference, the same bits 
   for (const int ranks : {2, 3, 4, 8}) {
     for (const auto& folder : golden_folders(golden_root())) {
       check_golden(folder, backends_here().back(), DType::kF32, ranks);
+      check_golden(folder, "ref:apart", DType::kF32, ranks);
     }
   }
 }
@@ -111,6 +112,7 @@ TEST_CASE("ranks that hold whole experts give the logits of the reference") {
     if (define_model(HfConfig::load(folder, {})).facts.expert_ffn.empty()) continue;
     for (const int ranks : {2, 5, 8}) {  // 5 divides no number of experts; some have none of 6
       check_golden(folder, backends_here().back(), DType::kF32, ranks, Experts::kWhole);
+      check_golden(folder, "ref:apart", DType::kF32, ranks, Experts::kWhole);
     }
   }
 }

@@ -10,7 +10,7 @@
 namespace pagoda {
 namespace {
 
-constexpr int64_t kBlockSize = 16;
+constexpr int64_t kBlockSize = 16;                   // where the device can
 constexpr int64_t kScratchBytes = int64_t{1} << 28;  // reserved, not touched
 constexpr int64_t kInputBytes = int64_t{1} << 22;
 
@@ -38,9 +38,10 @@ TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& so
                                                                   ? options.max_positions
                                                                   : definition.facts.max_positions,
                                              .layers = options.layers})),
-      blocks_(options.blocks),
+      block_size_(device_.kv_block_size(kBlockSize)),
+      blocks_(options.blocks * kBlockSize / block_size_),
       state_(device_, model_->state(),
-             {.block_size = kBlockSize,
+             {.block_size = block_size_,
               .num_blocks = std::vector<int64_t>(num_groups(*model_), blocks_),
               .slots = 0}),
       free_blocks_(static_cast<size_t>(blocks_)),
@@ -59,7 +60,7 @@ Tensor TestRunner::input(const std::vector<int32_t>& values) {
 }
 
 void TestRunner::make_room(TestSequence& sequence, int64_t tokens) {
-  while (static_cast<int64_t>(sequence.blocks.size()) * kBlockSize < sequence.computed + tokens) {
+  while (static_cast<int64_t>(sequence.blocks.size()) * block_size_ < sequence.computed + tokens) {
     MUST(!free_blocks_.empty());
     sequence.blocks.push_back(free_blocks_.back());
     free_blocks_.pop_back();
@@ -150,9 +151,9 @@ Batch TestRunner::batch_of(const std::vector<Portion>& portions) {
     give_pictures(p, static_cast<int32_t>(tokens.size()), given, given_rows);
     append_positions(p, positions);
     for (int64_t i = p.sequence->computed; i < p.sequence->computed + p.tokens; ++i) {
-      const int32_t block = p.sequence->blocks[static_cast<size_t>(i / kBlockSize)];
+      const int32_t block = p.sequence->blocks[static_cast<size_t>(i / block_size_)];
       tokens.push_back(p.sequence->tokens[static_cast<size_t>(i)]);
-      slots.push_back(static_cast<int32_t>(block * kBlockSize + i % kBlockSize));
+      slots.push_back(static_cast<int32_t>(block * block_size_ + i % block_size_));
     }
     p.sequence->computed += p.tokens;
     offsets.push_back(static_cast<int32_t>(tokens.size()));

@@ -97,7 +97,7 @@ class TestRunner {
   int64_t vocab_, position_axes_;
   WeightStore store_;
   std::unique_ptr<Model> model_;
-  const int64_t blocks_;
+  const int64_t block_size_, blocks_;
   StateCache state_;
   std::vector<int32_t> free_blocks_;
   Workspace scratch_, inputs_;

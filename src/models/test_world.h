@@ -9,8 +9,8 @@
 
 #include "backends/backends.h"
 #include "base/error.h"
+#include "comm/connect.h"
 #include "comm/solo.h"
-#include "comm/thread_communicator.h"
 #include "models/test_runner.h"
 
 namespace pagoda {
@@ -29,9 +29,10 @@ inline std::unique_ptr<Device> try_open(const std::string& backend) {
   }
 }
 
-// The reference, and every instruction set of the CPU that this machine has.
+// The reference, the same on a device of its own, and every instruction set of the CPU that this
+// machine has.
 inline std::vector<std::string> backends_here() {
-  std::vector<std::string> names = {"ref"};
+  std::vector<std::string> names = {"ref", "ref:apart"};
   for (const std::string_view isa : kInstructionSets) {
     const std::string name = "cpu:" + std::string(isa);
     if (try_open(name) != nullptr) names.push_back(name);
@@ -40,10 +41,13 @@ inline std::vector<std::string> backends_here() {
 }
 
 // One rank of several: whatever fails is kept, and stops the others.
-inline std::optional<Error> error_of_rank(ThreadGroup& group, int rank, const std::string& backend,
+inline std::optional<Error> error_of_rank(CommunicatorGroup& group, int rank,
+                                          const std::string& backend,
                                           const std::function<void(const TestRank&)>& job) {
   try {
-    job({open_device(backend, {.ordinal = rank, .threads = 1}), group.communicator(rank)});
+    TestRank self = {open_device(backend, {.ordinal = rank, .threads = 1}), nullptr};
+    self.communicator = group.join(rank, *self.device);
+    job(self);
   } catch (const Error& e) {
     group.abort(e.what());
     return e;
@@ -58,13 +62,13 @@ inline void run_ranks(const std::string& backend, int ranks,
     job({open_device(backend, {.ordinal = 0, .threads = 2}), std::make_unique<SoloCommunicator>()});
     return;
   }
-  ThreadGroup group(ranks);
+  const auto group = connect_ranks(*open_device(backend, {.threads = 1}), ranks);
   std::vector<std::optional<Error>> errors(static_cast<size_t>(ranks));
   std::vector<std::thread> threads;
   threads.reserve(errors.size());
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
-      errors[static_cast<size_t>(rank)] = error_of_rank(group, rank, backend, job);
+      errors[static_cast<size_t>(rank)] = error_of_rank(*group, rank, backend, job);
     });
   }
   for (std::thread& t : threads) t.join();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -11,14 +12,15 @@ namespace pagoda {
 // Whoever allocates gives the way to free. Movable, not copyable.
 class Buffer {
  public:
-  using Free = void (*)(void* data, int64_t bytes);
+  using Free = std::function<void(void* data, int64_t bytes)>;
 
   Buffer() = default;
-  Buffer(void* data, int64_t bytes, Free free) : data_(data), bytes_(bytes), free_(free) {}
+  Buffer(void* data, int64_t bytes, Free free)
+      : data_(data), bytes_(bytes), free_(std::move(free)) {}
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
         bytes_(std::exchange(other.bytes_, 0)),
-        free_(other.free_) {}
+        free_(std::move(other.free_)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
@@ -35,7 +37,7 @@ class Buffer {
  private:
   void* data_ = nullptr;
   int64_t bytes_ = 0;
-  Free free_ = nullptr;
+  Free free_;
 };
 
 // Host memory, zero, aligned to pages. Address space is reserved at once, memory only when touched.

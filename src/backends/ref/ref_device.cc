@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/ref/apart_device.h"
 #include "backends/ref/rows.h"
 #include "base/error.h"
 #include "base/must.h"
@@ -81,11 +82,12 @@ void RefDevice::copy_out(void* host, Tensor device) {
 namespace pagoda {
 
 std::unique_ptr<Device> open_ref(const DeviceOptions& options) {
-  if (!options.instruction_set.empty()) {
-    throw Error(ErrorKind::kConfig, str("--backend: ref has no instruction set \"",
-                                        options.instruction_set, "\"; use --backend ref"));
+  if (options.instruction_set == "apart") {
+    return std::make_unique<ref::ApartDevice>(options.ordinal);
   }
-  return std::make_unique<ref::RefDevice>();
+  if (options.instruction_set.empty()) return std::make_unique<ref::RefDevice>();
+  throw Error(ErrorKind::kConfig, str("--backend: ref has no form \"", options.instruction_set,
+                                      "\"; use --backend ref, or ref:apart"));
 }
 
 }  // namespace pagoda
