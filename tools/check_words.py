@@ -16,6 +16,8 @@ RULES = [
     (r"\bshared_ptr\b", CODE, (), "one owner each: unique_ptr, or a value (1.16)"),
     (r"\bnew\s+[A-Za-z_(]", CODE, (), "make_unique or a container owns it (1.16)"),
     (r"(?<![=\w])\s*\bdelete\b(?!\s*;)", CODE, (), "a destructor gives it back (1.16)"),
+    (r"\bstd::(mutex|condition_variable|lock_guard|unique_lock|scoped_lock|shared_mutex)\b", CODE,
+     ("src/base/mutex.h",), "Mutex, MutexLock and Condition are checked: members say GUARDED_BY (1.17)"),
     (r"\b(secure_)?getenv\b|\benviron\b", CODE, ("src/cli/", "src/base/shared_test_main.cc"),
      "only cli reads the environment; take the value as an argument (1.14)"),
     (r"\bhardware_concurrency\b|\bsched_getaffinity\b|\bget_nprocs\b", CODE,

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <fstream>
 #include <future>
-#include <mutex>
 #include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/mutex.h"
 #include "base/str.h"
 #include "hub/cached_models.h"
 #include "hub/test_hub_server.h"
@@ -97,7 +97,7 @@ class Fixture {
                        .attempts = 3,
                        .wait =
                            [this](int64_t ms) {
-                             const std::scoped_lock lock(mutex_);
+                             const MutexLock lock(mutex_);
                              waits.push_back(ms);
                            },
                        .environment_proxy = false};
@@ -155,7 +155,7 @@ class Fixture {
 
  private:
   fs::path root_;
-  std::mutex mutex_;
+  Mutex mutex_;
 };
 
 constexpr const char* kHuggingFolder = ".cache/huggingface/hub/models--Qwen--Qwen2.5-1B";

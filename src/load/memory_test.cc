@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
-#include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "load/test_device.h"
 #include "load/test_files.h"
 #include "load/weight_store.h"
@@ -26,16 +26,22 @@ int64_t resident_bytes() {
 class MemoryWatch final : public LoadProgress {
  public:
   void add_bytes(int64_t bytes) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     total_ += bytes;
     peak_ = std::max(peak_, resident_bytes());
   }
-  int64_t peak() const { return peak_; }
-  int64_t total() const { return total_; }
+  int64_t peak() const {
+    const MutexLock lock(mutex_);
+    return peak_;
+  }
+  int64_t total() const {
+    const MutexLock lock(mutex_);
+    return total_;
+  }
 
  private:
-  std::mutex mutex_;
-  int64_t total_ = 0, peak_ = 0;
+  mutable Mutex mutex_;
+  int64_t total_ GUARDED_BY(mutex_) = 0, peak_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -57,7 +57,7 @@ PictureLoad::PictureLoad(PictureLoader& loader, std::vector<PictureSource> sourc
       pictures_(sources_.size()) {}
 
 void PictureLoad::start(std::function<void()> done) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   done_ = std::move(done);
   begin_more();
 }
@@ -120,7 +120,7 @@ void PictureLoad::decode(size_t i, const std::string& fetched_bytes) {
       case SourceKind::kData: picture = kept(source, bytes_of_data(source, loader_.config_)); break;
       case SourceKind::kFile: picture = kept(source, bytes_of_file(source, loader_.config_)); break;
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     pictures_[i] = std::move(picture);
   });
   loader_.release(fetched_bytes.size());
@@ -164,7 +164,7 @@ bool PictureLoad::attempt(const std::function<void()>& work) {
     work();
     return true;
   } catch (const std::exception&) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     // What fails behind a cancellation fails because of it.
     if (!stopped_) failure_ = std::current_exception();
     stopped_ = true;
@@ -175,7 +175,7 @@ bool PictureLoad::attempt(const std::function<void()>& work) {
 void PictureLoad::end_one() {
   std::function<void()> done;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     --running_;
     begin_more();
     if (running_ == 0) done = std::move(done_);
@@ -185,7 +185,7 @@ void PictureLoad::end_one() {
 }
 
 std::vector<PictureRef> PictureLoad::take() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (failure_) std::rethrow_exception(failure_);
   std::vector<PictureRef> out;
   for (std::optional<PictureRef>& picture : pictures_) {

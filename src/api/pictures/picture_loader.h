@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "api/pictures/picture_source.h"
 #include "api/pictures/task_threads.h"
 #include "api/server_config.h"
+#include "base/mutex.h"
 #include "vision/patches.h"
 #include "vision/picture.h"
 
@@ -63,7 +63,7 @@ class PictureLoad {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void begin_more();  // under mutex_
+  void begin_more() REQUIRES(mutex_);
   void begin(size_t i);
   void fetch(size_t i, Clock::time_point queued);
   std::string fetched(size_t i, Clock::time_point queued);
@@ -78,13 +78,12 @@ class PictureLoad {
   const std::vector<SourceKind> kinds_;  // of the sources
   const PictureShape shape_;
   std::atomic<bool> stopped_{false};
-  std::mutex mutex_;
-  // Under mutex_:
-  std::function<void()> done_;
-  size_t next_ = 0;
-  int running_ = 0;
-  std::exception_ptr failure_;
-  std::vector<std::optional<PictureRef>> pictures_;
+  Mutex mutex_;
+  std::function<void()> done_ GUARDED_BY(mutex_);
+  size_t next_ GUARDED_BY(mutex_) = 0;
+  int running_ GUARDED_BY(mutex_) = 0;
+  std::exception_ptr failure_ GUARDED_BY(mutex_);
+  std::vector<std::optional<PictureRef>> pictures_ GUARDED_BY(mutex_);
 };
 
 }  // namespace pagoda

@@ -10,7 +10,7 @@ TaskThreads::TaskThreads(int threads) {
 
 TaskThreads::~TaskThreads() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ending_ = true;
   }
   changed_.notify_all();
@@ -19,24 +19,24 @@ TaskThreads::~TaskThreads() {
 
 void TaskThreads::post(std::function<void()> task) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     tasks_.push_back(std::move(task));
   }
   changed_.notify_one();
 }
 
+// What a task holds goes before the next one is taken.
 void TaskThreads::work() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    std::function<void()> task = std::move(tasks_.front());
-    tasks_.pop_front();
-    lock.unlock();
-    task();
-    task = nullptr;  // what it holds goes before the lock is taken again
-    lock.lock();
-  }
+  while (const std::optional<std::function<void()>> task = take()) (*task)();
+}
+
+std::optional<std::function<void()>> TaskThreads::take() {
+  MutexLock lock(mutex_);
+  while (!ending_ && tasks_.empty()) changed_.wait(lock);
+  if (tasks_.empty()) return std::nullopt;
+  std::function<void()> task = std::move(tasks_.front());
+  tasks_.pop_front();
+  return task;
 }
 
 }  // namespace pagoda

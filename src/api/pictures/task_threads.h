@@ -4,12 +4,13 @@
 // Invariant: everything posted is done before the destructor returns. Tasks must not throw.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace pagoda {
 
@@ -24,11 +25,12 @@ class TaskThreads {
 
  private:
   void work();
+  std::optional<std::function<void()>> take();  // nothing: the threads end
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> tasks_;  // under mutex_
-  bool ending_ = false;                      // under mutex_
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<std::function<void()>> tasks_ GUARDED_BY(mutex_);
+  bool ending_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

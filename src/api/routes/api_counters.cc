@@ -23,12 +23,12 @@ ApiCounters::ApiCounters() {
 }
 
 void ApiCounters::set_max_model_len(int64_t max_model_len) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   counts_.max_generation_tokens = Histogram(one_two_five_bounds(max_model_len));
 }
 
 void ApiCounters::count(const AnsweredRequest& request) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto key = std::pair(std::string(request.route), std::string(request.method));
   auto [at, is_new] = counts_.routes.try_emplace(key);
   RouteCounts& route = at->second;
@@ -45,13 +45,13 @@ void ApiCounters::count(const AnsweredRequest& request) {
 }
 
 void ApiCounters::count_generation(int num_choices, int64_t longest_choice) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   counts_.num_choices.observe(num_choices);
   counts_.max_generation_tokens.observe(static_cast<double>(longest_choice));
 }
 
 ApiCounts ApiCounters::snapshot() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return counts_;
 }
 

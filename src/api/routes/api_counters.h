@@ -7,11 +7,11 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <tuple>
 
+#include "base/mutex.h"
 #include "engine/metrics.h"
 
 namespace pagoda {
@@ -54,8 +54,8 @@ class ApiCounters {
  private:
   friend class InFlight;
   std::atomic<int64_t> in_flight_{0};
-  mutable std::mutex mutex_;
-  ApiCounts counts_;  // under mutex_
+  mutable Mutex mutex_;
+  ApiCounts counts_ GUARDED_BY(mutex_);
 };
 
 // A request that is being served, for as long as this lives.

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/engine_client.h"
 #include "engine/metrics.h"
 #include "text/tokenizer/tokenizer.h"
@@ -36,26 +36,26 @@ class ScriptedEngine : public EngineClient {
 
   // What every later request gets; then the end token.
   void answer_with(const std::string& text) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     script_ = tokenizer_.encode(text, false);
   }
   void answer_with_tokens(TokenIds tokens) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     script_ = std::move(tokens);
   }
   void die() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     alive_ = false;
   }
   // Like an engine that fails after it was asked whether it is alive.
   void die_at_next_submit() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     dies_at_next_submit_ = true;
   }
 
   // The events of one step: a token for every request that runs.
   std::vector<Event> step() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<Event> events;
     for (auto at = running_.begin(); at != running_.end();) {
       events.push_back(next_event(at->second));
@@ -65,34 +65,34 @@ class ScriptedEngine : public EngineClient {
   }
 
   size_t num_running() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return running_.size();
   }
   std::vector<Request> submitted() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return submitted_;
   }
   std::vector<std::pair<RequestId, FinishReason>> cancelled() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return cancelled_;
   }
   void forget_submitted() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     submitted_.clear();
   }
   int num_resets() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return num_resets_;
   }
 
   // EngineClient.
   EngineFacts facts() const override { return facts_; }
   RequestId next_id() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return RequestId(++last_id_);
   }
   void submit(Request request) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (dies_at_next_submit_) alive_ = false;
     if (!alive_) return;
     submitted_.push_back(request);
@@ -100,16 +100,16 @@ class ScriptedEngine : public EngineClient {
     running_.emplace(id.value(), Running{.request = std::move(request), .script = script_});
   }
   void cancel(RequestId id, FinishReason why) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     cancelled_.emplace_back(id, why);
     running_.erase(id.value());
   }
   void reset_prefix_cache() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++num_resets_;
   }
   bool is_alive() const override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return alive_;
   }
   MetricsSnapshot metrics() const override { return Metrics(facts_.max_model_len).snapshot(); }
@@ -163,16 +163,15 @@ class ScriptedEngine : public EngineClient {
 
   const Tokenizer& tokenizer_;
   const EngineFacts facts_;
-  mutable std::mutex mutex_;
-  // Under mutex_:
-  uint64_t last_id_ = 0;
-  TokenIds script_;
-  std::map<uint64_t, Running> running_;
-  std::vector<Request> submitted_;
-  std::vector<std::pair<RequestId, FinishReason>> cancelled_;
-  int num_resets_ = 0;
-  bool dies_at_next_submit_ = false;
-  bool alive_ = true;
+  mutable Mutex mutex_;
+  uint64_t last_id_ GUARDED_BY(mutex_) = 0;
+  TokenIds script_ GUARDED_BY(mutex_);
+  std::map<uint64_t, Running> running_ GUARDED_BY(mutex_);
+  std::vector<Request> submitted_ GUARDED_BY(mutex_);
+  std::vector<std::pair<RequestId, FinishReason>> cancelled_ GUARDED_BY(mutex_);
+  int num_resets_ GUARDED_BY(mutex_) = 0;
+  bool dies_at_next_submit_ GUARDED_BY(mutex_) = false;
+  bool alive_ GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace pagoda

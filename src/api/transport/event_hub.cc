@@ -5,12 +5,12 @@
 namespace pagoda {
 
 void EventHub::add(RequestId id, IoThread& thread) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   thread_of_[id] = &thread;
 }
 
 void EventHub::remove(RequestId id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   thread_of_.erase(id);
 }
 
@@ -21,7 +21,7 @@ void EventHub::on_events(std::vector<Event> events) {
   }
   std::unordered_map<IoThread*, std::vector<Event>> by_thread;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (Event& event : events) {
       const auto at = thread_of_.find(event.id);
       if (at != thread_of_.end()) by_thread[at->second].push_back(std::move(event));

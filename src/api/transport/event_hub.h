@@ -4,12 +4,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "api/transport/io_thread.h"
+#include "base/mutex.h"
 #include "engine/engine_client.h"
 
 namespace pagoda {
@@ -28,8 +28,8 @@ class EventHub final : public EventSink {
 
  private:
   std::vector<std::unique_ptr<IoThread>>& threads_;
-  std::mutex mutex_;
-  std::unordered_map<RequestId, IoThread*> thread_of_;  // under mutex_
+  Mutex mutex_;
+  std::unordered_map<RequestId, IoThread*> thread_of_ GUARDED_BY(mutex_);
 };
 
 }  // namespace pagoda

@@ -4,7 +4,6 @@
 #include <boost/asio/post.hpp>
 
 #include "base/log.h"
-
 namespace pagoda {
 
 namespace asio = boost::asio;
@@ -41,7 +40,7 @@ void IoThread::finish() {
 void IoThread::deliver(std::vector<Event> events) {
   bool was_empty = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     was_empty = mailbox_.empty();
     if (was_empty) {
       mailbox_ = std::move(events);
@@ -55,7 +54,7 @@ void IoThread::deliver(std::vector<Event> events) {
 void IoThread::drain_mailbox() {
   std::vector<Event> events;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     events.swap(mailbox_);
   }
   touched_.clear();

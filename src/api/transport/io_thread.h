@@ -9,13 +9,13 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/engine_client.h"
 
 namespace pagoda {
@@ -74,8 +74,8 @@ class IoThread {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::thread thread_;
 
-  std::mutex mutex_;
-  std::vector<Event> mailbox_;  // under mutex_
+  Mutex mutex_;
+  std::vector<Event> mailbox_ GUARDED_BY(mutex_);
 
   bool closing_ = false;                           // this thread
   std::unordered_map<RequestId, Target> targets_;  // this thread

@@ -181,12 +181,12 @@ TlsContext::TlsContext(const TlsConfig& config) : config_(config), newest_(load(
 
 void TlsContext::reload() {
   TlsContextHandle made = load(config_);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   newest_.swap(made);
 }
 
 TlsContextHandle TlsContext::current() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   SSL_CTX_up_ref(newest_.get());
   return TlsContextHandle(newest_.get());
 }

@@ -7,9 +7,9 @@
 #include <openssl/ssl.h>
 
 #include <memory>
-#include <mutex>
 
 #include "api/tls_config.h"
+#include "base/mutex.h"
 
 namespace pagoda {
 
@@ -32,8 +32,8 @@ class TlsContext {
 
  private:
   const TlsConfig config_;
-  mutable std::mutex mutex_;
-  TlsContextHandle newest_;  // under mutex_
+  mutable Mutex mutex_;
+  TlsContextHandle newest_ GUARDED_BY(mutex_);
 };
 
 }  // namespace pagoda
