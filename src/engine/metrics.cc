@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 namespace pagoda {
 namespace {
@@ -63,6 +64,15 @@ Metrics::Metrics(int64_t max_model_len) {
 MetricsSnapshot Metrics::snapshot() const {
   const MutexLock lock(mutex_);
   return metrics_;
+}
+
+void Metrics::StepCounts::clear() {
+  seconds_to_first_token.clear();
+  seconds_per_output_token.clear();
+  finished.clear();
+  *this = {.seconds_to_first_token = std::move(seconds_to_first_token),
+           .seconds_per_output_token = std::move(seconds_per_output_token),
+           .finished = std::move(finished)};
 }
 
 void Metrics::count(const StepCounts& step) {

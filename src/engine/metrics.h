@@ -102,6 +102,9 @@ class Metrics {
     std::vector<double> seconds_to_first_token = {};
     std::vector<double> seconds_per_output_token = {};
     std::vector<FinishedRequest> finished = {};
+
+    // Nothing has happened; the memory is kept.
+    void clear();
   };
   void count(const StepCounts& step);
 

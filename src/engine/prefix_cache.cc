@@ -41,29 +41,46 @@ BlockHash BlockHasher::digest(Bytes first, Bytes second, Bytes third) {
   return hash;
 }
 
+PrefixCache::PrefixCache(BlockPool& pool)
+    : pool_(pool),
+      entries_(static_cast<size_t>(pool.num_blocks())),
+      chains_(std::bit_ceil(entries_.size() + 1)) {}
+
+std::optional<BlockId> PrefixCache::locate(const BlockHash& hash) {
+  std::optional<BlockId> at = chain(hash);
+  while (at && entry(*at).hash != hash) at = entry(*at).next;
+  return at;
+}
+
+void PrefixCache::remove(BlockId block) {
+  Entry& gone = entry(block);
+  std::optional<BlockId>* link = &chain(gone.hash);
+  while (*link != block) link = &entry(**link).next;
+  *link = gone.next;
+  gone = {};
+}
+
 std::optional<BlockRef> PrefixCache::find(const BlockHash& hash) {
-  const auto found = entries_.find(hash);
-  if (found == entries_.end() || !is_alive(found->second)) return std::nullopt;
-  return pool_.share(found->second.block);
+  const std::optional<BlockId> found = locate(hash);
+  if (!found || !is_alive(*found)) return std::nullopt;
+  return pool_.share(*found);
 }
 
 void PrefixCache::insert(const BlockHash& hash, BlockId block) {
-  const auto found = entries_.find(hash);
-  if (found != entries_.end() && is_alive(found->second)) return;
-  if (found != entries_.end()) {
-    hash_of_block_[static_cast<size_t>(found->second.block.value())].reset();
-    entries_.erase(found);
-  }
-  std::optional<BlockHash>& before = hash_of_block_[static_cast<size_t>(block.value())];
-  if (before) entries_.erase(*before);
-  before = hash;
-  entries_.emplace(hash, Entry{block, pool_.generation(block)});
+  const std::optional<BlockId> found = locate(hash);
+  if (found && is_alive(*found)) return;
+  if (found) remove(*found);
+  if (entry(block).is_there) remove(block);
+  std::optional<BlockId>& first = chain(hash);
+  entry(block) = {
+      .is_there = true, .hash = hash, .generation = pool_.generation(block), .next = first};
+  first = block;
   pool_.keep(block);
 }
 
 void PrefixCache::clear() {
-  entries_.clear();
-  for (std::optional<BlockHash>& hash : hash_of_block_) hash.reset();
+  for (Entry& one : entries_) one = {};
+  for (std::optional<BlockId>& first : chains_) first.reset();
   pool_.keep_none();
 }
 

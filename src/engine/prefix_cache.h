@@ -20,7 +20,6 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
-#include <unordered_map>
 #include <vector>
 
 #include "base/ids.h"
@@ -62,8 +61,8 @@ class BlockHasher {
 
 class PrefixCache {
  public:
-  explicit PrefixCache(BlockPool& pool)
-      : pool_(pool), hash_of_block_(static_cast<size_t>(pool.num_blocks())) {}
+  // All memory that it will ever need: an entry a block.
+  explicit PrefixCache(BlockPool& pool);
 
   [[nodiscard]] std::optional<BlockRef> find(const BlockHash& hash);
   // The block's keys and values are complete. A hash that is known already keeps its block.
@@ -71,20 +70,23 @@ class PrefixCache {
   void clear();
 
  private:
+  // What a block was when it was inserted, and the next one whose hash begins alike.
   struct Entry {
-    BlockId block;
-    uint64_t generation;
+    bool is_there = false;
+    BlockHash hash = {};
+    uint64_t generation = 0;
+    std::optional<BlockId> next = {};
   };
-  struct FirstWord {  // of a hash that is uniform already
-    size_t operator()(const BlockHash& hash) const { return hash[0]; }
-  };
-  bool is_alive(const Entry& entry) const {
-    return pool_.generation(entry.block) == entry.generation;
-  }
+  Entry& entry(BlockId block) { return entries_[static_cast<size_t>(block.value())]; }
+  // Hashes are uniform: their first bits spread them evenly.
+  std::optional<BlockId>& chain(const BlockHash& hash) { return chains_[hash[0] % chains_.size()]; }
+  bool is_alive(BlockId block) { return pool_.generation(block) == entry(block).generation; }
+  std::optional<BlockId> locate(const BlockHash& hash);
+  void remove(BlockId block);
 
   BlockPool& pool_;
-  std::unordered_map<BlockHash, Entry, FirstWord> entries_;  // at most one a block
-  std::vector<std::optional<BlockHash>> hash_of_block_;      // the entry that names this block
+  std::vector<Entry> entries_;                  // by block
+  std::vector<std::optional<BlockId>> chains_;  // the first of each
 };
 
 }  // namespace pagoda

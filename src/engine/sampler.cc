@@ -100,7 +100,8 @@ std::span<const float> adjusted(std::span<const float> raw, const SamplingState&
   return scratch;
 }
 
-TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num_top) {
+TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num_top,
+                          std::vector<ScoredId>& scratch) {
   const float max = max_of(logits);
   const double log_sum = std::log(sum_of_exps(logits, max));
   const auto logprob = [&](float logit) {
@@ -111,7 +112,9 @@ TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num
   TokenLogprobs result = {
       .chosen = {chosen, logprob(logit), static_cast<int>(count_at_least(logits, logit))},
       .top = {}};
-  for (const ScoredId& token : top_of(logits, num_top)) {
+  find_top(scratch, logits, num_top);
+  result.top.reserve(scratch.size());
+  for (const ScoredId& token : scratch) {
     const auto rank = static_cast<int>(result.top.size()) + 1;
     result.top.push_back({TokenId(token.id), logprob(token.score), rank});
   }
@@ -120,16 +123,24 @@ TokenLogprobs logprobs_of(std::span<const float> logits, TokenId chosen, int num
 
 }  // namespace
 
+ChoiceScratch::ChoiceScratch(int64_t vocab) : row(static_cast<size_t>(vocab)) {
+  tokens.reserve(row.size());
+  run_sums.reserve(row.size() / static_cast<size_t>(kRun) + 1);
+}
+
 TokenChoice::TokenChoice(std::span<const float> logits, const SamplingState& state,
-                         std::optional<TokenId> eos, std::span<float> scratch)
-    : vocab_(static_cast<int64_t>(logits.size())) {
+                         std::optional<TokenId> eos, ChoiceScratch& scratch)
+    : vocab_(static_cast<int64_t>(logits.size())),
+      kept_(scratch.tokens),
+      run_sums_(scratch.run_sums) {
+  kept_.clear();
   const SamplingParams& sampling = state.params();
-  const std::span<const float> row = adjusted(logits, state, eos, scratch);
+  const std::span<const float> row = adjusted(logits, state, eos, scratch.row);
   const float max = max_of(row);
   // At temperature 0, and where every token is forbidden or something is not a number.
   if (is_greedy(sampling) || !std::isfinite(max)) {
     const int32_t best = argmax_of(row);
-    kept_ = {{1.0f, best}};
+    kept_.push_back({1.0f, best});
     total_ = 1.0;
     return;
   }
@@ -139,13 +150,13 @@ TokenChoice::TokenChoice(std::span<const float> logits, const SamplingState& sta
   if (has_top_k || sampling.min_p > 0.0f || sampling.top_p < 1.0f) {
     keep_best(row, max, scale, sampling);
   } else {
-    keep_all(row, max, scale, scratch);
+    keep_all(row, max, scale, scratch.row);
   }
 }
 
 void TokenChoice::keep_all(std::span<const float> logits, float max, float scale,
                            std::span<float> scratch) {
-  run_sums_ = exps_of(scratch, logits, max, scale);
+  fill_exps(scratch, run_sums_, logits, max, scale);
   weights_ = scratch;
   for (const double sum : run_sums_) total_ += sum;
 }
@@ -159,7 +170,10 @@ void TokenChoice::keep_best(std::span<const float> logits, float max, float scal
   const bool has_top_k = sampling.top_k > 0 && sampling.top_k < vocab_;
   const bool top_p_alone = !has_top_k && sampling.min_p <= 0.0f;
   float floor = logit_of(static_cast<double>(sampling.min_p));
-  if (has_top_k) floor = std::max(floor, top_of(logits, sampling.top_k).back().score);
+  if (has_top_k) {
+    find_top(kept_, logits, sampling.top_k);
+    floor = std::max(floor, kept_.back().score);
+  }
   if (top_p_alone) {
     // Of the tokens lighter than (1 - top_p) total / vocab none can be kept: they weigh less than
     // (1 - top_p) total together. What is left is short enough to sort.
@@ -167,7 +181,7 @@ void TokenChoice::keep_best(std::span<const float> logits, float max, float scal
     const double dropped = (1.0 - static_cast<double>(sampling.top_p)) * total_;
     floor = logit_of(dropped / static_cast<double>(vocab_));
   }
-  kept_ = all_at_least(logits, floor);
+  find_at_least(kept_, logits, floor);
   std::erase_if(kept_, [](const ScoredId& token) { return token.score == kForbidden; });
   scores_to_weights(kept_, max, scale);
   std::erase_if(kept_, [&](const ScoredId& token) { return token.score < sampling.min_p; });
@@ -236,8 +250,7 @@ std::vector<double> TokenChoice::probabilities() const {
 
 Sampler::Sampler(int64_t vocab, std::optional<TokenId> eos_token, int threads)
     : vocab_(vocab), eos_token_(eos_token), team_(threads) {
-  scratch_.resize(static_cast<size_t>(team_.size()),
-                  std::vector<float>(static_cast<size_t>(vocab)));
+  for (int worker = 0; worker < team_.size(); ++worker) scratch_.emplace_back(vocab);
 }
 
 void Sampler::add(RequestId id, SamplingState state) {
@@ -295,22 +308,23 @@ void Sampler::add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, Ch
 }
 
 void Sampler::sample_row(const Row& row, std::span<const float> logits,
-                         std::span<float> scratch) const {
+                         ChoiceScratch& scratch) const {
   if (row.state == nullptr) return;
   const SamplingParams& sampling = row.state->params();
   if (row.token == nullptr) {
-    *row.logprobs = logprobs_of(logits, row.next, sampling.prompt_logprobs.value_or(0));
+    *row.logprobs =
+        logprobs_of(logits, row.next, sampling.prompt_logprobs.value_or(0), scratch.tokens);
     return;
   }
   if (is_greedy(sampling)) {
-    *row.token = TokenId(argmax_of(adjusted(logits, *row.state, eos_token_, scratch)));
+    *row.token = TokenId(argmax_of(adjusted(logits, *row.state, eos_token_, scratch.row)));
   } else {
     const TokenChoice choice(logits, *row.state, eos_token_, scratch);
     const auto position = static_cast<uint64_t>(row.state->num_tokens());
     *row.token = choice.draw(sampling.seed.value_or(0), position);
   }
   if (row.logprobs != nullptr) {
-    *row.logprobs = logprobs_of(logits, *row.token, sampling.logprobs.value_or(0));
+    *row.logprobs = logprobs_of(logits, *row.token, sampling.logprobs.value_or(0), scratch.tokens);
   }
 }
 

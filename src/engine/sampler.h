@@ -29,14 +29,23 @@
 
 namespace pagoda {
 
+// Memory that choices borrow, for a vocabulary. One row at a time.
+struct ChoiceScratch {
+  explicit ChoiceScratch(int64_t vocab);
+
+  std::vector<float> row;  // [vocab]
+  std::vector<ScoredId> tokens;
+  std::vector<double> run_sums;
+};
+
 // What one row of logits and a request's parameters leave to choose from, before the draw.
 //
 // Each has a weight; its probability is the weight divided by the total.
 class TokenChoice {
  public:
-  // `scratch` [vocab] lends memory and must live as long as this object.
+  // `scratch` lends memory and must live as long as this object.
   TokenChoice(std::span<const float> logits, const SamplingState& state, std::optional<TokenId> eos,
-              std::span<float> scratch);
+              ChoiceScratch& scratch);
 
   TokenId draw(uint64_t seed, uint64_t position) const;
   std::vector<double> probabilities() const;  // [vocab]
@@ -48,9 +57,9 @@ class TokenChoice {
   void cut_to_top_p(double top_p);
 
   int64_t vocab_;
-  std::vector<ScoredId> kept_;      // weights; empty: all tokens, in weights_
+  std::vector<ScoredId>& kept_;     // weights; empty: all tokens, in weights_
   std::span<const float> weights_;  // [vocab]
-  std::vector<double> run_sums_;    // of weights_
+  std::vector<double>& run_sums_;   // of weights_
   double total_ = 0;
 };
 
@@ -77,14 +86,14 @@ class Sampler {
   };
   SamplingState* find(RequestId id);
   void add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, ChunkResult& result);
-  void sample_row(const Row& row, std::span<const float> logits, std::span<float> scratch) const;
+  void sample_row(const Row& row, std::span<const float> logits, ChoiceScratch& scratch) const;
 
   const int64_t vocab_;
   const std::optional<TokenId> eos_token_;
   std::unordered_map<RequestId, SamplingState> states_;
   std::vector<Row> rows_;  // of the plan that is sampled
   ThreadTeam team_;
-  std::vector<std::vector<float>> scratch_;  // [vocab], one a worker
+  std::vector<ChoiceScratch> scratch_;  // one a worker
 };
 
 }  // namespace pagoda

@@ -121,7 +121,7 @@ TEST_CASE("what is left to choose from has the golden probabilities") {
   size_t number = 0;
   for (const Case& c : golden_cases()) {
     CAPTURE(number);
-    std::vector<float> scratch(c.logits.size());
+    ChoiceScratch scratch(static_cast<int64_t>(c.logits.size()));
     const TokenChoice choice(c.logits, c.state, std::nullopt, scratch);
     CHECK(largest_difference(choice.probabilities(), c.probabilities) < kTolerance);
     ++number;

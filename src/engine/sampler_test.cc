@@ -29,7 +29,7 @@ SamplingState state_with(SamplingParams params, const std::vector<TokenId>& prom
 
 std::vector<double> probabilities(const std::vector<float>& logits,
                                   const SamplingParams& sampling) {
-  std::vector<float> scratch(logits.size());
+  ChoiceScratch scratch(static_cast<int64_t>(logits.size()));
   return TokenChoice(logits, state_with(sampling), std::nullopt, scratch).probabilities();
 }
 
@@ -123,7 +123,7 @@ TEST_CASE("draws follow the probabilities") {
   const auto logits = random_logits(50, 3);
   for (const SamplingParams& sampling :
        {SamplingParams{}, SamplingParams{.top_p = 0.8f, .top_k = 10}}) {
-    std::vector<float> scratch(logits.size());
+    ChoiceScratch scratch(50);
     const TokenChoice choice(logits, state_with(sampling), std::nullopt, scratch);
     const auto expected = choice.probabilities();
     constexpr int kDraws = 40000;
@@ -140,7 +140,8 @@ TEST_CASE("draws follow the probabilities") {
 
 TEST_CASE("a draw depends on seed and position, and on nothing else") {
   const auto logits = random_logits(5000, 4);
-  std::vector<float> scratch(logits.size()), other_scratch(logits.size(), 1.0f);
+  ChoiceScratch scratch(5000), other_scratch(5000);
+  std::fill(other_scratch.row.begin(), other_scratch.row.end(), 1.0f);
   const SamplingState state = state_with({});
   const TokenChoice a(logits, state, std::nullopt, scratch),
       b(logits, state, std::nullopt, other_scratch);

@@ -19,6 +19,8 @@ SamplingState::SamplingState(SamplingParams params, std::span<const TokenId> pro
 }
 
 void SamplingState::append(TokenId token) {
+  // Once and for all, and not while it waits: there may be thousands.
+  if (outputs_.empty()) outputs_.reserve(static_cast<size_t>(params_.max_tokens));
   outputs_.push_back(token);
   if (has_penalties(params_)) ++token_uses_[token].in_outputs;
 }

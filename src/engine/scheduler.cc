@@ -9,6 +9,15 @@
 #include "engine/plan_writer.h"
 
 namespace pagoda {
+namespace {
+
+size_t num_sampling(const StepPlan& plan) {
+  return static_cast<size_t>(
+      std::count_if(plan.chunks.begin(), plan.chunks.end(),
+                    [](const PlannedChunk& chunk) { return chunk.samples > 0; }));
+}
+
+}  // namespace
 
 Scheduler::Scheduler(const SchedulerConfig& config, const SchedulerLimits& limits)
     : config_(config),
@@ -125,6 +134,9 @@ bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
     return false;
   }
   if (!sequence.was_scheduled) {
+    const int64_t most =
+        std::min(sequence.num_tokens() + sequence.sampling().max_tokens, limits_.max_model_len);
+    sequence.reserve(most, blocks_for(most));
     sequence.was_scheduled = true;
     sequence.times.scheduled = now;
     sequence.cached_tokens = sequence.num_computed();
@@ -398,6 +410,7 @@ std::vector<Event> Scheduler::commit(const StepPlan& plan, std::vector<ChunkResu
                                      Clock::time_point now) {
   MUST(plan.chunks.size() == results.size());
   std::vector<Event> events = std::exchange(failed_, {});
+  events.reserve(events.size() + num_sampling(plan));
   for (size_t i = 0; i < plan.chunks.size(); ++i) {
     const PlannedChunk& chunk = plan.chunks[i];
     Sequence& sequence = *find(chunk.request);
@@ -493,12 +506,14 @@ void Scheduler::abandon_picture_nobody_shows() {
   if (!is_shown) pictures_.abandon();
 }
 
-Metrics::StepCounts Scheduler::take_counts() {
+const Metrics::StepCounts& Scheduler::take_counts() {
   counts_.running = num_running();
   counts_.waiting = num_waiting();
   counts_.kv_cache_usage = static_cast<double>(pool_.num_used()) /
                            static_cast<double>(std::max<int64_t>(1, pool_.num_blocks()));
-  return std::exchange(counts_, {});
+  std::swap(counts_, taken_counts_);
+  counts_.clear();
+  return taken_counts_;
 }
 
 bool Scheduler::before(const Sequence& a, const Sequence& b) const {

@@ -67,8 +67,8 @@ class Scheduler {
   int64_t num_waiting() const { return static_cast<int64_t>(waiting_.size()); }
   const BlockPool& blocks() const { return pool_; }
   const PicturePlanner& pictures() const { return pictures_; }
-  // What happened since the last call.
-  Metrics::StepCounts take_counts();
+  // What happened since the last call. Valid until the next one.
+  const Metrics::StepCounts& take_counts();
 
  private:
   struct DraftChunk {
@@ -154,7 +154,7 @@ class Scheduler {
   std::deque<Sequence*> waiting_;    // likewise
   std::vector<Event> failed_;        // goes out with the next commit
   std::vector<DraftChunk> drafted_;  // of the plan in the making
-  Metrics::StepCounts counts_;
+  Metrics::StepCounts counts_, taken_counts_;
   uint64_t num_arrivals_ = 0;
 };
 

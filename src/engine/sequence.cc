@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/must.h"
+
 namespace pagoda {
 
 Sequence::Sequence(Request request, uint64_t arrival, Clock::time_point now)
@@ -27,8 +29,15 @@ std::vector<BlockPicture> Sequence::pictures_in(int64_t first, int64_t count) co
   return found;
 }
 
+void Sequence::reserve(int64_t tokens, int64_t blocks) {
+  tokens_.reserve(static_cast<size_t>(tokens));
+  blocks_.reserve(static_cast<size_t>(blocks));
+  block_hashes.reserve(static_cast<size_t>(blocks));
+}
+
 void Sequence::start_with(std::vector<BlockRef> blocks, int64_t block_size) {
-  blocks_ = std::move(blocks);
+  MUST(blocks_.empty());
+  for (BlockRef& block : blocks) blocks_.push_back(std::move(block));
   num_computed_ = static_cast<int64_t>(blocks_.size()) * block_size;
   num_hashed_in_cache = static_cast<int64_t>(blocks_.size());
 }

@@ -57,6 +57,8 @@ class Sequence {
   void append(TokenId token) { tokens_.push_back(token); }
   void advance(int64_t computed) { num_computed_ += computed; }
   void add_block(BlockRef block) { blocks_.push_back(std::move(block)); }
+  // Memory for all that it may become, so that no step of it allocates.
+  void reserve(int64_t tokens, int64_t blocks);
   // Blocks found in the prefix cache: their tokens need not be computed.
   void start_with(std::vector<BlockRef> blocks, int64_t block_size);
   // Last block first, so that the beginning of a prompt is the last to be reused.

@@ -67,7 +67,7 @@ Tensor World::run(const StepPlan& plan) {
   return logits;
 }
 
-void World::on_every_rank(const std::function<void(int rank)>& job) {
+void World::on_every_rank(FunctionRef<void(int rank)> job) {
   threads_.run([&](int rank) {
     try {
       job(rank);

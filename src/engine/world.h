@@ -7,7 +7,6 @@
 // Thread rule: constructor and run() on the engine thread.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,7 +39,7 @@ class World {
 
  private:
   int num_ranks() const { return static_cast<int>(runners_.size()); }
-  void on_every_rank(const std::function<void(int rank)>& job);
+  void on_every_rank(FunctionRef<void(int rank)> job);
   void note_failure(int rank, ErrorKind kind, const std::string& what);
 
   ThreadTeam threads_;                        // worker i is rank i

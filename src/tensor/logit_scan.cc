@@ -102,9 +102,9 @@ double sum_of_exps(std::span<const float> row, float max, float scale) {
   return sum;
 }
 
-std::vector<double> exps_of(std::span<float> out, std::span<const float> row, float max,
-                            float scale) {
-  std::vector<double> sums;
+void fill_exps(std::span<float> out, std::vector<double>& sums, std::span<const float> row,
+               float max, float scale) {
+  sums.clear();
   for (size_t begin = 0; begin < row.size(); begin += kRun) {
     const size_t end = std::min(begin + kRun, row.size());
     for (size_t i = begin; i < end; ++i) out[i] = fast_exp((row[i] - max) * scale);
@@ -112,17 +112,10 @@ std::vector<double> exps_of(std::span<float> out, std::span<const float> row, fl
     for (size_t i = begin; i < end; ++i) sum += static_cast<double>(out[i]);
     sums.push_back(sum);
   }
-  return sums;
 }
 
 void scores_to_weights(std::span<ScoredId> tokens, float max, float scale) {
   for (ScoredId& token : tokens) token.score = fast_exp((token.score - max) * scale);
-}
-
-std::vector<ScoredId> top_of(std::span<const float> row, int64_t count) {
-  std::vector<ScoredId> best(std::min(static_cast<size_t>(count), row.size()));
-  best.resize(fill_top(best, row));
-  return best;
 }
 
 size_t fill_top(std::span<ScoredId> best, std::span<const float> row) {
@@ -141,6 +134,11 @@ size_t fill_top(std::span<ScoredId> best, std::span<const float> row) {
   return static_cast<size_t>(end - best.begin());
 }
 
+void find_top(std::vector<ScoredId>& best, std::span<const float> row, int64_t count) {
+  best.resize(std::min(static_cast<size_t>(count), row.size()));
+  best.resize(fill_top(best, row));
+}
+
 void fill_top(const TopTokens& top, std::span<const float> row, std::span<ScoredId> scratch) {
   const size_t found = fill_top(scratch.first(top.ids.size()), row);
   for (size_t i = 0; i < top.ids.size(); ++i) {
@@ -150,14 +148,13 @@ void fill_top(const TopTokens& top, std::span<const float> row, std::span<Scored
   }
 }
 
-std::vector<ScoredId> all_at_least(std::span<const float> row, float score) {
-  std::vector<ScoredId> found;
+void find_at_least(std::vector<ScoredId>& found, std::span<const float> row, float score) {
+  found.clear();
   visit_at_least(
       row, [=] { return score; },
       [&](float x, int32_t id) {
         found.push_back({x, id});
       });
-  return found;
 }
 
 }  // namespace pagoda

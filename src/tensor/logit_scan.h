@@ -2,7 +2,7 @@
 //
 // Results depend on the row alone, so they are the same bits in any batch. Written in lanes that
 // the compiler turns into vectors without being allowed to reorder sums. A NaN is never chosen
-// while there is another number.
+// while there is another number. Lists come from the caller, who keeps their memory.
 //
 // Thread rule: pure functions.
 #pragma once
@@ -30,18 +30,18 @@ int64_t count_at_least(std::span<const float> row, float score);
 
 // Sum of exp((row - max) * scale), in double.
 double sum_of_exps(std::span<const float> row, float max, float scale = 1.0f);
-// out[i] = exp((row[i] - max) * scale); returns the sums of runs of kRun numbers, in double.
+// out[i] = exp((row[i] - max) * scale); sums becomes those of runs of kRun numbers.
 constexpr int64_t kRun = 1024;
-std::vector<double> exps_of(std::span<float> out, std::span<const float> row, float max,
-                            float scale);
+void fill_exps(std::span<float> out, std::vector<double>& sums, std::span<const float> row,
+               float max, float scale);
 
 // Every score becomes exp((score - max) * scale).
 void scores_to_weights(std::span<ScoredId> tokens, float max, float scale);
 
-// The best `count` tokens, best first; fewer where the row is shorter.
-std::vector<ScoredId> top_of(std::span<const float> row, int64_t count);
-// The same into `best`, as many as it has room for; returns how many there are.
+// The best tokens, best first, as many as `best` has room for; returns how many there are.
 size_t fill_top(std::span<ScoredId> best, std::span<const float> row);
+// `best` becomes the best `count` tokens; fewer where the row is shorter.
+void find_top(std::vector<ScoredId>& best, std::span<const float> row, int64_t count);
 
 // The best tokens as two arrays of the same length; places that are left get -infinity and -1.
 struct TopTokens {
@@ -50,7 +50,7 @@ struct TopTokens {
 };
 // `scratch` is at least as long.
 void fill_top(const TopTokens& top, std::span<const float> row, std::span<ScoredId> scratch);
-// All tokens with at least this score, by id.
-std::vector<ScoredId> all_at_least(std::span<const float> row, float score);
+// `found` becomes all tokens with at least this score, by id.
+void find_at_least(std::vector<ScoredId>& found, std::span<const float> row, float score);
 
 }  // namespace pagoda
