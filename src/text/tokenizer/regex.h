@@ -1,6 +1,6 @@
-// Regular expressions of tokenizer files, which are written in Oniguruma's dialect: PCRE2 runs what
-// means the same there (which is what the large families of models cut words with), Oniguruma the
-// rest.
+// Regular expressions of tokenizer files, which are written in Oniguruma's dialect: PCRE2 with its
+// compiler runs what means the same there (which is what the large families of models cut words
+// with), Oniguruma the rest.
 //
 // Thread rule: a Regex is fixed after construction and may be used by any thread; a Regex::Scratch
 // belongs to one thread at a time.
@@ -10,25 +10,42 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <utility>
 
-#include "text/tokenizer/regex_engine.h"
+#include "text/tokenizer/regex_search.h"
 
 namespace pagoda {
 
 class Regex {
  public:
-  using Span = RegexEngine::Span;
-  using Scratch = RegexScratch;
+  using Span = RegexSpan;
+
+  // Memory of searches, to be used again.
+  class Scratch {
+   public:
+    Scratch();
+    Scratch(Scratch&&) noexcept;
+    ~Scratch();
+
+   private:
+    friend class Regex;
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+  };
 
   // Throws kCheckpoint with the pattern and Oniguruma's reason.
   explicit Regex(std::string_view pattern);
-  // Of one engine, whichever would be taken: for comparing them.
-  explicit Regex(std::unique_ptr<const RegexEngine> engine) : engine_(std::move(engine)) {}
+  // Run by Oniguruma even if PCRE2 could: what tests compare with.
+  static Regex by_oniguruma(std::string_view pattern);
+  Regex(Regex&&) noexcept;
+  Regex& operator=(Regex&&) noexcept;
+  ~Regex();
 
-  std::optional<Span> find(std::string_view text, size_t from, Scratch& scratch) const {
-    return engine_->find(text, from, scratch);
-  }
+  bool is_by_oniguruma() const;
+
+  // The first match that begins at `from` or later; what lies before is seen by lookbehind.
+  // `text` must be valid UTF-8 and `from` lie between code points. Throws kRequest where the search
+  // takes more than most_steps_back().
+  std::optional<Span> find(std::string_view text, size_t from, Scratch& scratch) const;
 
   // Calls take(Span, is_match) for every match and for what lies between, in order, without empty
   // stretches between matches. Matches as the reference's iteration does: an empty match right
@@ -51,8 +68,12 @@ class Regex {
     std::optional<size_t> last_end;
   };
   std::optional<Span> next(std::string_view text, Iteration& at, Scratch& scratch) const;
+  std::optional<Span> find_without_compiler(std::string_view text, size_t from,
+                                            Scratch::Parts& parts) const;
 
-  std::unique_ptr<const RegexEngine> engine_;
+  struct Code;
+  explicit Regex(std::unique_ptr<const Code> code);
+  std::unique_ptr<const Code> code_;
 };
 
 }  // namespace pagoda

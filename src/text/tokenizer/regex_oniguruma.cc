@@ -1,5 +1,5 @@
-// Oniguruma itself, set up as the reference does (Rust's onig crate in Hugging Face tokenizers):
-// UTF-8, no options, its own syntax.
+#include "text/tokenizer/regex_oniguruma.h"
+
 #define ONIG_ESCAPE_UCHAR_COLLISION
 #define ONIG_ESCAPE_REGEX_T_COLLISION
 #include <oniguruma.h>
@@ -7,11 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <string>
 
 #include "base/error.h"
 #include "base/str.h"
-#include "text/tokenizer/regex_engine.h"
 
 namespace pagoda {
 namespace {
@@ -26,28 +24,8 @@ struct FreeMatchParam {
   void operator()(OnigMatchParam* param) const { onig_free_match_param(param); }
 };
 
-// An entry of the match stack has some 40 bytes: about the 1 GB that PCRE2 may use.
+// About 1 GB: an entry of the match stack has some 40 bytes.
 constexpr unsigned kMostStackEntries = 1U << 24;
-
-struct OnigurumaMemory final : RegexMemory {
-  std::unique_ptr<OnigRegion, FreeRegion> region{onig_region_new()};
-  std::unique_ptr<OnigMatchParam, FreeMatchParam> limits{onig_new_match_param()};
-
-  OnigurumaMemory() {
-    onig_initialize_match_param(limits.get());
-    onig_set_match_stack_limit_size_of_match_param(limits.get(), kMostStackEntries);
-  }
-
-  void bound_for(size_t text_bytes) {
-    onig_set_retry_limit_in_match_of_match_param(limits.get(), most_steps_back(text_bytes));
-    onig_set_retry_limit_in_search_of_match_param(limits.get(), most_steps_back(text_bytes));
-  }
-};
-
-OnigurumaMemory& memory_of(RegexScratch& scratch) {
-  if (scratch.oniguruma == nullptr) scratch.oniguruma = std::make_unique<OnigurumaMemory>();
-  return static_cast<OnigurumaMemory&>(*scratch.oniguruma);
-}
 
 const OnigUChar* bytes(std::string_view text) {
   return reinterpret_cast<const OnigUChar*>(text.data());
@@ -55,13 +33,12 @@ const OnigUChar* bytes(std::string_view text) {
 
 std::string reason_of(int code, OnigErrorInfo* info) {
   std::array<OnigUChar, ONIG_MAX_ERROR_MESSAGE_LEN> text{};
-  const int size = info != nullptr ? onig_error_code_to_str(text.data(), code, info)
-                                   : onig_error_code_to_str(text.data(), code);
+  const int size = onig_error_code_to_str(text.data(), code, info);
   return {reinterpret_cast<const char*>(text.data()), static_cast<size_t>(size)};
 }
 
-// Before the first expression, once: after that, expressions may be compiled on any thread.
-void initialize() {
+// Before the first expression.
+void initialize_once() {
   static const int done = [] {
     OnigEncoding utf8 = ONIG_ENCODING_UTF8;
     return onig_initialize(&utf8, 1);
@@ -69,46 +46,59 @@ void initialize() {
   static_cast<void>(done);
 }
 
-class OnigurumaEngine final : public RegexEngine {
- public:
-  explicit OnigurumaEngine(std::string_view pattern) : pattern_(pattern) {
-    initialize();
-    OnigRegex regex = nullptr;
-    OnigErrorInfo info{};
-    const int rc = onig_new(&regex, bytes(pattern), bytes(pattern) + pattern.size(),
-                            ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_ONIGURUMA, &info);
-    regex_.reset(regex);
-    if (rc == ONIG_NORMAL) return;
+}  // namespace
+
+struct OnigurumaRegex::Code {
+  std::string pattern;
+  std::unique_ptr<OnigRegexType, FreeRegex> regex;
+};
+
+struct OnigurumaRegex::Memory::Parts {
+  std::unique_ptr<OnigRegion, FreeRegion> region{onig_region_new()};
+  std::unique_ptr<OnigMatchParam, FreeMatchParam> limits{onig_new_match_param()};
+};
+
+OnigurumaRegex::Memory::Memory() : parts_(std::make_unique<Parts>()) {
+  onig_initialize_match_param(parts_->limits.get());
+  onig_set_match_stack_limit_size_of_match_param(parts_->limits.get(), kMostStackEntries);
+}
+OnigurumaRegex::Memory::Memory(Memory&&) noexcept = default;
+OnigurumaRegex::Memory::~Memory() = default;
+
+OnigurumaRegex::OnigurumaRegex(std::string_view pattern) {
+  initialize_once();
+  OnigRegex regex = nullptr;
+  OnigErrorInfo info{};
+  const int rc = onig_new(&regex, bytes(pattern), bytes(pattern) + pattern.size(), ONIG_OPTION_NONE,
+                          ONIG_ENCODING_UTF8, ONIG_SYNTAX_ONIGURUMA, &info);
+  if (rc != ONIG_NORMAL) {
     throw Error(ErrorKind::kCheckpoint, str("the regular expression \"", pattern,
                                             "\" is not understood: ", reason_of(rc, &info),
                                             "; mend it, or get the file again"));
   }
+  Code code{.pattern = std::string(pattern), .regex = {}};
+  code.regex.reset(regex);
+  code_ = std::make_unique<const Code>(std::move(code));
+}
+OnigurumaRegex::OnigurumaRegex(OnigurumaRegex&&) noexcept = default;
+OnigurumaRegex::~OnigurumaRegex() = default;
 
-  std::optional<Span> find(std::string_view text, size_t from,
-                           RegexScratch& scratch) const override {
-    if (text.size() > INT_MAX) refuse_text(pattern_, "it has more than 2 GB");
-    OnigurumaMemory& memory = memory_of(scratch);
-    memory.bound_for(text.size());
-    const OnigUChar *begin = bytes(text), *end = begin + text.size();
-    const int rc =
-        onig_search_with_param(regex_.get(), begin, end, begin + from, end, memory.region.get(),
-                               ONIG_OPTION_NONE, memory.limits.get());
-    if (rc == ONIG_MISMATCH) return std::nullopt;
-    if (rc < 0) refuse_text(pattern_, reason_of(rc, nullptr));
-    // \K can put the beginning before the search or behind the end of the match.
-    const auto match_end = static_cast<size_t>(memory.region->end[0]);
-    return Span{std::clamp(static_cast<size_t>(memory.region->beg[0]), from, match_end), match_end};
-  }
-
- private:
-  const std::string pattern_;
-  std::unique_ptr<OnigRegexType, FreeRegex> regex_;
-};
-
-}  // namespace
-
-std::unique_ptr<const RegexEngine> make_oniguruma_engine(std::string_view pattern) {
-  return std::make_unique<OnigurumaEngine>(pattern);
+std::optional<RegexSpan> OnigurumaRegex::find(std::string_view text, size_t from,
+                                              Memory& memory) const {
+  if (text.size() > INT_MAX) refuse_text(code_->pattern, "it has more than 2 GB");
+  Memory::Parts& parts = *memory.parts_;
+  const auto most_steps = most_steps_back(text.size());
+  onig_set_retry_limit_in_match_of_match_param(parts.limits.get(), most_steps);
+  onig_set_retry_limit_in_search_of_match_param(parts.limits.get(), most_steps);
+  const OnigUChar *begin = bytes(text), *end = begin + text.size();
+  const int rc = onig_search_with_param(code_->regex.get(), begin, end, begin + from, end,
+                                        parts.region.get(), ONIG_OPTION_NONE, parts.limits.get());
+  if (rc == ONIG_MISMATCH) return std::nullopt;
+  if (rc < 0) refuse_text(code_->pattern, reason_of(rc, nullptr));
+  // \K can put the beginning before the search or behind the end of the match.
+  const auto match_end = static_cast<size_t>(parts.region->end[0]);
+  return RegexSpan{std::clamp(static_cast<size_t>(parts.region->beg[0]), from, match_end),
+                   match_end};
 }
 
 }  // namespace pagoda

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -17,7 +16,6 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "text/tokenizer/regex.h"
-#include "text/tokenizer/regex_translation.h"
 
 namespace pagoda::testing {
 
@@ -78,9 +76,10 @@ inline std::optional<Cuts> cuts_or_none(const Regex& regex, std::string_view tex
 class BothEngines {
  public:
   explicit BothEngines(const std::string& pattern)
-      : pattern_(pattern),
-        oniguruma_(make_oniguruma_engine(pattern)),
-        pcre2_(translated(pattern)) {}
+      : pattern_(pattern), pcre2_(pattern), oniguruma_(Regex::by_oniguruma(pattern)) {
+    INFO("\"", pattern, "\" is not translated");
+    REQUIRE(!pcre2_.is_by_oniguruma());
+  }
 
   void check(const std::string& text) const {
     INFO("\"", pattern_, "\" in \"", text, "\"");
@@ -90,17 +89,8 @@ class BothEngines {
   }
 
  private:
-  static std::unique_ptr<const RegexEngine> translated(const std::string& pattern) {
-    INFO("\"", pattern, "\" is not translated");
-    const std::optional<std::string> translation = pcre2_from_oniguruma(pattern);
-    REQUIRE(translation.has_value());
-    std::unique_ptr<const RegexEngine> engine = make_pcre2_engine(*translation, pattern);
-    REQUIRE(engine != nullptr);
-    return engine;
-  }
-
   const std::string pattern_;
-  const Regex oniguruma_, pcre2_;
+  const Regex pcre2_, oniguruma_;
 };
 
 inline void check_random_texts(const std::string& pattern, int num_texts) {

@@ -1,4 +1,4 @@
-#include "text/tokenizer/regex_engine.h"
+#include "text/tokenizer/regex_search.h"
 
 #include "base/error.h"
 #include "base/str.h"
