@@ -97,9 +97,13 @@ bool offers(const json::value& tools, std::string_view name) {
   });
 }
 
-void check_named_choice(const json::object& choice, const json::value& tools,
+void check_named_choice(const json::value& choice, const json::value& tools,
                         const FieldReader& in) {
-  const json::value* function = choice.if_contains("function");
+  if (!choice.is_object()) {
+    in.refuse(str("Invalid value for `tool_choice`: ", python_repr(choice),
+                  "! Only named tools, \"none\", \"auto\" or \"required\" are supported."));
+  }
+  const json::value* function = choice.get_object().if_contains("function");
   if (function == nullptr || !function->is_object()) {
     in.refuse(str("Invalid value for `function`: `",
                   python_repr(function == nullptr ? json::value() : *function),
@@ -118,18 +122,23 @@ void check_named_choice(const json::object& choice, const json::value& tools,
   }
 }
 
-// What vLLM says about tool_choice as a whole.
-void check_tool_choice(const FieldReader& in) {
-  const json::value* choice = in.find("tool_choice");
-  if (choice == nullptr || *choice == "none") return;
+// Refuses what vLLM refuses as a whole. A choice without tools to choose from is none.
+ToolChoice checked_tool_choice(const FieldReader& in) {
   const json::value* tools = in.find("tools");
-  if (tools == nullptr) in.refuse("When using `tool_choice`, `tools` must be set.");
-  if (choice->is_object()) {
-    check_named_choice(choice->get_object(), *tools, in);
-  } else if (*choice != "auto" && *choice != "required") {
-    in.refuse(str("Invalid value for `tool_choice`: ", python_repr(*choice),
-                  "! Only named tools, \"none\", \"auto\" or \"required\" are supported."));
+  const json::value* choice = in.find("tool_choice");
+  if (choice != nullptr && *choice == "none") return ToolChoice::kNone;
+  if (choice != nullptr && tools == nullptr) {
+    in.refuse("When using `tool_choice`, `tools` must be set.");
   }
+  ToolChoice out = ToolChoice::kAuto;
+  if (choice != nullptr && *choice == "required") {
+    out = ToolChoice::kRequired;
+  } else if (choice != nullptr && *choice != "auto") {
+    check_named_choice(*choice, *tools, in);
+    out = ToolChoice::kNamed;
+  }
+  const bool has_tools = tools != nullptr && tools->is_array() && !tools->get_array().empty();
+  return has_tools ? out : ToolChoice::kNone;
 }
 
 // The validators that vLLM runs before it looks at single fields: the first failure is the answer.
@@ -147,17 +156,6 @@ void check_whole(const FieldReader& in) {
       in.refuse("when using `top_logprobs`, `logprobs` must be set to true.");
     }
   }
-  check_tool_choice(in);
-}
-
-ToolChoice tool_choice_of(const FieldReader& in) {
-  const json::value* tools = in.find("tools");
-  const bool has_tools = tools != nullptr && tools->is_array() && !tools->get_array().empty();
-  const json::value* choice = in.find("tool_choice");
-  if (!has_tools) return ToolChoice::kNone;
-  if (choice == nullptr || *choice == "auto") return ToolChoice::kAuto;
-  if (*choice == "none") return ToolChoice::kNone;
-  return *choice == "required" ? ToolChoice::kRequired : ToolChoice::kNamed;
 }
 
 }  // namespace
@@ -181,6 +179,7 @@ ChatRequest read_chat_request(const json::object& body) {
   FieldReader in(body, errors);
   check_whole(in);
   ChatRequest out;
+  out.tool_choice = checked_tool_choice(in);
   out.fields = read_request_fields(in);
   out.prompt = read_chat_prompt(in);
   const bool wants_logprobs = in.flag("logprobs").value_or(false);
@@ -194,7 +193,6 @@ ChatRequest read_chat_request(const json::object& body) {
   if (asked != 0) out.fields.max_tokens = asked;  // as Python's `or`: 0 gives way to max_tokens
   // With echo the prompt's log-probabilities belong to the answer.
   if (out.echo && !out.fields.prompt_logprobs) out.fields.prompt_logprobs = top_logprobs;
-  out.tool_choice = tool_choice_of(in);
   if (out.tool_choice == ToolChoice::kNone) out.prompt.tools.reset();
   return out;
 }

@@ -36,6 +36,7 @@ std::vector<Prompt> prompts_of(const CompletionRequest& request, const ApiModel&
 
 std::vector<EchoedPrompt> echoed(std::vector<Prompt> prompts, bool with_text) {
   std::vector<EchoedPrompt> out;
+  out.reserve(prompts.size());
   for (Prompt& prompt : prompts) {
     out.push_back({.text = with_text ? std::move(prompt.text) : std::string(),
                    .tokens = std::move(prompt.tokens)});
@@ -60,6 +61,7 @@ RouteAnswer answer_completion(const RouteRequest& http, const RouteContext& cont
 
   const std::string id = "cmpl-" + http.request_id;
   std::vector<NamedPrompt> named;
+  named.reserve(prompts.size());
   for (const Prompt& prompt : prompts) {
     named.push_back({.id = str(id, "-", named.size()), .prompt = prompt});
   }
