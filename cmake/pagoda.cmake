@@ -34,14 +34,18 @@ add_library(pagoda_shared_test_main STATIC ${PROJECT_SOURCE_DIR}/src/base/shared
 target_link_libraries(pagoda_shared_test_main PRIVATE pagoda_flags PUBLIC doctest::doctest)
 target_compile_definitions(pagoda_shared_test_main PRIVATE PAGODA_SHARED_DIR="${PAGODA_SHARED}")
 
-# pagoda_test(block_pool_test engine [SHARED] [LINK lib ...]): builds block_pool_test.cc of this
-# folder and hands it to ctest as engine/block_pool_test, label engine. A test of a room is named
-# with it: tokenizer/bpe_test is target bpe_test and ctest's text/tokenizer/bpe_test. A SHARED test
-# reads PAGODA_SHARED_DIR; where that is missing it is skipped, or fails if PAGODA_REQUIRE_SHARED=1.
+# pagoda_test(block_pool_test engine [SHARED] [SOURCE path] [LINK lib ...]): builds
+# block_pool_test.cc of this folder, or SOURCE.cc, and hands it to ctest as engine/block_pool_test,
+# label engine. A test of a room is named with it: tokenizer/bpe_test is target bpe_test and ctest's
+# text/tokenizer/bpe_test. A SHARED test reads PAGODA_SHARED_DIR; where that is missing it is
+# skipped, or fails if PAGODA_REQUIRE_SHARED=1.
 function(pagoda_test path folder)
-  cmake_parse_arguments(ARG "SHARED" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "SHARED" "SOURCE" "LINK" ${ARGN})
   get_filename_component(name ${path} NAME)
-  add_executable(${name} ${path}.cc)
+  if(NOT ARG_SOURCE)
+    set(ARG_SOURCE ${path})
+  endif()
+  add_executable(${name} ${ARG_SOURCE}.cc)
   set(main pagoda_test_main)
   if(ARG_SHARED)
     set(main pagoda_shared_test_main)

@@ -33,7 +33,7 @@ BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t bl
       buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))),
       staging_(device, buffer_.bytes()) {}
 
-StepInput BatchBuilder::build(const StepPlan& plan) {
+StepInput BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sampled) {
   BatchLimits size = {.tokens = plan.num_tokens(),
                       .sequences = static_cast<int64_t>(plan.chunks.size()),
                       .outputs = plan.num_outputs(),
@@ -46,7 +46,7 @@ StepInput BatchBuilder::build(const StepPlan& plan) {
   const Layout layout(size);
   host_ = static_cast<int32_t*>(staging_.next());
   std::fill_n(host_, layout.end, 0);
-  fill(plan, layout);
+  fill(plan, sampled, layout);
   staging_.upload(make_view(buffer_.data(), {layout.end}, DType::kI32));
 
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
@@ -71,13 +71,22 @@ int64_t BatchBuilder::blocks_of(const PlannedChunk& chunk) const {
   return (chunk.end() + block_size_ - 1) / block_size_;
 }
 
-void BatchBuilder::fill(const StepPlan& plan, const Layout& layout) {
-  std::transform(plan.tokens.begin(), plan.tokens.end(), numbers(layout.tokens),
-                 [](TokenId token) { return token.value(); });
+void BatchBuilder::fill(const StepPlan& plan, std::span<const TokenId> sampled,
+                        const Layout& layout) {
+  fill_tokens(plan, sampled, numbers(layout.tokens));
   fill_sequences(plan, layout);
   fill_positions(plan, layout);
   fill_blocks(plan, layout);
   fill_given(plan, layout);
+}
+
+void BatchBuilder::fill_tokens(const StepPlan& plan, std::span<const TokenId> sampled,
+                               int32_t* tokens) {
+  std::transform(plan.tokens.begin(), plan.tokens.end(), tokens,
+                 [](TokenId token) { return token.value(); });
+  for (const SampledToken& one : plan.sampled) {
+    tokens[one.token] = sampled[static_cast<size_t>(one.output)].value();
+  }
 }
 
 void BatchBuilder::fill_sequences(const StepPlan& plan, const Layout& layout) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "engine/step_plan.h"
 #include "nn/step.h"
@@ -34,13 +35,15 @@ class BatchBuilder {
  public:
   BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size);
 
-  // Valid for what is queued before the next call.
-  StepInput build(const StepPlan& plan);
+  // `sampled`: what outputs of the step before chose. Valid for what is queued before the next
+  // call.
+  StepInput build(const StepPlan& plan, std::span<const TokenId> sampled = {});
 
  private:
   struct Layout;
   // What is copied to the device.
-  void fill(const StepPlan& plan, const Layout& layout);
+  void fill(const StepPlan& plan, std::span<const TokenId> sampled, const Layout& layout);
+  static void fill_tokens(const StepPlan& plan, std::span<const TokenId> sampled, int32_t* tokens);
   void fill_sequences(const StepPlan& plan, const Layout& layout);
   void fill_positions(const StepPlan& plan, const Layout& layout);
   void fill_position(int32_t* row, const BentPosition& at, int64_t stride) const;

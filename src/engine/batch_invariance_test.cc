@@ -1,6 +1,7 @@
 // A request's tokens and log-probabilities are the same bits alone in a fresh engine and in any
 // company: whatever is computed beside it, however its prompt is cut, whether it is found in the
-// cache, preempted, or run by more threads (ARCHITECTURE.md, section 5).
+// cache, preempted, or run by more threads, and however many steps are in flight (ARCHITECTURE.md,
+// section 5).
 //
 // Requests arrive and are cancelled while the engine runs on its own thread, so no two runs of this
 // test batch alike; what is checked must hold for all of them.
@@ -172,7 +173,7 @@ void check_round(uint32_t seed, const std::string& backend, int ranks,
   CAPTURE(backend);
   CAPTURE(ranks);
   Draw draw{std::mt19937(seed)};
-  TestEngine engine(random_config(draw, backend, ranks));
+  TestEngine engine(random_config(draw, backend, ranks), 1 + seed % 3);
   for (const Sent& sent : send_all(engine, cases, draw)) {
     if (sent.cancelled) continue;
     const Answer answer = engine.wait(sent.id);

@@ -14,6 +14,7 @@
 #include "engine/command_queue.h"
 #include "engine/metrics.h"
 #include "engine/picture_encoder.h"
+#include "engine/pipeline.h"
 #include "engine/rank_count.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
@@ -90,12 +91,15 @@ struct Engine::State {
                                      .max_picture_tokens = picture_limits.max_tokens,
                                      .picture_rows = picture_limits.cache_rows}),
         sampler(vocab, config.model.eos_token, sampler_threads(config.parallel)),
+        pipeline(world, sampler, config.scheduler.steps_in_flight),
         metrics(world.memory().max_model_len),
         stats(Clock::now()) {}
 
   // The steps of run().
   void step();
   void admit_submitted();
+  void launch_steps();
+  std::vector<Event> collect_oldest();
   void publish(std::vector<Event> events);
   void submit(SubmitCommand command);
   void cancel(const CancelCommand& command);
@@ -124,20 +128,31 @@ struct Engine::State {
   const std::optional<EncoderCosts> picture_costs;  // none: the model sees no pictures
   Scheduler scheduler;
   Sampler sampler;
-  StepPlan plan;    // one is in the making, or runs
+  Pipeline pipeline;
   Metrics metrics;  // snapshots from any thread
   StatsLog stats;
 };
 
 void Engine::State::step() {
   admit_submitted();
-  scheduler.plan(plan, Clock::now());
-  std::vector<ChunkResult> results;
-  if (!plan.empty()) results = sampler.sample(plan, world.run(plan));
-  const Clock::time_point now = Clock::now();
-  publish(scheduler.commit(plan, std::move(results), now));
-  plan.clear();
-  count(now);
+  launch_steps();
+  publish(pipeline.is_empty() ? scheduler.fail_stuck(Clock::now()) : collect_oldest());
+  count(Clock::now());
+}
+
+void Engine::State::launch_steps() {
+  while (!pipeline.is_full()) {
+    StepPlan& plan = pipeline.next();
+    scheduler.plan(plan, Clock::now());
+    if (plan.empty()) return;
+    scheduler.advance(plan);
+    pipeline.launch();
+  }
+}
+
+std::vector<Event> Engine::State::collect_oldest() {
+  const Pipeline::Collected step = pipeline.collect();
+  return scheduler.append(step.plan, step.results, Clock::now());
 }
 
 void Engine::State::admit_submitted() {
@@ -239,8 +254,9 @@ void Engine::run() {
   try {
     while (!s.commands.is_closed()) {
       s.step();
-      if (!s.scheduler.has_work()) s.sleep();
+      if (!s.scheduler.has_work() && s.pipeline.is_empty()) s.sleep();
     }
+    s.pipeline.drain();
     s.end_all("");
   } catch (const std::exception& e) {
     s.die(e.what());

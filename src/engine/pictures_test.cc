@@ -292,7 +292,7 @@ void check_company(uint32_t seed, const EngineConfig& base,
                    const std::vector<InvarianceCase>& cases, CompanyCounts& counts) {
   CAPTURE(seed);
   PictureDraw draw{std::mt19937(seed)};
-  TestEngine engine(random_config(draw, base));
+  TestEngine engine(random_config(draw, base), 1 + seed % 2);
   std::vector<std::pair<const InvarianceCase*, RequestId>> sent;
   std::vector<const InvarianceCase*> order;
   for (const InvarianceCase& c : cases) order.insert(order.end(), 2, &c);

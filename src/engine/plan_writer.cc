@@ -2,6 +2,8 @@
 
 #include <span>
 
+#include "base/must.h"
+
 namespace pagoda {
 namespace {
 
@@ -10,9 +12,17 @@ std::span<const T> part(std::span<const T> all, int64_t first, int64_t count) {
   return all.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
 }
 
+// The one token of a sequence whose next token is still being chosen is that one.
 void write_tokens(StepPlan& plan, const PlannedChunk& chunk, const Sequence& sequence) {
-  const auto tokens = part(sequence.tokens(), chunk.first, chunk.count);
-  plan.tokens.insert(plan.tokens.end(), tokens.begin(), tokens.end());
+  if (sequence.num_pending() > 0) {
+    MUST(chunk.count == 1 && chunk.end() == sequence.num_tokens() + sequence.num_pending());
+    plan.sampled.push_back({.token = static_cast<int32_t>(plan.tokens.size()),
+                            .output = static_cast<int32_t>(sequence.last_output())});
+    plan.tokens.emplace_back(0);
+  } else {
+    const auto tokens = part(sequence.tokens(), chunk.first, chunk.count);
+    plan.tokens.insert(plan.tokens.end(), tokens.begin(), tokens.end());
+  }
   if (chunk.prompt_outputs() > 0) {
     const int64_t first_output = chunk.end() - chunk.outputs;
     const auto next = part(sequence.tokens(), first_output + 1, chunk.prompt_outputs());

@@ -151,9 +151,9 @@ void Runner::allocate(const MemoryPlan& plan) {
     host_logits_ = device_->allocate_host(logits_bytes(max_positions(config_)));
 }
 
-Tensor Runner::run(const StepPlan& plan) {
+void Runner::launch(const StepPlan& plan, std::span<const TokenId> sampled) {
   workspace_->reset();
-  StepInput input = plan.chunks.empty() ? StepInput{} : builder_->build(plan);
+  StepInput input = plan.chunks.empty() ? StepInput{} : builder_->build(plan, sampled);
   Step step = {.ops = device_->ops(),
                .tensor_parallel = *tensor_parallel_,
                .scratch = *workspace_,
@@ -167,9 +167,12 @@ Tensor Runner::run(const StepPlan& plan) {
     }
     logits = wanted_logits(*model_, step);
   }
-  const Tensor host = tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
+  logits_ = tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
+}
+
+Tensor Runner::collect() {
   device_->synchronize();
-  return host;
+  return logits_;
 }
 
 Tensor Runner::on_host(Tensor logits) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "engine/batch_builder.h"
@@ -40,9 +41,9 @@ class Runner {
   RankMemory measure_for(int64_t max_model_len) const;
   void allocate(const MemoryPlan& plan);
 
-  // Logits f32 [plan.num_outputs(), vocab] in host memory on rank 0, empty elsewhere. Valid until
-  // the next step.
-  Tensor run(const StepPlan& plan);
+  // As in World; the logits are in host memory on rank 0, and empty elsewhere.
+  void launch(const StepPlan& plan, std::span<const TokenId> sampled);
+  Tensor collect();
 
   std::string description() const { return device_->description(); }
   int64_t weight_bytes() const { return weights_.bytes(); }
@@ -78,6 +79,7 @@ class Runner {
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<PictureEncoder> pictures_;  // null: none are planned for
   Buffer host_logits_;
+  Tensor logits_;  // there, of the step launched last; empty on other ranks than 0
 };
 
 }  // namespace pagoda

@@ -262,8 +262,9 @@ SamplingState* Sampler::find(RequestId id) {
   return found == states_.end() ? nullptr : &found->second;
 }
 
-std::vector<ChunkResult> Sampler::sample(const StepPlan& plan, Tensor logits) {
-  std::vector<ChunkResult> results(plan.chunks.size());
+void Sampler::sample(const StepPlan& plan, Tensor logits, std::vector<ChunkResult>& results) {
+  results.clear();
+  results.resize(plan.chunks.size());
   rows_.clear();
   const TokenId* next_tokens = plan.next_tokens.data();
   for (size_t i = 0; i < plan.chunks.size(); ++i) {
@@ -282,7 +283,6 @@ std::vector<ChunkResult> Sampler::sample(const StepPlan& plan, Tensor logits) {
   for (size_t i = 0; i < plan.chunks.size(); ++i) {
     for (const TokenId token : results[i].tokens) find(plan.chunks[i].request)->append(token);
   }
-  return results;
 }
 
 void Sampler::add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, ChunkResult& result) {

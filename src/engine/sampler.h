@@ -74,7 +74,8 @@ class Sampler {
   void forget(RequestId id) { states_.erase(id); }
 
   // logits f32 [plan.num_outputs(), vocab], in host memory. Plans in the order of their steps.
-  std::vector<ChunkResult> sample(const StepPlan& plan, Tensor logits);
+  // Results: one a chunk.
+  void sample(const StepPlan& plan, Tensor logits, std::vector<ChunkResult>& results);
 
  private:
   // An output, and where what is read from its logits goes.

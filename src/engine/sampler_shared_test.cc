@@ -142,8 +142,9 @@ TEST_CASE(
                     .outputs = 1,
                     .samples = 1}};
     sampler.add(RequestId(1), c.state);
-    const ChunkResult result =
-        sampler.sample(plan, make_view(c.logits.data(), {1, vocab}, DType::kF32)).at(0);
+    std::vector<ChunkResult> results;
+    sampler.sample(plan, make_view(c.logits.data(), {1, vocab}, DType::kF32), results);
+    const ChunkResult& result = results.at(0);
     if (!c.greedy.is_null()) CHECK(result.tokens.at(0).value() == c.greedy.to_number<int32_t>());
     std::vector<TokenLogprob> shown = result.logprobs.at(0).top;
     shown.push_back(result.logprobs.at(0).chosen);

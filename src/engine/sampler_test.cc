@@ -51,7 +51,9 @@ struct SoleSampler {
                     .outputs = 1,
                     .samples = 1}};
     const auto vocab = static_cast<int64_t>(logits.size());
-    return sampler.sample(plan, make_view(logits.data(), {1, vocab}, DType::kF32)).at(0);
+    std::vector<ChunkResult> results;
+    sampler.sample(plan, make_view(logits.data(), {1, vocab}, DType::kF32), results);
+    return results.at(0);
   }
 };
 
@@ -190,7 +192,8 @@ TEST_CASE("a chunk of a request that is over gets nothing") {
   plan.chunks = {{.request = RequestId(1), .first = 0, .count = 2, .outputs = 2, .samples = 1},
                  {.request = RequestId(2), .first = 0, .count = 1, .outputs = 1, .samples = 1}};
   plan.next_tokens = {TokenId(1)};
-  const auto results = sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32));
+  std::vector<ChunkResult> results;
+  sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32), results);
   CHECK(results[0].tokens.empty());
   CHECK(results[0].prompt_logprobs.empty());
   CHECK(token_of(results[1]) == TokenId(0));
@@ -240,7 +243,9 @@ TEST_CASE("rows of a chunk that are not sampled tell about the prompt") {
   StepPlan plan;
   plan.chunks = {{.request = RequestId(1), .first = 0, .count = 3, .outputs = 3, .samples = 1}};
   plan.next_tokens = {TokenId(1), TokenId(2)};
-  const auto result = sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32)).at(0);
+  std::vector<ChunkResult> results;
+  sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32), results);
+  const ChunkResult& result = results.at(0);
   REQUIRE(result.prompt_logprobs.size() == 2);
   CHECK(result.prompt_logprobs[0].chosen.token == TokenId(1));
   CHECK(result.prompt_logprobs[0].chosen.rank == 1);
@@ -264,7 +269,8 @@ TEST_CASE("many rows on many threads are the same as each alone") {
     sampler.add(id, state_of(i));
     plan.chunks.push_back({.request = id, .first = 0, .count = 1, .outputs = 1, .samples = 1});
   }
-  const auto results = sampler.sample(plan, make_view(logits.data(), {kRows, kVocab}, DType::kF32));
+  std::vector<ChunkResult> results;
+  sampler.sample(plan, make_view(logits.data(), {kRows, kVocab}, DType::kF32), results);
   for (int64_t i = 0; i < kRows; ++i) {
     const auto begin = logits.begin() + i * kVocab;
     const ChunkResult alone = sample_one({begin, begin + kVocab}, state_of(i));

@@ -46,6 +46,7 @@ std::vector<Event> Scheduler::abort_all(const std::string& error, Clock::time_po
     events.push_back({.id = sequence.id(), .finish = FinishReason::kAbort, .error = error});
     finish(sequence, FinishReason::kAbort, now);
   }
+  in_flight_.abandon();
   return events;
 }
 
@@ -75,7 +76,7 @@ void Scheduler::plan(StepPlan& step, Clock::time_point now) {
 void Scheduler::add_decodes(Draft& draft) {
   for (size_t i = 0; i < running_.size() && draft.tokens_left > 0; ++i) {
     Sequence& sequence = *running_[i];
-    if (!is_decode(sequence)) continue;
+    if (!is_decode(sequence) || !may_follow(sequence)) continue;
     if (next_chunk(sequence, draft).count == 1 && make_room(sequence, 1, draft) == 1) {
       add_chunk(sequence, 1, draft);
     }
@@ -118,6 +119,7 @@ void Scheduler::admit_waiting(Draft& draft, Clock::time_point now) {
 
 bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   Sequence& sequence = *waiting_.front();
+  if (sequence.num_pending() > 0) return false;
   std::vector<BlockRef> prefix = find_prefix(sequence);
   const auto num_found = static_cast<int64_t>(prefix.size());
   // Room for the whole of it, or it would begin only to be preempted.
@@ -129,14 +131,14 @@ bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   const NextChunk next = next_chunk(sequence, draft);
   if (next.count == 0 && !next.waits_for_picture) {
     std::erase(running_, &sequence);
-    sequence.give_back_blocks();
+    give_back_blocks(sequence);
     waiting_.push_front(&sequence);
     return false;
   }
+  const int64_t most =
+      std::min(sequence.num_tokens() + sequence.sampling().max_tokens, limits_.max_model_len);
+  sequence.reserve(most, blocks_for(most));
   if (!sequence.was_scheduled) {
-    const int64_t most =
-        std::min(sequence.num_tokens() + sequence.sampling().max_tokens, limits_.max_model_len);
-    sequence.reserve(most, blocks_for(most));
     sequence.was_scheduled = true;
     sequence.times.scheduled = now;
     sequence.cached_tokens = sequence.num_computed();
@@ -213,6 +215,19 @@ void Scheduler::place_pictures(Sequence& sequence) const {
 // A sampled token, or the last of a prompt, unless it stands for a picture.
 bool Scheduler::is_decode(const Sequence& sequence) {
   return sequence.num_uncomputed() == 1 && sequence.pictures_end() <= sequence.num_computed();
+}
+
+// It must come of the step right behind which the next one runs; and where it is known to be the
+// last one, nothing follows.
+bool Scheduler::may_follow(const Sequence& sequence) const {
+  const int64_t pending = sequence.num_pending();
+  if (pending == 0) return true;
+  return sequence.last_step() == in_flight_.latest() && !is_at_length(sequence, pending);
+}
+
+bool Scheduler::is_at_length(const Sequence& sequence, int64_t pending) const {
+  return sequence.num_outputs() + pending >= sequence.sampling().max_tokens ||
+         sequence.num_tokens() + pending >= limits_.max_model_len;
 }
 
 bool Scheduler::may_be_cut(const Sequence& sequence) const {
@@ -326,7 +341,8 @@ int64_t Scheduler::make_room(Sequence& sequence, int64_t count, Draft& draft) {
       continue;
     }
     draft.short_of_blocks = true;
-    if (running_.back() == &sequence) break;
+    // Nobody gives up more while blocks are on their way back.
+    if (in_flight_.holds_blocks() || running_.back() == &sequence) break;
     preempt(*running_.back(), draft);
   }
   const int64_t capacity = static_cast<int64_t>(sequence.blocks().size()) * block_size_;
@@ -337,7 +353,7 @@ void Scheduler::preempt(Sequence& sequence, Draft& draft) {
   MUST(running_.back() == &sequence);
   running_.pop_back();
   remove_from(draft, sequence);
-  sequence.give_back_blocks();
+  give_back_blocks(sequence);
   insert_waiting(sequence);
   ++counts_.preemptions;
 }
@@ -386,9 +402,10 @@ void Scheduler::extend_hashes(Sequence& sequence, int64_t blocks) {
   }
 }
 
+// Blocks of tokens that are known; who finds them reads them in a later step than those in flight.
 void Scheduler::cache_full_blocks(Sequence& sequence) {
   if (!config_.prefix_caching) return;
-  const int64_t full = sequence.num_computed() / block_size_;
+  const int64_t full = std::min(sequence.num_computed(), sequence.num_tokens()) / block_size_;
   extend_hashes(sequence, full);
   for (int64_t& i = sequence.num_hashed_in_cache; i < full; ++i) {
     const auto at = static_cast<size_t>(i);
@@ -400,43 +417,60 @@ void Scheduler::cache_full_blocks(Sequence& sequence) {
 int64_t Scheduler::blocks_promised() const {
   int64_t promised = 0;
   for (const Sequence* sequence : running_) {
-    promised +=
-        blocks_for(sequence->num_tokens()) - static_cast<int64_t>(sequence->blocks().size());
+    promised += blocks_for(sequence->num_tokens() + sequence->num_pending()) -
+                static_cast<int64_t>(sequence->blocks().size());
   }
   return promised;
 }
 
-std::vector<Event> Scheduler::commit(const StepPlan& plan, std::vector<ChunkResult> results,
-                                     Clock::time_point now) {
-  MUST(plan.chunks.size() == results.size());
-  std::vector<Event> events = std::exchange(failed_, {});
-  events.reserve(events.size() + num_sampling(plan));
-  for (size_t i = 0; i < plan.chunks.size(); ++i) {
-    const PlannedChunk& chunk = plan.chunks[i];
+void Scheduler::advance(const StepPlan& step) {
+  const uint64_t number = in_flight_.launch();
+  int64_t outputs = 0;
+  for (const PlannedChunk& chunk : step.chunks) {
+    outputs += chunk.outputs;
     Sequence& sequence = *find(chunk.request);
-    sequence.advance(chunk.count);
+    sequence.launch(chunk, number, outputs - 1);
     cache_full_blocks(sequence);
-    sequence.add_prompt_logprobs(std::exchange(results[i].prompt_logprobs, {}));
-    if (chunk.samples == 0) continue;
-    events.push_back(append(sequence, std::move(results[i]), now));
-    if (events.back().finish) finish(sequence, *events.back().finish, now);
   }
-  // Nothing ran, nothing waits to be told, and still there is work: the only sequence has filled
-  // the cache. It ends here, or it would wait for ever.
-  if (plan.empty() && events.empty() && !running_.empty()) {
+}
+
+std::vector<Event> Scheduler::append(const StepPlan& step, std::span<ChunkResult> results,
+                                     Clock::time_point now) {
+  MUST(step.chunks.size() == results.size());
+  in_flight_.collect();
+  std::vector<Event> events = std::exchange(failed_, {});
+  events.reserve(events.size() + num_sampling(step));
+  for (size_t i = 0; i < step.chunks.size(); ++i) {
+    const PlannedChunk& chunk = step.chunks[i];
+    Sequence* sequence = find(chunk.request);
+    if (sequence == nullptr) continue;  // over since the step was launched
+    sequence->collect(chunk);
+    sequence->add_prompt_logprobs(std::move(results[i].prompt_logprobs));
+    if (chunk.samples == 0) continue;
+    events.push_back(append(*sequence, std::move(results[i]), now));
+    if (events.back().finish) finish(*sequence, *events.back().finish, now);
+  }
+  return events;
+}
+
+// Where nothing waits to be told, and still there is work, the only sequence has filled the cache.
+// It ends here, or it would wait for ever.
+std::vector<Event> Scheduler::fail_stuck(Clock::time_point now) {
+  MUST(in_flight_.empty());
+  if (failed_.empty() && !running_.empty()) {
     fail(*running_.front(),
          str("request ", running_.front()->id().value(), ": the KV cache has ", pool_.num_blocks(),
              " blocks of ", block_size_,
              " tokens, and the request needs more; give the cache more "
              "memory, or lower max_model_len"),
          now);
-    events = std::exchange(failed_, {});
   }
-  return events;
+  return std::exchange(failed_, {});
 }
 
 Event Scheduler::append(Sequence& sequence, ChunkResult result, Clock::time_point now) {
-  MUST(!result.tokens.empty());
+  // A step in flight goes by as many as this one was to choose.
+  MUST(result.tokens.size() == 1 || (!result.tokens.empty() && sequence.num_pending() == 0));
   Event event = {.id = sequence.id(), .cached_tokens = sequence.cached_tokens};
   if (sequence.num_outputs() == 0) {
     sequence.times.first_token = now;
@@ -455,6 +489,7 @@ Event Scheduler::append(Sequence& sequence, ChunkResult result, Clock::time_poin
     sequence.append(token);
     event.finish = finish_of(sequence, token, event);
   }
+  cache_full_blocks(sequence);
   result.tokens.resize(num_taken);
   if (!result.logprobs.empty()) result.logprobs.resize(num_taken);
   counts_.generation_tokens += static_cast<int64_t>(num_taken);
@@ -468,15 +503,16 @@ Event Scheduler::append(Sequence& sequence, ChunkResult result, Clock::time_poin
 std::optional<FinishReason> Scheduler::finish_of(const Sequence& sequence, TokenId last,
                                                  Event& event) const {
   const SamplingParams& sampling = sequence.sampling();
-  if (sequence.num_outputs() >= sampling.max_tokens ||
-      sequence.num_tokens() >= limits_.max_model_len) {
-    return FinishReason::kLength;
-  }
+  if (is_at_length(sequence, 0)) return FinishReason::kLength;
   if (!sampling.ignore_eos && last == limits_.eos_token) return FinishReason::kStop;
   const auto& stops = sampling.stop_token_ids;
   if (std::find(stops.begin(), stops.end(), last) == stops.end()) return std::nullopt;
   event.stop_token = last;
   return FinishReason::kStop;
+}
+
+void Scheduler::give_back_blocks(Sequence& sequence) {
+  in_flight_.give_back(sequence.take_blocks(), sequence.last_step());
 }
 
 void Scheduler::fail(Sequence& sequence, const std::string& reason, Clock::time_point now) {
@@ -493,7 +529,7 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason, Clock::time_poin
                               .now = now});
   std::erase(running_, &sequence);
   std::erase(waiting_, &sequence);
-  sequence.give_back_blocks();
+  give_back_blocks(sequence);
   sequences_.erase(sequence.id());
   abandon_picture_nobody_shows();
 }

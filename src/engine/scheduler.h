@@ -14,14 +14,21 @@
 // chunks, and others pass it. What must be computed whole and lacks tokens holds up all behind it,
 // so that it gets its turn when those that decode have ended.
 //
+// A step is planned, launched and collected; the next one may be planned before it is collected.
+// advance() counts a launched step as done: what it computes is there for all steps behind it, and
+// a token that it chooses can be computed in the step right behind it, which reads it where it was
+// chosen. append() takes in what was chosen, when the step is collected. A request may be over by
+// then, or have given up its blocks: its chunk then says nothing more, or only what comes next.
+//
 // Thread rule: engine thread only.
-// Invariant: between steps every block in use belongs to a running sequence.
+// Invariant: every block in use belongs to a running sequence, or to a step in flight.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,6 +40,7 @@
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "engine/step_plan.h"
+#include "engine/steps_in_flight.h"
 
 namespace pagoda {
 
@@ -52,15 +60,21 @@ class Scheduler {
   void submit(Request request, Clock::time_point now);
   // Forgets the request at once, without an event. An unknown id is one that is over already.
   void cancel(RequestId id, FinishReason why, Clock::time_point now);
-  // Every request ends with kAbort, and with `error` where that is not empty.
+  // Every request ends with kAbort, and with `error` where that is not empty. No step in flight is
+  // collected any more.
   std::vector<Event> abort_all(const std::string& error, Clock::time_point now);
   void reset_prefix_cache() { prefix_cache_.clear(); }
 
-  // Fills `step`, which is empty, with what runs next.
+  // Fills `step`, which is empty, with what runs next. Empty: nothing can before a step in flight
+  // is collected; and where none is, call fail_stuck().
   void plan(StepPlan& step, Clock::time_point now);
-  // What came of the plan, one result a chunk.
-  std::vector<Event> commit(const StepPlan& plan, std::vector<ChunkResult> results,
+  // The plan made last is launched.
+  void advance(const StepPlan& step);
+  // The oldest step in flight is collected, with one result a chunk.
+  std::vector<Event> append(const StepPlan& step, std::span<ChunkResult> results,
                             Clock::time_point now);
+  // Nothing is in flight and nothing can be planned: what ends without having run.
+  std::vector<Event> fail_stuck(Clock::time_point now);
 
   bool has_work() const { return !sequences_.empty() || !failed_.empty(); }
   int64_t num_running() const { return static_cast<int64_t>(running_.size()); }
@@ -104,6 +118,9 @@ class Scheduler {
   [[nodiscard]] std::string picture_obstacle_to(const Sequence& sequence) const;
   void place_pictures(Sequence& sequence) const;
   static bool is_decode(const Sequence& sequence);
+  // Whether the next token, which a step in flight chooses, can be an input already.
+  bool may_follow(const Sequence& sequence) const;
+  bool is_at_length(const Sequence& sequence, int64_t pending) const;
   // Less than next_chunk() says may be computed.
   bool may_be_cut(const Sequence& sequence) const;
   // Has pictures encoded on the way.
@@ -131,9 +148,10 @@ class Scheduler {
 
   Sequence* find(RequestId id);
 
-  // Steps of commit().
+  // Steps of append().
   Event append(Sequence& sequence, ChunkResult result, Clock::time_point now);
   std::optional<FinishReason> finish_of(const Sequence& sequence, TokenId last, Event& event) const;
+  void give_back_blocks(Sequence& sequence);
   void fail(Sequence& sequence, const std::string& reason, Clock::time_point now);
   void finish(Sequence& sequence, FinishReason reason, Clock::time_point now);
   void abandon_picture_nobody_shows();
@@ -149,10 +167,11 @@ class Scheduler {
   BlockHasher hasher_;
   PrefixCache prefix_cache_;
   PicturePlanner pictures_;
+  StepsInFlight in_flight_;
   std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;
   std::vector<Sequence*> running_;   // the first has the best claim
   std::deque<Sequence*> waiting_;    // likewise
-  std::vector<Event> failed_;        // goes out with the next commit
+  std::vector<Event> failed_;        // goes out with the next events
   std::vector<DraftChunk> drafted_;  // of the plan in the making
   Metrics::StepCounts counts_, taken_counts_;
   uint64_t num_arrivals_ = 0;

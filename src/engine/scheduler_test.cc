@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/rng.h"
 #include "engine/test_scheduler.h"
 
 namespace pagoda {
@@ -258,6 +259,106 @@ TEST_CASE("aborting all ends every request with the reason") {
   CHECK(f.get().blocks().num_used() == 0);
 }
 
+TEST_CASE("the step behind reads a token where the one before it chooses it") {
+  Fixture f{.steps_in_flight = 2};
+  f.submit(6, tokens(9));
+  const RequestId b = f.submit(4, tokens(9));
+  const StepPlan first = f.step(), second = f.step();
+  CHECK(first.sampled.empty());
+  REQUIRE(second.sampled.size() == 2);
+  CHECK(second.tokens == std::vector{TokenId(0), TokenId(0)});
+  CHECK(second.sampled[1].token == 1);
+  CHECK(second.sampled[1].output == 1);
+  CHECK(second.chunks[1].request == b);
+  CHECK(second.chunks[1].first == 4);
+  f.run_to_the_end();
+  CHECK(f.answers[b].size() == 9);
+}
+
+TEST_CASE("a request that ends by its length has no step behind its last") {
+  Fixture f{.max_model_len = 8, .steps_in_flight = 2};
+  const RequestId by_tokens = f.submit(4, tokens(2)), by_context = f.submit(6, tokens(9));
+  CHECK(f.step().chunks.size() == 2);
+  CHECK(f.step().chunks.size() == 2);
+  CHECK(f.plan().empty());
+  f.run_to_the_end();
+  CHECK(f.answers[by_tokens].size() == 2);
+  CHECK(f.answers[by_context].size() == 2);
+  CHECK(f.last_events[by_context].finish == FinishReason::kLength);
+}
+
+TEST_CASE("what a step in flight says of a request that has ended is dropped, its blocks wait") {
+  Fixture f{.steps_in_flight = 2, .sampled = kEos};
+  const RequestId id = f.submit(4, tokens(9));
+  f.step();
+  CHECK(f.step().chunks.size() == 1);
+  CHECK(f.is_finished(id));
+  CHECK_FALSE(f.get().has_work());
+  CHECK(f.get().blocks().num_used() == 2);
+  f.collect();
+  CHECK(f.get().blocks().num_used() == 0);
+  CHECK(f.answers[id] == std::vector{kEos});
+}
+
+TEST_CASE("a request cancelled while its step is in flight says nothing more, its blocks wait") {
+  Fixture f{.steps_in_flight = 2};
+  const RequestId id = f.submit(4, tokens(9));
+  f.step();
+  f.get().cancel(id, FinishReason::kAbort, f.now);
+  CHECK(f.get().blocks().num_used() == 1);
+  f.collect();
+  CHECK(f.get().blocks().num_used() == 0);
+  CHECK(f.answers[id].empty());
+}
+
+TEST_CASE("a sequence preempted while its step is in flight keeps the token that it chooses") {
+  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 24},
+            .blocks = 6,
+            .steps_in_flight = 2};
+  const RequestId old = f.submit(8, tokens(6)), middle = f.submit(8, tokens(6)),
+                  newest = f.submit(8, tokens(6));
+  f.step();
+  const StepPlan second = f.step();  // there is no block for a ninth token of any
+  CHECK(second.chunks.empty());
+  CHECK(f.get().num_running() == 2);  // two blocks are on their way back: nobody gives up more
+  CHECK(f.answers[newest].size() == 1);
+  CHECK(f.get().blocks().num_used() == 4);
+  CHECK(f.step().chunks.size() == 2);
+  f.run_to_the_end();
+  for (const RequestId id : {old, middle, newest}) CHECK(f.answers[id].size() == 6);
+}
+
+TEST_CASE("aborting all gives back blocks of steps that nobody will collect") {
+  Fixture f{.steps_in_flight = 2};
+  f.submit(4, tokens(9));
+  f.step();
+  CHECK(f.get().abort_all("", f.now).size() == 1);
+  CHECK(f.get().blocks().num_used() == 0);
+}
+
+TEST_CASE("a step may choose several tokens, and those behind an end are dropped") {
+  Fixture f;
+  const RequestId id = f.submit(4, {.max_tokens = 9, .stop_token_ids = {TokenId(8)}});
+  const auto choose = [&](std::vector<TokenId> chosen) {
+    StepPlan plan = f.plan();
+    f.get().advance(plan);
+    std::vector<ChunkResult> results(1);
+    results[0].tokens = std::move(chosen);
+    results[0].logprobs.resize(results[0].tokens.size());
+    f.take(f.get().append(plan, results, f.now));
+    return plan;
+  };
+  choose({TokenId(5), TokenId(6)});
+  CHECK(f.last_events[id].logprobs.size() == 2);
+  const StepPlan next = choose({TokenId(7), TokenId(8), TokenId(9)});
+  CHECK(next.tokens == std::vector{TokenId(5), TokenId(6)});
+  CHECK(f.answers[id] == std::vector{TokenId(5), TokenId(6), TokenId(7), TokenId(8)});
+  CHECK(f.last_events[id].logprobs.size() == 2);
+  CHECK(f.last_events[id].stop_token == TokenId(8));
+  CHECK(f.get().take_counts().generation_tokens == 4);
+  CHECK_FALSE(f.get().has_work());
+}
+
 // What layers would keep of tokens in a cache of blocks: a number that tells a token and all before
 // it. Finds out whether chunks read what was written for the tokens before them.
 struct FakeCache {
@@ -270,13 +371,15 @@ struct FakeCache {
   void run(const PlannedChunk& chunk, std::span<const TokenId> tokens,
            std::span<const BlockId> blocks, int64_t block_size) {
     uint64_t number = 0;
+    bool is_right = true;
     for (int64_t at = 0; at < chunk.end(); ++at) {
       number = mix(number, tokens[static_cast<size_t>(at)]);
       const int64_t block = blocks[static_cast<size_t>(at / block_size)].value();
       uint64_t& slot = slots[block * block_size + at % block_size];
       if (at >= chunk.first) slot = number;
-      CHECK(slot == number);
+      is_right &= slot == number;
     }
+    CHECK(is_right);
   }
 };
 
@@ -285,14 +388,23 @@ struct Traffic {
   std::mt19937 random;
   Fixture f;
   std::unordered_set<RequestId> open;
-  std::unordered_map<RequestId, std::vector<TokenId>> prompts;
+  struct Asked {
+    int64_t prompt, max_tokens;
+    bool ignore_eos;
+  };
+  std::unordered_map<RequestId, Asked> asked;
+  // With what steps in flight choose.
+  std::unordered_map<RequestId, std::vector<TokenId>> texts;
+  std::vector<TokenId> chosen;  // by output of the step launched last
   FakeCache cache;
 
   int64_t draw(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   }
 
-  explicit Traffic(uint32_t seed) : random(seed) {
+  Traffic(uint32_t seed, size_t steps_in_flight) : random(seed) {
+    f.steps_in_flight = steps_in_flight;
+    f.choose = &choose;
     f.block_size = draw(1, 8);
     f.max_model_len = draw(20, 80);
     f.blocks = (f.max_model_len + f.block_size - 1) / f.block_size + draw(0, 20);
@@ -306,21 +418,33 @@ struct Traffic {
     f.config.policy = draw(0, 1) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
   }
 
+  // Now and then the end token.
+  static TokenId choose(RequestId id, int64_t position) {
+    const auto number = philox(id.value(), static_cast<uint64_t>(position))[0];
+    return number % 20 == 0 ? kEos : TokenId(static_cast<int32_t>(50 + number % 40));
+  }
+
   void submit() {
     const int64_t prompt = draw(1, f.max_model_len - 1);
     SamplingParams sampling = tokens(draw(1, f.max_model_len - prompt));
+    sampling.ignore_eos = draw(0, 1) == 0;
     if (draw(0, 4) == 0) sampling.prompt_logprobs = 1;
     const auto first = static_cast<int32_t>(100 * draw(1, 4));  // prefixes repeat
-    Request request = f.request(prompt, std::move(sampling), first);
+    Request request = f.request(prompt, sampling, first);
     request.priority = draw(0, 2);
-    prompts[request.id] = request.prompt;
+    texts[request.id] = request.prompt;
+    asked[request.id] = {prompt, sampling.max_tokens, sampling.ignore_eos};
     open.insert(f.submit(std::move(request)));
   }
 
-  std::vector<TokenId> tokens_of(RequestId id) {
-    std::vector<TokenId> tokens = prompts.at(id);
-    tokens.insert(tokens.end(), f.answers[id].begin(), f.answers[id].end());
-    return tokens;
+  std::vector<TokenId> expected_answer(RequestId id) const {
+    const Asked& request = asked.at(id);
+    std::vector<TokenId> answer;
+    do {
+      answer.push_back(choose(id, request.prompt + static_cast<int64_t>(answer.size())));
+    } while (static_cast<int64_t>(answer.size()) < request.max_tokens &&
+             (request.ignore_eos || answer.back() != kEos));
+    return answer;
   }
 
   std::span<const BlockId> blocks_of(const StepPlan& plan, size_t index) const {
@@ -332,22 +456,32 @@ struct Traffic {
     return std::span(plan.tables.at(0).blocks).subspan(first, count(index));
   }
 
+  // Of the whole step, with what the step before chooses.
+  std::vector<TokenId> inputs_of(const StepPlan& plan) const {
+    std::vector<TokenId> inputs = plan.tokens;
+    for (const SampledToken& one : plan.sampled) {
+      inputs.at(static_cast<size_t>(one.token)) = chosen.at(static_cast<size_t>(one.output));
+    }
+    return inputs;
+  }
+
   void check(const StepPlan& plan) {
     CHECK(plan.num_tokens() <= f.config.max_step_tokens);
     CHECK(static_cast<int64_t>(plan.chunks.size()) <= f.config.max_sequences);
+    const std::vector<TokenId> inputs = inputs_of(plan);
     int64_t rows = 0, token = 0;
     std::unordered_set<RequestId> seen;
     for (size_t i = 0; i < plan.chunks.size(); ++i) {
       const PlannedChunk& chunk = plan.chunks[i];
+      const std::vector<TokenId>& text = texts.at(chunk.request);
       CHECK(seen.insert(chunk.request).second);
       rows += chunk.prompt_outputs();
-      const std::vector<TokenId> tokens = tokens_of(chunk.request);
       CHECK(chunk.count >= 1);
-      CHECK(chunk.samples == (chunk.end() == static_cast<int64_t>(tokens.size()) ? 1 : 0));
-      CHECK(std::equal(tokens.begin() + chunk.first, tokens.begin() + chunk.end(),
-                       plan.tokens.begin() + token));
+      CHECK(chunk.samples == (chunk.end() == static_cast<int64_t>(text.size()) ? 1 : 0));
+      CHECK(std::equal(text.begin() + chunk.first, text.begin() + chunk.end(),
+                       inputs.begin() + token));
       token += chunk.count;
-      cache.run(chunk, tokens, blocks_of(plan, i), f.block_size);
+      cache.run(chunk, text, blocks_of(plan, i), f.block_size);
     }
     CHECK(token == plan.num_tokens());
     CHECK(rows <= f.config.max_prompt_logprob_rows);
@@ -355,20 +489,34 @@ struct Traffic {
     check_written_blocks_are_not_shared(plan);
   }
 
-  // A block that is written in this step is nobody else's.
+  // A block that is written in this step is nobody else's, here or in a step in flight.
   void check_written_blocks_are_not_shared(const StepPlan& plan) {
-    std::unordered_map<BlockId, int> users;
-    for (const BlockId block :
-         plan.tables.empty() ? std::vector<BlockId>{} : plan.tables[0].blocks) {
-      ++users[block];
-    }
+    std::unordered_map<BlockId, std::unordered_set<RequestId>> users;
+    const auto add_users = [&](const StepPlan& step) {
+      for (size_t i = 0; i < step.chunks.size(); ++i) {
+        for (const BlockId block : blocks_of(step, i)) users[block].insert(step.chunks[i].request);
+      }
+    };
+    add_users(plan);
+    for (const StepPlan& step : f.in_flight) add_users(step);
     for (size_t i = 0; i < plan.chunks.size(); ++i) {
       const std::span<const BlockId> blocks = blocks_of(plan, i);
       for (const BlockId block :
            blocks.subspan(static_cast<size_t>(plan.chunks[i].first / f.block_size))) {
-        CHECK(users[block] == 1);
+        CHECK(users[block].size() == 1);
       }
     }
+  }
+
+  void launch(const StepPlan& plan) {
+    chosen.clear();
+    for (const PlannedChunk& chunk : plan.chunks) {
+      chosen.resize(chosen.size() + static_cast<size_t>(chunk.outputs), TokenId(-1));
+      if (chunk.samples == 0) continue;
+      chosen.back() = choose(chunk.request, chunk.end());
+      texts.at(chunk.request).push_back(chosen.back());
+    }
+    f.launch(plan);
   }
 
   void step() {
@@ -378,22 +526,39 @@ struct Traffic {
       f.get().cancel(*victim, FinishReason::kAbort, f.now);
       open.erase(victim);
     }
+    step_on();
+  }
+
+  void step_on() {
     const StepPlan plan = f.plan();
     check(plan);
-    CHECK(plan.empty() != f.get().has_work());  // whenever there is work, some of it is done
-    f.commit(plan);
+    // Whenever there is work, some of it is done.
+    if (f.in_flight.empty()) CHECK(plan.empty() != f.get().has_work());
+    if (!plan.empty()) launch(plan);
+    if (plan.empty() || f.in_flight.size() == f.steps_in_flight) f.collect();
     std::erase_if(open, [&](RequestId id) { return f.is_finished(id); });
+  }
+
+  void check_end() {
+    for (int i = 0; i < 10000 && f.has_work(); ++i) step_on();
+    f.run_to_the_end();
+    CHECK(open.empty());
+    for (const auto& [id, event] : f.last_events) {
+      CHECK(event.error.empty());
+      if (event.finish) CHECK(f.answers.at(id) == expected_answer(id));
+    }
   }
 };
 
 TEST_CASE("under random traffic budgets hold, written blocks are private, and all requests end") {
   for (uint32_t seed = 1; seed <= 150; ++seed) {
-    CAPTURE(seed);
-    Traffic traffic(seed);
-    for (int i = 0; i < 150; ++i) traffic.step();
-    traffic.f.run_to_the_end();
-    for (const auto& [id, event] : traffic.f.last_events) CHECK(event.error.empty());
-    for (const RequestId id : traffic.open) CHECK(traffic.f.is_finished(id));
+    for (const size_t steps_in_flight : {1, 2, 3}) {
+      CAPTURE(seed);
+      CAPTURE(steps_in_flight);
+      Traffic traffic(seed, steps_in_flight);
+      for (int i = 0; i < 150; ++i) traffic.step();
+      traffic.check_end();
+    }
   }
 }
 

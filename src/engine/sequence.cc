@@ -35,6 +35,14 @@ void Sequence::reserve(int64_t tokens, int64_t blocks) {
   block_hashes.reserve(static_cast<size_t>(blocks));
 }
 
+void Sequence::launch(const PlannedChunk& chunk, uint64_t step, int64_t last_output) {
+  num_computed_ += chunk.count;
+  num_pending_ += chunk.samples;
+  num_prompt_logprobs_ += chunk.prompt_outputs();
+  last_step_ = step;
+  last_output_ = last_output;
+}
+
 void Sequence::start_with(std::vector<BlockRef> blocks, int64_t block_size) {
   MUST(blocks_.empty());
   for (BlockRef& block : blocks) blocks_.push_back(std::move(block));
@@ -42,14 +50,13 @@ void Sequence::start_with(std::vector<BlockRef> blocks, int64_t block_size) {
   num_hashed_in_cache = static_cast<int64_t>(blocks_.size());
 }
 
-void Sequence::give_back_blocks() {
-  while (!blocks_.empty()) blocks_.pop_back();
+std::vector<BlockRef> Sequence::take_blocks() {
   num_computed_ = 0;
   num_hashed_in_cache = 0;
+  return std::exchange(blocks_, {});
 }
 
 void Sequence::add_prompt_logprobs(std::vector<TokenLogprobs> logprobs) {
-  num_prompt_logprobs_ += static_cast<int64_t>(logprobs.size());
   for (TokenLogprobs& one : logprobs) prompt_logprobs_.push_back(std::move(one));
 }
 

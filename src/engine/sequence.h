@@ -1,9 +1,12 @@
 // One request on its way through the engine: its tokens, how many of them are in the KV cache, and
 // the blocks they are in.
 //
+// A step in flight counts as done, but for the tokens that it chooses: those are pending until it
+// is collected.
+//
 // Thread rule: engine thread only.
-// Invariant: tokens [0, num_computed) have their keys and values in blocks(); preemption gives up
-// the blocks, never the tokens.
+// Invariant: tokens [0, num_computed) have their keys and values in blocks(), or get them from
+// steps in flight; preemption gives up the blocks, never the tokens.
 #pragma once
 
 #include <array>
@@ -17,6 +20,7 @@
 #include "engine/engine_client.h"
 #include "engine/metrics.h"
 #include "engine/prefix_cache.h"
+#include "engine/step_plan.h"
 #include "nn/rotary_positions.h"
 
 namespace pagoda {
@@ -37,8 +41,10 @@ class Sequence {
   int64_t num_tokens() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t prompt_size() const { return static_cast<int64_t>(prompt_size_); }
   int64_t num_outputs() const { return num_tokens() - prompt_size(); }
+  // Behind those, tokens that steps in flight choose.
+  int64_t num_pending() const { return num_pending_; }
   int64_t num_computed() const { return num_computed_; }
-  int64_t num_uncomputed() const { return num_tokens() - num_computed_; }
+  int64_t num_uncomputed() const { return num_tokens() + num_pending_ - num_computed_; }
   std::span<const BlockRef> blocks() const { return blocks_; }
 
   // In order; those of a prompt that the scheduler has let in do not overlap.
@@ -54,22 +60,29 @@ class Sequence {
   bool is_bent() const { return positions_.is_bent(); }
   void place(RotaryPositions positions) { positions_ = std::move(positions); }
 
+  // A step with this chunk is launched; `last_output`: of the step, the last that the chunk has.
+  void launch(const PlannedChunk& chunk, uint64_t step, int64_t last_output);
+  // It is collected: of the tokens that it chooses none is pending any more.
+  void collect(const PlannedChunk& chunk) { num_pending_ -= chunk.samples; }
+  // The last step that has a chunk of this; 0: none yet.
+  uint64_t last_step() const { return last_step_; }
+  int64_t last_output() const { return last_output_; }
+
   void append(TokenId token) { tokens_.push_back(token); }
-  void advance(int64_t computed) { num_computed_ += computed; }
   void add_block(BlockRef block) { blocks_.push_back(std::move(block)); }
   // Memory for all that it may become, so that no step of it allocates.
   void reserve(int64_t tokens, int64_t blocks);
   // Blocks found in the prefix cache: their tokens need not be computed.
   void start_with(std::vector<BlockRef> blocks, int64_t block_size);
-  // Last block first, so that the beginning of a prompt is the last to be reused.
-  void give_back_blocks();
+  // From now on nothing is computed.
+  std::vector<BlockRef> take_blocks();
 
-  // Log-probabilities of prompt tokens 1, 2, ... as far as they are known.
+  // Log-probabilities of prompt tokens 1, 2, ...
   bool wants_prompt_logprobs() const { return sampling().prompt_logprobs.has_value(); }
   bool lacks_prompt_logprobs() const {
     return wants_prompt_logprobs() && num_prompt_logprobs_ + 1 < prompt_size();
   }
-  // The position whose logits are the next to be wanted for them.
+  // As far as steps in flight tell them: the position whose logits are the next to be wanted.
   int64_t num_prompt_logprobs() const { return num_prompt_logprobs_; }
   void add_prompt_logprobs(std::vector<TokenLogprobs> logprobs);
   std::vector<TokenLogprobs> take_prompt_logprobs() { return std::move(prompt_logprobs_); }
@@ -86,7 +99,10 @@ class Sequence {
   size_t prompt_size_;
   std::vector<TokenId> tokens_;
   RotaryPositions positions_;
+  int64_t num_pending_ = 0;
   int64_t num_computed_ = 0;
+  uint64_t last_step_ = 0;
+  int64_t last_output_ = 0;
   std::vector<BlockRef> blocks_;
   int64_t num_prompt_logprobs_ = 0;
   std::vector<TokenLogprobs> prompt_logprobs_;

@@ -11,6 +11,7 @@ int64_t StepPlan::num_outputs() const {
 void StepPlan::clear() {
   chunks.clear();
   tokens.clear();
+  sampled.clear();
   positions.clear();
   given.clear();
   next_tokens.clear();

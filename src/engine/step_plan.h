@@ -48,6 +48,12 @@ struct GivenToken {
   int32_t row;
 };
 
+// A token that the step before chooses, by its last output for the request.
+struct SampledToken {
+  int32_t token;   // of the step
+  int32_t output;  // of the step before
+};
+
 // Rotary positions on three axes.
 using BentPosition = std::array<int32_t, 3>;
 
@@ -59,7 +65,8 @@ struct PlannedTable {
 
 struct StepPlan {
   std::vector<PlannedChunk> chunks = {};
-  std::vector<TokenId> tokens = {};          // of all chunks
+  std::vector<TokenId> tokens = {};          // of all chunks; 0 where it is not known yet
+  std::vector<SampledToken> sampled = {};    // those that are not
   std::vector<BentPosition> positions = {};  // of tokens whose place is bent by pictures
   std::vector<GivenToken> given = {};        // tokens that stand for pictures, in order
   // Behind each output that tells about the prompt: the token whose log-probability is wanted.
@@ -76,6 +83,7 @@ struct StepPlan {
 };
 static_assert(std::is_trivially_copyable_v<PlannedChunk> &&
               std::is_trivially_copyable_v<GivenToken> &&
+              std::is_trivially_copyable_v<SampledToken> &&
               std::is_trivially_copyable_v<BentPosition>);
 
 // What the logits of a chunk said; nothing where its request is over.

@@ -17,6 +17,11 @@ bool same(const TokenLogprob& a, const TokenLogprob& b) {
   return a.token == b.token && a.logprob == b.logprob && a.rank == b.rank;
 }
 
+EngineConfig with_steps(EngineConfig config, int64_t steps_in_flight) {
+  config.scheduler.steps_in_flight = steps_in_flight;
+  return config;
+}
+
 }  // namespace
 
 bool same(const std::vector<TokenLogprobs>& a, const std::vector<TokenLogprobs>& b) {
@@ -28,12 +33,15 @@ bool same(const std::vector<TokenLogprobs>& a, const std::vector<TokenLogprobs>&
                     });
 }
 
-TestEngine::TestEngine(const EngineConfig& config)
-    : engine_(config, *this, nullptr), thread_([this] { engine_.run(); }) {}
+TestEngine::TestEngine(EngineConfig config, int64_t steps_in_flight)
+    : engine_(with_steps(std::move(config), steps_in_flight), *this, nullptr),
+      thread_([this] { engine_.run(); }) {}
 
-TestEngine::TestEngine(const EngineConfig& config,
-                       const std::function<std::unique_ptr<Device>(int rank)>& open_device)
-    : engine_(config, *this, nullptr, open_device), thread_([this] { engine_.run(); }) {}
+TestEngine::TestEngine(EngineConfig config,
+                       const std::function<std::unique_ptr<Device>(int rank)>& open_device,
+                       int64_t steps_in_flight)
+    : engine_(with_steps(std::move(config), steps_in_flight), *this, nullptr, open_device),
+      thread_([this] { engine_.run(); }) {}
 
 TestEngine::~TestEngine() {
   stop();

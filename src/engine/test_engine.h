@@ -15,6 +15,13 @@
 
 namespace pagoda {
 
+// Steps in flight in every engine of a test: ctest runs tests of whole engines with one and again
+// with two (CMakeLists.txt).
+#ifndef PAGODA_STEPS_IN_FLIGHT
+#define PAGODA_STEPS_IN_FLIGHT 1
+#endif
+constexpr int64_t kStepsInFlight = PAGODA_STEPS_IN_FLIGHT;
+
 struct Answer {
   std::vector<TokenId> tokens;
   std::vector<TokenLogprobs> logprobs, prompt_logprobs;
@@ -29,9 +36,10 @@ bool same(const std::vector<TokenLogprobs>& a, const std::vector<TokenLogprobs>&
 
 class TestEngine : private EventSink {
  public:
-  explicit TestEngine(const EngineConfig& config);
-  TestEngine(const EngineConfig& config,
-             const std::function<std::unique_ptr<Device>(int rank)>& open_device);
+  explicit TestEngine(EngineConfig config, int64_t steps_in_flight = kStepsInFlight);
+  TestEngine(EngineConfig config,
+             const std::function<std::unique_ptr<Device>(int rank)>& open_device,
+             int64_t steps_in_flight = kStepsInFlight);
   ~TestEngine() override;
   TestEngine(const TestEngine&) = delete;
   TestEngine& operator=(const TestEngine&) = delete;

@@ -1,5 +1,5 @@
-// For tests: a scheduler with a model that always says the same, and an encoder whose patches are
-// one pixel each.
+// For tests: a scheduler with a model that says what it is told to, and an encoder whose patches
+// are one pixel each.
 //
 // Thread rule: one thread.
 #pragma once
@@ -7,6 +7,8 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -40,7 +42,10 @@ struct SchedulerFixture {
 
   SchedulerConfig config = {.max_sequences = 4, .max_step_tokens = 16};
   int64_t blocks = 64, block_size = 4, max_model_len = 200;
+  size_t steps_in_flight = 1;
   TokenId sampled = TokenId(7);
+  // The token of a request at a position; none: `sampled` everywhere.
+  std::function<TokenId(RequestId, int64_t)> choose = {};
   int stages = 4;
   double work_a_token = 1;
   int64_t picture_rows = 64, max_picture_tokens = 40;
@@ -48,6 +53,7 @@ struct SchedulerFixture {
   PictureStore store = {};
   std::optional<TestPictureCosts> costs = {};
   std::unique_ptr<Scheduler> scheduler = {};
+  std::deque<StepPlan> in_flight = {};  // the oldest first
   uint64_t num_submitted = 0;
   Clock::time_point now = {};
   std::unordered_map<RequestId, std::vector<TokenId>> answers = {};
@@ -114,19 +120,18 @@ struct SchedulerFixture {
     return submit(std::move(made));
   }
 
-  void commit(const StepPlan& plan) {
+  TokenId chosen(RequestId id, int64_t position) const {
+    return choose ? choose(id, position) : sampled;
+  }
+
+  std::vector<ChunkResult> results_of(const StepPlan& plan) const {
     std::vector<ChunkResult> results(plan.chunks.size());
     for (size_t i = 0; i < results.size(); ++i) {
       const PlannedChunk& chunk = plan.chunks[i];
-      results[i].tokens.assign(static_cast<size_t>(chunk.samples), sampled);
+      if (chunk.samples > 0) results[i].tokens = {chosen(chunk.request, chunk.end())};
       results[i].prompt_logprobs.resize(static_cast<size_t>(chunk.prompt_outputs()));
     }
-    now += std::chrono::milliseconds(10);
-    for (Event& event : get().commit(plan, std::move(results), now)) {
-      auto& answer = answers[event.id];
-      answer.insert(answer.end(), event.tokens.begin(), event.tokens.end());
-      last_events[event.id] = std::move(event);
-    }
+    return results;
   }
 
   StepPlan plan() {
@@ -135,15 +140,41 @@ struct SchedulerFixture {
     return made;
   }
 
+  void launch(const StepPlan& plan) {
+    get().advance(plan);
+    in_flight.push_back(plan);
+  }
+
+  // The oldest step, or what there is to say where there is none.
+  void collect() {
+    now += std::chrono::milliseconds(10);
+    if (in_flight.empty()) return take(get().fail_stuck(now));
+    std::vector<ChunkResult> results = results_of(in_flight.front());
+    take(get().append(in_flight.front(), results, now));
+    in_flight.pop_front();
+  }
+
+  void take(std::vector<Event> events) {
+    for (Event& event : events) {
+      auto& answer = answers[event.id];
+      answer.insert(answer.end(), event.tokens.begin(), event.tokens.end());
+      last_events[event.id] = std::move(event);
+    }
+  }
+
+  // Launches a step if it can, and collects one if it must. The step that was launched, or none.
   StepPlan step() {
     StepPlan made = plan();
-    commit(made);
+    if (!made.empty()) launch(made);
+    if (made.empty() || in_flight.size() == steps_in_flight) collect();
     return made;
   }
 
+  bool has_work() { return get().has_work() || !in_flight.empty(); }
+
   void run_to_the_end() {
-    for (int i = 0; i < 10000 && get().has_work(); ++i) step();
-    CHECK_FALSE(get().has_work());
+    for (int i = 0; i < 10000 && has_work(); ++i) step();
+    CHECK_FALSE(has_work());
     CHECK(get().blocks().num_used() == 0);
   }
 

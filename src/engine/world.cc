@@ -58,10 +58,14 @@ int64_t World::padding_bytes() const {
   return bytes;
 }
 
-Tensor World::run(const StepPlan& plan) {
+void World::launch(const StepPlan& plan, std::span<const TokenId> sampled) {
+  on_every_rank([&](int rank) { runners_[static_cast<size_t>(rank)]->launch(plan, sampled); });
+}
+
+Tensor World::collect() {
   Tensor logits;
   on_every_rank([&](int rank) {
-    const Tensor mine = runners_[static_cast<size_t>(rank)]->run(plan);
+    const Tensor mine = runners_[static_cast<size_t>(rank)]->collect();
     if (rank == 0) logits = mine;
   });
   return logits;

@@ -4,11 +4,12 @@
 // What fails on one rank fails the whole world with one line that names the rank and the cause;
 // ranks that wait for the failed one are let go.
 //
-// Thread rule: constructor and run() on the engine thread.
+// Thread rule: constructor, launch() and collect() on the engine thread.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,9 +34,14 @@ class World {
   int64_t weight_bytes() const;   // of all ranks
   int64_t padding_bytes() const;  // of those, zeros
 
-  // Every rank runs the plan. Logits f32 [plan.num_outputs(), vocab] in host memory, valid until
-  // the next step. Throws what the first rank that failed threw; then the world is done for.
-  Tensor run(const StepPlan& plan);
+  // These throw what the first rank that failed threw; then the world is done for.
+
+  // Every rank begins the plan; on a device that queues work it may still run when this returns.
+  // `sampled`: by output of the step before, what it chose.
+  void launch(const StepPlan& plan, std::span<const TokenId> sampled);
+  // Waits for the step launched last. Its logits f32 [plan.num_outputs(), vocab] in host memory,
+  // valid until the next one is launched.
+  Tensor collect();
 
  private:
   int num_ranks() const { return static_cast<int>(runners_.size()); }
