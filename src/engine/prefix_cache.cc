@@ -1,5 +1,7 @@
 #include "engine/prefix_cache.h"
 
+#include <openssl/evp.h>
+
 #include <bit>
 
 #include "base/error.h"
@@ -7,14 +9,24 @@
 
 namespace pagoda {
 
-BlockHasher::BlockHasher()
-    : algorithm_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
-  if (algorithm_ == nullptr || context_ == nullptr) {
+struct BlockHasher::Sha256 {
+  struct Free {
+    void operator()(EVP_MD* digest) const { EVP_MD_free(digest); }
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MD, Free> algorithm{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+  std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
+};
+
+BlockHasher::BlockHasher() : sha256_(std::make_unique<Sha256>()) {
+  if (sha256_->algorithm == nullptr || sha256_->context == nullptr) {
     throw Error(ErrorKind::kConfig,
                 "OpenSSL: SHA-256 is not there, which prefix caching needs; see openssl.cnf, or "
                 "switch it off with --no-enable-prefix-caching");
   }
 }
+
+BlockHasher::~BlockHasher() = default;
 
 // The salt goes in behind its length: a small number, which the hash that begins a block's input is
 // not, so that a salt cannot pose as a block.
@@ -31,12 +43,13 @@ BlockHash BlockHasher::next(const BlockHash& parent, std::span<const TokenId> to
 BlockHash BlockHasher::digest(Bytes first, Bytes second, Bytes third) {
   BlockHash hash = {};
   unsigned size = 0;
+  EVP_MD_CTX* context = sha256_->context.get();
   const bool done =
-      EVP_DigestInit_ex2(context_.get(), algorithm_.get(), nullptr) == 1 &&
-      EVP_DigestUpdate(context_.get(), first.data(), first.size()) == 1 &&
-      EVP_DigestUpdate(context_.get(), second.data(), second.size()) == 1 &&
-      EVP_DigestUpdate(context_.get(), third.data(), third.size()) == 1 &&
-      EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(hash.data()), &size) == 1;
+      EVP_DigestInit_ex2(context, sha256_->algorithm.get(), nullptr) == 1 &&
+      EVP_DigestUpdate(context, first.data(), first.size()) == 1 &&
+      EVP_DigestUpdate(context, second.data(), second.size()) == 1 &&
+      EVP_DigestUpdate(context, third.data(), third.size()) == 1 &&
+      EVP_DigestFinal_ex(context, reinterpret_cast<unsigned char*>(hash.data()), &size) == 1;
   MUST(done && size == sizeof hash);
   return hash;
 }

@@ -11,8 +11,6 @@
 // Thread rule: engine thread only.
 #pragma once
 
-#include <openssl/evp.h>
-
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -41,6 +39,7 @@ static_assert(std::has_unique_object_representations_v<BlockPicture>);
 class BlockHasher {
  public:
   BlockHasher();
+  ~BlockHasher();
   // What the first block of a prompt takes for its parent.
   BlockHash root(std::string_view salt);
   // `tokens` are as many in every block, so that what follows them cannot pose as one.
@@ -51,12 +50,8 @@ class BlockHasher {
   using Bytes = std::span<const std::byte>;
   BlockHash digest(Bytes first, Bytes second, Bytes third = {});
 
-  struct Free {
-    void operator()(EVP_MD* digest) const { EVP_MD_free(digest); }
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD, Free> algorithm_;
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
+  struct Sha256;
+  std::unique_ptr<Sha256> sha256_;
 };
 
 class PrefixCache {
