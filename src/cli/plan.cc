@@ -63,7 +63,7 @@ std::vector<ParallelConfig> layouts_of(Settings settings, const std::vector<int>
 
 // A cache of a given size (VLLM_CPU_KVCACHE_SPACE) is not checked by plan_memory().
 bool is_too_much(const MemoryPlan& plan, const RankMemory& rank, int ranks) {
-  const int64_t bytes = plan.num_blocks * rank.block_bytes + rank.workspace_bytes;
+  const int64_t bytes = state_bytes(plan, rank.state) + rank.workspace_bytes;
   const int64_t all = rank.memory.is_shared ? bytes * ranks + rank.host_bytes : bytes;
   return all > rank.memory.free_bytes;
 }
@@ -128,7 +128,8 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
                       .memory = memory_for(options, *device),
                       .wanted_len = config.model.max_model_len,
                       .block_size = device->kv_block_size(config.cache.block_size),
-                      .max_sequences = config.scheduler.max_sequences};
+                      .max_sequences = config.scheduler.max_sequences,
+                      .max_step_tokens = config.scheduler.max_step_tokens};
   const auto shapes = make_shapes(std::move(found.files), found.dtype);
   const std::vector<ParallelConfig> layouts =
       layouts_of(settings, counts_to_try(config, plan.facts, options));
@@ -145,8 +146,15 @@ ServingPlan plan_serving(const Settings& settings, const PlanOptions& options) {
 
 int64_t requests_at_once(const ServingPlan& plan, const RankCountPlan& count) {
   if (!count.memory) return 0;
-  const int64_t blocks = (count.memory->max_model_len + plan.block_size - 1) / plan.block_size;
-  return count.memory->num_blocks / blocks;
+  int64_t fewest = plan.max_sequences;
+  bool is_known = false;
+  for (const GroupSize& group : count.memory->state.groups) {
+    const StateSpan span = {group.window, plan.block_size};
+    const int64_t held = span.most_held(count.memory->max_model_len, plan.max_step_tokens);
+    fewest = is_known ? std::min(fewest, group.num_blocks / held) : group.num_blocks / held;
+    is_known = true;
+  }
+  return fewest;
 }
 
 }  // namespace pagoda

@@ -51,6 +51,7 @@ struct ServingPlan {
   std::optional<int64_t> wanted_len = {};  // --max-model-len
   int64_t block_size = 16;
   int64_t max_sequences = 1;
+  int64_t max_step_tokens = 1;
   std::vector<RankCountPlan> counts = {};
   std::optional<size_t> best = {};  // of `counts`; none: the model fits on none
 };

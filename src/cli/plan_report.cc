@@ -48,8 +48,8 @@ std::string row_of(const ServingPlan& plan, const RankCountPlan& count) {
                                           : std::string("does not fit");
   return fmt::format("{:>5}  {:>14}  {:>16}  {:>15}  {:>12}  {:>12}  {:>16}\n", count.ranks,
                      size_text(need.rank_weight_bytes), padding,
-                     size_text(need.block_bytes / plan.block_size), size_text(need.workspace_bytes),
-                     count.longest, serves);
+                     size_text(need.state.block_bytes() / plan.block_size),
+                     size_text(need.workspace_bytes), count.longest, serves);
 }
 
 std::string heading() {
@@ -65,7 +65,7 @@ std::string verdict(const ServingPlan& plan) {
                "; give more or larger devices, a shorter --max-model-len, or a smaller model.\n");
   }
   const RankCountPlan& best = plan.counts[*plan.best];
-  const int64_t kv_bytes = best.memory->num_blocks * best.need.block_bytes;
+  const int64_t kv_bytes = state_bytes(*best.memory, best.need.state);
   return fmt::format(
       "Fewest that serve it: {} {}. All ranks keep {} of weights; on each {} of KV cache hold {} "
       "requests of {} tokens (--max-num-seqs {}). The host keeps {} of logits besides.\n",

@@ -49,7 +49,7 @@ TEST_CASE("KV blocks and workspace of a rank are those that it measures when it 
   config.parallel.threads = 3;
   const RanksNeed need = measure_ranks(config, {config.parallel}, *shapes).front();
   CHECK(need.rank_weight_bytes == runner.weight_bytes());
-  CHECK(need.block_bytes == runner.measure().block_bytes);
+  CHECK(need.state.block_bytes() == runner.measure().state.block_bytes());
   CHECK(need.workspace_bytes == runner.measure().workspace_bytes);
   CHECK(need.workspace_bytes > 0);
   CHECK(need.host_bytes == runner.measure().host_bytes);

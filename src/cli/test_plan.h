@@ -46,7 +46,7 @@ inline void check_agrees(const std::filesystem::path& folder, int ranks, const s
   CHECK(count.need.padding_bytes == world.padding_bytes());
   REQUIRE(count.memory.has_value());
   CHECK(count.memory->max_model_len == world.memory().max_model_len);
-  CHECK(count.memory->num_blocks == world.memory().num_blocks);
+  CHECK(count.memory->num_blocks() == world.memory().num_blocks());
 }
 
 }  // namespace pagoda

@@ -1,6 +1,7 @@
 #include "engine/batch_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pagoda {
 
@@ -9,19 +10,24 @@ struct BatchBuilder::Layout {
   explicit Layout(const BatchLimits& size)
       : tokens(0),
         positions(after(tokens, size.tokens)),
-        slots(after(positions, size.axes * size.tokens)),
-        output_rows(after(slots, size.tokens)),
+        output_rows(after(positions, size.axes * size.tokens)),
         query_offsets(after(output_rows, size.outputs)),
         kv_lengths(after(query_offsets, size.sequences + 1)),
-        block_table(after(kv_lengths, size.sequences)),
-        given_rows(after(block_table, size.sequences * size.blocks_a_sequence)),
+        group(after(kv_lengths, size.sequences)),
+        group_slots(after(0, size.sequences * size.blocks_a_sequence)),
+        group_size(after(group_slots, size.tokens)),
+        given_rows(group + static_cast<int64_t>(size.groups) * group_size),
         picture_rows(after(given_rows, size.given)),
         end(after(picture_rows, size.given)),
         blocks_a_sequence(size.blocks_a_sequence) {}
 
   static int64_t after(int64_t begin, int64_t count) { return (begin + count + 15) / 16 * 16; }
 
-  int64_t tokens, positions, slots, output_rows, query_offsets, kv_lengths, block_table;
+  int64_t block_table(size_t i) const { return group + static_cast<int64_t>(i) * group_size; }
+  int64_t slots(size_t i) const { return block_table(i) + group_slots; }
+
+  int64_t tokens, positions, output_rows, query_offsets, kv_lengths;
+  int64_t group, group_slots, group_size;  // of each group of layers: a block table, then slots
   int64_t given_rows, picture_rows, end;
   int64_t blocks_a_sequence;  // from one row of the block table to the next
 };
@@ -33,13 +39,14 @@ BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t bl
       buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))),
       staging_(device, buffer_.bytes()) {}
 
-StepInput BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sampled) {
+StepInput& BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sampled) {
   BatchLimits size = {.tokens = plan.num_tokens(),
                       .sequences = static_cast<int64_t>(plan.chunks.size()),
                       .outputs = plan.num_outputs(),
                       .blocks_a_sequence = 0,
                       .given = plan.num_given(),
-                      .axes = axes_};
+                      .axes = axes_,
+                      .groups = groups_};
   for (const PlannedChunk& chunk : plan.chunks) {
     size.blocks_a_sequence = std::max(size.blocks_a_sequence, blocks_of(chunk));
   }
@@ -52,19 +59,23 @@ StepInput BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sam
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
     return make_view(static_cast<int32_t*>(buffer_.data()) + begin, shape, DType::kI32);
   };
-  const PagedTokens paged = {
-      .slots = view(layout.slots, {size.tokens}),
-      .attention = {
-          .block_table = view(layout.block_table, {size.sequences, size.blocks_a_sequence}),
-          .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
-          .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
-  return {.batch = {.tokens = view(layout.tokens, {size.tokens}),
-                    .positions = view(layout.positions, {size.axes, size.tokens}),
-                    .output_rows = view(layout.output_rows, {size.outputs}),
-                    .given = {},
-                    .given_rows = view(layout.given_rows, {size.given}),
-                    .paged = std::vector(groups_, paged)},
-          .picture_rows = view(layout.picture_rows, {size.given})};
+  std::vector<PagedTokens> paged = std::move(input_.batch.paged);  // with its memory
+  paged.resize(groups_);
+  for (size_t i = 0; i < groups_; ++i) {
+    paged[i] = {.slots = view(layout.slots(i), {size.tokens}),
+                .attention = {.block_table = view(layout.block_table(i),
+                                                  {size.sequences, size.blocks_a_sequence}),
+                              .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
+                              .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
+  }
+  input_ = {.batch = {.tokens = view(layout.tokens, {size.tokens}),
+                      .positions = view(layout.positions, {size.axes, size.tokens}),
+                      .output_rows = view(layout.output_rows, {size.outputs}),
+                      .given = {},
+                      .given_rows = view(layout.given_rows, {size.given}),
+                      .paged = std::move(paged)},
+            .picture_rows = view(layout.picture_rows, {size.given})};
+  return input_;
 }
 
 int64_t BatchBuilder::blocks_of(const PlannedChunk& chunk) const {
@@ -76,7 +87,7 @@ void BatchBuilder::fill(const StepPlan& plan, std::span<const TokenId> sampled,
   fill_tokens(plan, sampled, numbers(layout.tokens));
   fill_sequences(plan, layout);
   fill_positions(plan, layout);
-  fill_blocks(plan, layout);
+  for (size_t group = 0; group < groups_; ++group) fill_blocks(plan, layout, group);
   fill_given(plan, layout);
 }
 
@@ -120,10 +131,10 @@ void BatchBuilder::fill_position(int32_t* row, const BentPosition& at, int64_t s
 }
 
 // Each sequence's row of the block table, and where its tokens go.
-void BatchBuilder::fill_blocks(const StepPlan& plan, const Layout& layout) {
-  int32_t* table = numbers(layout.block_table);
-  int32_t* slots = numbers(layout.slots);
-  auto block = plan.tables.at(0).blocks.begin();
+void BatchBuilder::fill_blocks(const StepPlan& plan, const Layout& layout, size_t group) {
+  int32_t* table = numbers(layout.block_table(group));
+  int32_t* slots = numbers(layout.slots(group));
+  auto block = plan.tables.at(group).blocks.begin();
   for (const PlannedChunk& chunk : plan.chunks) {
     for (int64_t i = 0; i < blocks_of(chunk); ++i) table[i] = (block++)->value();
     for (int64_t token = chunk.first; token < chunk.end(); ++token) {

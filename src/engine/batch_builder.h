@@ -37,7 +37,7 @@ class BatchBuilder {
 
   // `sampled`: what outputs of the step before chose. Valid for what is queued before the next
   // call.
-  StepInput build(const StepPlan& plan, std::span<const TokenId> sampled = {});
+  StepInput& build(const StepPlan& plan, std::span<const TokenId> sampled = {});
 
  private:
   struct Layout;
@@ -47,7 +47,7 @@ class BatchBuilder {
   void fill_sequences(const StepPlan& plan, const Layout& layout);
   void fill_positions(const StepPlan& plan, const Layout& layout);
   void fill_position(int32_t* row, const BentPosition& at, int64_t stride) const;
-  void fill_blocks(const StepPlan& plan, const Layout& layout);
+  void fill_blocks(const StepPlan& plan, const Layout& layout, size_t group);
   void fill_given(const StepPlan& plan, const Layout& layout);
   int64_t blocks_of(const PlannedChunk& chunk) const;
   int32_t* numbers(int64_t begin) { return host_ + begin; }
@@ -55,6 +55,7 @@ class BatchBuilder {
   const int64_t block_size_;
   const int64_t axes_;
   const size_t groups_;
+  StepInput input_;
   Buffer buffer_;            // i32
   Staging staging_;          // what is copied into it
   int32_t* host_ = nullptr;  // of the step that is built

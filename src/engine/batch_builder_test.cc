@@ -20,6 +20,11 @@ Sequence sequence_of(std::vector<TokenId> prompt) {
   return Sequence({.id = RequestId(1), .prompt = std::move(prompt)}, 0, {});
 }
 
+void add_block(Sequence& sequence, BlockPool& pool) {
+  sequence.state.tables.resize(1);
+  sequence.state.tables[0].add(*pool.take());
+}
+
 using Numbers = std::vector<int32_t>;
 
 // A chunk of a sequence that has blocks for it.
@@ -40,9 +45,9 @@ TEST_CASE("a batch names every token's place in the cache and what each sequence
   BlockPool pool(8);
   Sequence prompt = sequence_of({TokenId(10), TokenId(11), TokenId(12), TokenId(13), TokenId(14)});
   Sequence decode = sequence_of({TokenId(20), TokenId(21), TokenId(22)});
-  decode.add_block(*pool.take());  // block 0
-  for (int i = 0; i < 3; ++i) prompt.add_block(*pool.take());
-  decode.add_block(*pool.take());  // block 4
+  add_block(decode, pool);  // block 0
+  for (int i = 0; i < 3; ++i) add_block(prompt, pool);
+  add_block(decode, pool);  // block 4
   const StepPlan plan = plan_of({{decode, {.first = 2, .count = 1, .outputs = 1, .samples = 1}},
                                  {prompt, {.first = 1, .count = 3, .outputs = 2}}},
                                 2);
@@ -78,7 +83,7 @@ TEST_CASE("a copy of a plan makes the same batch when its sequences are gone") {
     RotaryPositions positions;
     positions.add_picture(1, 2, 3);
     bent.place(std::move(positions));
-    for (int i = 0; i < 2; ++i) bent.add_block(*pool.take());
+    for (int i = 0; i < 2; ++i) add_block(bent, pool);
     StepPlan plan = plan_of({{bent, {.first = 3, .count = 6, .outputs = 1, .samples = 1}}}, 8);
     expected = batch_of(plan);
     copy = plan;
@@ -91,7 +96,7 @@ TEST_CASE("a step without outputs has no output rows") {
   const auto device = open_device("ref", {.threads = 1});
   BlockPool pool(2);
   Sequence prompt = sequence_of({TokenId(1), TokenId(2), TokenId(3)});
-  prompt.add_block(*pool.take());
+  add_block(prompt, pool);
   const StepPlan plan = plan_of({{prompt, {.first = 0, .count = 2}}}, 4);
   BatchBuilder builder(*device, {.tokens = 4, .sequences = 1, .outputs = 1, .blocks_a_sequence = 2},
                        4);
@@ -105,8 +110,8 @@ TEST_CASE("tokens of pictures name their rows, in the batch and in the arena") {
   BlockPool pool(4);
   Sequence text = sequence_of({TokenId(1), TokenId(2)});
   Sequence shows = sequence_of({TokenId(9), TokenId(9), TokenId(3), TokenId(9)});
-  text.add_block(*pool.take());
-  shows.add_block(*pool.take());
+  add_block(text, pool);
+  add_block(shows, pool);
   StepPlan plan = plan_of({{text, {.first = 0, .count = 2}},
                            {shows, {.first = 1, .count = 3, .outputs = 1, .samples = 1}}},
                           4);
@@ -127,8 +132,8 @@ TEST_CASE("on three axes positions go as pictures say, places in the cache by to
   RotaryPositions positions;
   positions.add_picture(1, 2, 3);
   shows.place(std::move(positions));
-  text.add_block(*pool.take());
-  for (int i = 0; i < 2; ++i) shows.add_block(*pool.take());
+  add_block(text, pool);
+  for (int i = 0; i < 2; ++i) add_block(shows, pool);
   const StepPlan plan =
       plan_of({{text, {.first = 2, .count = 1}}, {shows, {.first = 3, .count = 6}}}, 8);
   BatchBuilder builder(

@@ -39,6 +39,10 @@ ModelDefinition small_model() {
                            {"hidden_size", 144},
                            {"intermediate_size", 272},
                            {"num_hidden_layers", 3},
+                           // The upper layers see 40 tokens: their blocks come and go.
+                           {"use_sliding_window", true},
+                           {"sliding_window", 40},
+                           {"max_window_layers", 1},
                            {"num_attention_heads", 6},
                            {"num_key_value_heads", 2},
                            {"head_dim", 32},

@@ -83,8 +83,7 @@ struct Engine::State {
         world(load_world(config, open, progress)),
         picture_limits(limits_of_pictures(config, world)),
         picture_costs(costs_of_pictures(config, world)),
-        scheduler(config.scheduler, {.num_blocks = world.memory().num_blocks,
-                                     .block_size = world.memory().block_size,
+        scheduler(config.scheduler, {.state = world.memory().state,
                                      .max_model_len = world.memory().max_model_len,
                                      .eos_token = config.model.eos_token,
                                      .pictures = picture_costs ? &*picture_costs : nullptr,
@@ -213,7 +212,7 @@ void Engine::State::end_all(const std::string& error) {
 
 void Engine::State::log_start() const {
   const MemoryPlan& memory = world.memory();
-  const int64_t tokens = memory.num_blocks * memory.block_size;
+  const int64_t tokens = memory.num_blocks() * memory.state.block_size;
   LOG_INFO("{}: weights take {:.2f} GiB", world.description(),
            static_cast<double>(world.weight_bytes()) / (1 << 30));
   const std::string padding = padding_line(config.parallel, config.model.facts(),
@@ -223,14 +222,14 @@ void Engine::State::log_start() const {
     LOG_INFO("max_model_len is {}, the longest that the model was made for and memory has room for",
              memory.max_model_len);
   }
-  if (memory.block_size != config.cache.block_size) {
+  if (memory.state.block_size != config.cache.block_size) {
     LOG_INFO("KV blocks are {} tokens, the only size of this device, instead of {}",
-             memory.block_size, config.cache.block_size);
+             memory.state.block_size, config.cache.block_size);
   }
   LOG_INFO("GPU KV cache size: {} tokens", with_commas(tokens));
   LOG_INFO("Maximum concurrency for {} tokens per request: {:.2f}x",
            with_commas(memory.max_model_len),
-           static_cast<double>(tokens) / static_cast<double>(memory.max_model_len));
+           requests_at_once(memory, config.scheduler.max_step_tokens));
   if (picture_costs) {
     LOG_INFO(
         "Encoder cache will be initialized with a budget of {} tokens; a picture has at most {}",
@@ -271,8 +270,8 @@ EngineFacts Engine::facts() const {
   const MemoryPlan& memory = state_->world.memory();
   return {.max_model_len = memory.max_model_len,
           .vocab = state_->vocab,
-          .num_blocks = memory.num_blocks,
-          .block_size = memory.block_size,
+          .num_blocks = memory.num_blocks(),
+          .block_size = memory.state.block_size,
           .weight_bytes = state_->world.weight_bytes(),
           .max_picture_tokens = state_->picture_limits.max_tokens};
 }

@@ -129,8 +129,7 @@ RanksNeed measure_rank(EngineConfig config, const Rank& one, int64_t positions,
   return {.weight_bytes = runner.weight_bytes(),
           .padding_bytes = runner.padding_bytes(),
           .rank_weight_bytes = runner.weight_bytes(),
-          .block_size = memory.block_size,
-          .block_bytes = memory.block_bytes,
+          .state = memory.state,
           .workspace_bytes = memory.workspace_bytes,
           .host_bytes = memory.host_bytes};
 }
@@ -166,8 +165,7 @@ void add_rank(RanksNeed& all, const RanksNeed& one) {
   all.weight_bytes += one.weight_bytes;
   all.padding_bytes += one.padding_bytes;
   all.rank_weight_bytes = std::max(all.rank_weight_bytes, one.rank_weight_bytes);
-  all.block_size = one.block_size;
-  all.block_bytes = std::max(all.block_bytes, one.block_bytes);
+  all.state.raise_to(one.state);
   all.workspace_bytes = std::max(all.workspace_bytes, one.workspace_bytes);
   all.host_bytes = std::max(all.host_bytes, one.host_bytes);
 }

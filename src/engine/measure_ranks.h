@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/config.h"
+#include "engine/state_shares.h"
 #include "load/checkpoint.h"
 
 namespace pagoda {
@@ -22,8 +23,7 @@ struct RanksNeed {
   int64_t weight_bytes = 0;       // of all ranks
   int64_t padding_bytes = 0;      // of those, zeros
   int64_t rank_weight_bytes = 0;  // of the rank that keeps the most
-  int64_t block_size = 0;         // tokens of a KV block
-  int64_t block_bytes = 0;        // of one KV block on one rank
+  StateNeed state = {};           // on one rank
   int64_t workspace_bytes = 0;    // of the largest step on one rank
   int64_t host_bytes = 0;         // of rank 0 alone, in the host's memory: logits to sample from
 };

@@ -32,8 +32,7 @@ bool leaves_a_cache(const EngineConfig& config, const ModelFacts& facts, const R
 
 RankMemory memory_when_loaded(const DeviceMemory& memory, const RanksNeed& need) {
   RankMemory rank = {.memory = memory,
-                     .block_size = need.block_size,
-                     .block_bytes = need.block_bytes,
+                     .state = need.state,
                      .workspace_bytes = need.workspace_bytes,
                      .host_bytes = need.host_bytes};
   rank.memory.free_bytes -= memory.is_shared ? need.weight_bytes : need.rank_weight_bytes;

@@ -9,11 +9,10 @@ namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 
-constexpr RanksNeed kNeed = {.weight_bytes = 8 * kGiB,
-                             .rank_weight_bytes = 4 * kGiB,
-                             .block_size = 16,
-                             .block_bytes = 1 << 20,
-                             .workspace_bytes = kGiB};
+const RanksNeed kNeed = {.weight_bytes = 8 * kGiB,
+                         .rank_weight_bytes = 4 * kGiB,
+                         .state = {.groups = {{.window = 0, .block_bytes = 1 << 20}}},
+                         .workspace_bytes = kGiB};
 
 EngineConfig two_ranks() {
   EngineConfig config;

@@ -12,14 +12,9 @@ namespace pagoda {
 namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
-constexpr int64_t kMostSlots = INT32_MAX;  // tokens of the cache are counted in i32
 
 double gib(int64_t bytes) {
   return static_cast<double>(bytes) / static_cast<double>(kGiB);
-}
-
-int64_t blocks_for(int64_t tokens, int64_t block_size) {
-  return (tokens + block_size - 1) / block_size;
 }
 
 // How many live off the memory that a rank sees.
@@ -38,7 +33,8 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
   const int64_t reserve = memory.total_bytes / 10 + kGiB;
   const int64_t spare = std::min(share - used, memory.free_bytes - reserve);
   const int64_t once = memory.is_shared ? rank.host_bytes : 0;
-  return std::max<int64_t>(0, (spare - once) / ranks - rank.workspace_bytes);
+  const int64_t slots = config.scheduler.max_sequences * rank.state.slot_bytes;
+  return std::max<int64_t>(0, (spare - once) / ranks - rank.workspace_bytes - slots);
 }
 
 [[noreturn]] void refuse_length(int64_t wanted, int64_t need_bytes, int64_t have_bytes,
@@ -70,10 +66,23 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
           config.scheduler.max_step_tokens));
 }
 
-int64_t num_blocks_there_are(const EngineConfig& config, const RankMemory& rank) {
-  if (config.cache.num_blocks_override) return *config.cache.num_blocks_override;
+// Of the groups that look back farthest, where windows are dealt for so many sequences.
+struct DealtBlocks {
+  int64_t num_blocks, sequences;
+};
+
+// For as many sequences as still leave a request of `wanted` tokens its room.
+DealtBlocks blocks_there_are(const EngineConfig& config, const RankMemory& rank,
+                             const StateShares& shares, int64_t wanted) {
+  const int64_t all = config.scheduler.max_sequences;
+  if (config.cache.num_blocks_override) return {*config.cache.num_blocks_override, all};
   const int64_t bytes = config.cache.space_bytes.value_or(bytes_to_spare(config, rank));
-  return std::min(bytes / rank.block_bytes, kMostSlots / rank.block_size);
+  DealtBlocks dealt = {shares.largest(bytes, all), all};
+  while (dealt.sequences > 1 && shares.longest(dealt.num_blocks) < wanted) {
+    --dealt.sequences;
+    dealt.num_blocks = shares.largest(bytes, dealt.sequences);
+  }
+  return dealt;
 }
 
 // Of the largest picture that resized_size() makes. Where a side would shrink below one merged
@@ -137,20 +146,58 @@ void check_lengths(const EngineConfig& config, const ModelFacts& facts) {
 
 MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
                        const RankMemory& rank) {
-  const int64_t block_size = rank.block_size;
-  const int64_t there_are = num_blocks_there_are(config, rank);
-  const int64_t fits = there_are * block_size;
+  const SchedulerConfig& scheduler = config.scheduler;
+  const StateShares shares(rank.state, scheduler.max_step_tokens);
+  const int64_t hoped_for = config.model.max_model_len.value_or(facts.max_positions);
+  const DealtBlocks there_are = blocks_there_are(config, rank, shares, hoped_for);
+  const int64_t fits = shares.longest(there_are.num_blocks);
   if (fits == 0) refuse_memory(config, rank);
   const int64_t wanted = config.model.max_model_len.value_or(std::min(fits, facts.max_positions));
   if (wanted > fits) {
-    refuse_length(wanted, blocks_for(wanted, block_size) * rank.block_bytes,
-                  there_are * rank.block_bytes, fits);
+    const int64_t needed = shares.useful(wanted, 1);
+    refuse_length(wanted, shares.bytes(shares.dealt(needed, 1)),
+                  shares.bytes(shares.dealt(there_are.num_blocks, 1)), fits);
   }
   const bool is_given = config.cache.num_blocks_override || config.cache.space_bytes;
-  const int64_t useful = config.scheduler.max_sequences * blocks_for(wanted, block_size);
-  return {.block_size = block_size,
-          .num_blocks = is_given ? there_are : std::min(there_are, useful),
-          .max_model_len = wanted};
+  const int64_t useful = shares.useful(wanted, scheduler.max_sequences);
+  const std::vector<int64_t> blocks =
+      shares.dealt(is_given ? there_are.num_blocks : std::min(there_are.num_blocks, useful),
+                   there_are.sequences);
+  MemoryPlan plan = {.state = {.groups = {},
+                               .block_size = rank.state.block_size,
+                               .slots = rank.state.slot_bytes > 0 ? scheduler.max_sequences : 0},
+                     .max_model_len = wanted};
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    plan.state.groups.push_back({rank.state.groups[i].window, blocks[i]});
+  }
+  return plan;
+}
+
+int64_t MemoryPlan::num_blocks() const {
+  int64_t most = 0;
+  for (const GroupSize& group : state.groups) most = std::max(most, group.num_blocks);
+  return most;
+}
+
+int64_t state_bytes(const MemoryPlan& plan, const StateNeed& need) {
+  int64_t bytes = plan.state.slots * need.slot_bytes;
+  for (size_t i = 0; i < need.groups.size(); ++i) {
+    bytes += plan.state.groups[i].num_blocks * need.groups[i].block_bytes;
+  }
+  return bytes;
+}
+
+double requests_at_once(const MemoryPlan& plan, int64_t step_tokens) {
+  const int64_t tokens = plan.max_model_len, block_size = plan.state.block_size;
+  double fewest = plan.state.slots > 0 ? static_cast<double>(plan.state.slots) : INFINITY;
+  for (const GroupSize& group : plan.state.groups) {
+    const StateSpan span = {group.window, block_size};
+    const int64_t held = span.most_held(tokens, step_tokens);
+    const int64_t needed = held < span.blocks_for(tokens) ? held * block_size : tokens;
+    const auto there_are = static_cast<double>(group.num_blocks * block_size);
+    fewest = std::min(fewest, there_are / static_cast<double>(needed));
+  }
+  return fewest;
 }
 
 }  // namespace pagoda

@@ -7,6 +7,8 @@
 #include <cstdint>
 
 #include "engine/config.h"
+#include "engine/state_pools.h"
+#include "engine/state_shares.h"
 #include "models/model_definition.h"
 #include "tensor/device.h"
 
@@ -15,17 +17,22 @@ namespace pagoda {
 // What a rank needs of its device beside the weights, which are there already.
 struct RankMemory {
   DeviceMemory memory;
-  int64_t block_size;       // tokens of a KV block, as the device has them
-  int64_t block_bytes;      // of one KV block, in all layers
+  StateNeed state;
   int64_t workspace_bytes;  // not touched yet
   int64_t host_bytes = 0;   // of rank 0 alone, in the host's memory; not touched yet
 };
 
 struct MemoryPlan {
-  int64_t block_size;
-  int64_t num_blocks;
+  StateLimits state;
   int64_t max_model_len;
+
+  // Of the groups that look back farthest.
+  int64_t num_blocks() const;
 };
+// What the state takes on each rank.
+int64_t state_bytes(const MemoryPlan& plan, const StateNeed& need);
+// How many requests of the longest length fit at once.
+double requests_at_once(const MemoryPlan& plan, int64_t step_tokens);
 
 // How large pictures may be, and how many are kept encoded. All zero where the model sees none.
 struct PictureLimits {

@@ -35,9 +35,12 @@ void write_tokens(StepPlan& plan, const PlannedChunk& chunk, const Sequence& seq
 }
 
 void write_blocks(StepPlan& plan, int64_t blocks, const Sequence& sequence) {
-  plan.tables.resize(1);
-  for (const BlockRef& block : part(sequence.blocks(), 0, blocks)) {
-    plan.tables[0].blocks.push_back(block.id());
+  plan.tables.resize(sequence.state.tables.size());
+  for (size_t group = 0; group < plan.tables.size(); ++group) {
+    const BlockTable& table = sequence.state.tables[group];
+    for (int64_t i = 0; i < blocks; ++i) {
+      plan.tables[group].blocks.push_back(i < table.first() ? BlockId() : table[i]);
+    }
   }
 }
 

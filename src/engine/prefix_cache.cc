@@ -73,6 +73,11 @@ void PrefixCache::remove(BlockId block) {
   gone = {};
 }
 
+bool PrefixCache::knows(const BlockHash& hash) {
+  const std::optional<BlockId> found = locate(hash);
+  return found && is_alive(*found);
+}
+
 std::optional<BlockRef> PrefixCache::find(const BlockHash& hash) {
   const std::optional<BlockId> found = locate(hash);
   if (!found || !is_alive(*found)) return std::nullopt;

@@ -59,6 +59,7 @@ class PrefixCache {
   // All memory that it will ever need: an entry a block.
   explicit PrefixCache(BlockPool& pool);
 
+  bool knows(const BlockHash& hash);
   [[nodiscard]] std::optional<BlockRef> find(const BlockHash& hash);
   // The block's keys and values are complete. A hash that is known already keeps its block.
   void insert(const BlockHash& hash, BlockId block);

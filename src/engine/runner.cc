@@ -1,7 +1,6 @@
 #include "engine/runner.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "backends/backends.h"
@@ -112,6 +111,15 @@ int64_t Runner::logits_bytes(int64_t max_model_len) const {
   return limits(max_model_len).outputs * config_.model.facts().vocab * bytes_of(DType::kF32);
 }
 
+StateNeed Runner::state_need() const {
+  const std::vector<LayerState> layers = model_->state();
+  const std::vector<int64_t> windows = groups_of(layers).windows;
+  const std::vector<int64_t> bytes = block_bytes_of(*device_, layers, block_size());
+  StateNeed need = {.block_size = block_size(), .groups = {}, .slot_bytes = slot_bytes_of(layers)};
+  for (size_t i = 0; i < windows.size(); ++i) need.groups.push_back({windows[i], bytes[i]});
+  return need;
+}
+
 RankMemory Runner::measure() const {
   return measure_for(max_positions(config_));
 }
@@ -119,24 +127,19 @@ RankMemory Runner::measure() const {
 RankMemory Runner::measure_for(int64_t max_model_len) const {
   const StepMemory step = measure_step(max_model_len);
   const int64_t pictures = step.encoder ? step.encoder->kept_bytes : 0;
-  const std::vector<int64_t> blocks = block_bytes_of(*device_, model_->state(), block_size());
   return {
       .memory = device_->memory(),
-      .block_size = block_size(),
-      .block_bytes = std::accumulate(blocks.begin(), blocks.end(), int64_t{0}),
+      .state = state_need(),
       .workspace_bytes = step.activation_bytes + step.scratch_bytes + pictures,
       // The logits are there twice: as the model makes them, and as rank 0's sampler reads them.
       .host_bytes = logits_bytes(max_model_len)};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
-  const std::vector<LayerState> layers = model_->state();
-  const size_t groups = groups_of(layers).windows.size();
-  state_ = std::make_unique<StateCache>(
-      *device_, layers,
-      StateSize{.block_size = block_size(),
-                .num_blocks = std::vector<int64_t>(groups, plan.num_blocks),
-                .slots = config_.scheduler.max_sequences});
+  StateSize size = {
+      .block_size = plan.state.block_size, .num_blocks = {}, .slots = plan.state.slots};
+  for (const GroupSize& group : plan.state.groups) size.num_blocks.push_back(group.num_blocks);
+  state_ = std::make_unique<StateCache>(*device_, model_->state(), size);
   builder_ = std::make_unique<BatchBuilder>(*device_, limits(plan.max_model_len), block_size());
   const StepMemory step = measure_step(plan.max_model_len);
   device_->reserve_scratch(step.scratch_bytes);
@@ -153,7 +156,8 @@ void Runner::allocate(const MemoryPlan& plan) {
 
 void Runner::launch(const StepPlan& plan, std::span<const TokenId> sampled) {
   workspace_->reset();
-  StepInput input = plan.chunks.empty() ? StepInput{} : builder_->build(plan, sampled);
+  StepInput nothing;
+  StepInput& input = plan.chunks.empty() ? nothing : builder_->build(plan, sampled);
   Step step = {.ops = device_->ops(),
                .tensor_parallel = *tensor_parallel_,
                .scratch = *workspace_,

@@ -64,6 +64,7 @@ class Runner {
   };
   StepMemory measure_step(int64_t max_model_len) const;
   int64_t decoder_bytes(const BatchLimits& size, const StepMemory& memory, const Idle& idle) const;
+  StateNeed state_need() const;
   int64_t logits_bytes(int64_t max_model_len) const;
   // Queues the copy.
   Tensor on_host(Tensor logits);

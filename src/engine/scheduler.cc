@@ -22,9 +22,8 @@ size_t num_sampling(const StepPlan& plan) {
 Scheduler::Scheduler(const SchedulerConfig& config, const SchedulerLimits& limits)
     : config_(config),
       limits_(limits),
-      block_size_(limits.block_size),
-      pool_(limits.num_blocks),
-      prefix_cache_(pool_),
+      block_size_(limits.state.block_size),
+      pools_(limits.state),
       pictures_(limits.pictures, limits.picture_rows) {}
 
 void Scheduler::submit(Request request, Clock::time_point now) {
@@ -120,12 +119,12 @@ void Scheduler::admit_waiting(Draft& draft, Clock::time_point now) {
 bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   Sequence& sequence = *waiting_.front();
   if (sequence.num_pending() > 0) return false;
-  std::vector<BlockRef> prefix = find_prefix(sequence);
-  const auto num_found = static_cast<int64_t>(prefix.size());
-  // Room for the whole of it, or it would begin only to be preempted.
-  const int64_t missing = blocks_for(sequence.num_tokens()) - num_found;
-  if (missing > pool_.num_free() - blocks_promised()) return false;
-  sequence.start_with(std::move(prefix), block_size_);
+  start_with_prefix(sequence);
+  if (!has_room_for(sequence)) {
+    sequence.take_blocks();  // and drops them: no step has seen them
+    return false;
+  }
+  sequence.begun_behind = in_flight_.latest();
   waiting_.pop_front();
   insert_running(sequence);
   const NextChunk next = next_chunk(sequence, draft);
@@ -137,7 +136,8 @@ bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   }
   const int64_t most =
       std::min(sequence.num_tokens() + sequence.sampling().max_tokens, limits_.max_model_len);
-  sequence.reserve(most, blocks_for(most));
+  sequence.reserve(most, most / block_size_ + 1);
+  pools_.reserve(sequence.state, most, config_.max_step_tokens);
   if (!sequence.was_scheduled) {
     sequence.was_scheduled = true;
     sequence.times.scheduled = now;
@@ -160,9 +160,12 @@ std::string Scheduler::obstacle_to(const Sequence& sequence) const {
     return str(tokens, " tokens are more than max_model_len, which is ", limits_.max_model_len,
                "; shorten the prompt");
   }
-  if (blocks_for(tokens) > pool_.num_blocks()) {
-    return str(tokens, " tokens do not fit: the KV cache has ", pool_.num_blocks(), " blocks of ",
-               block_size_, " tokens; give the cache more memory, or lower max_model_len");
+  for (size_t group = 0; group < pools_.num_groups(); ++group) {
+    const int64_t needed = pools_.span(group).most_held(tokens, config_.max_step_tokens);
+    if (needed <= pools_.num_blocks(group)) continue;
+    return str(tokens, " tokens do not fit: the KV cache has ", pools_.num_blocks(group),
+               " blocks of ", block_size_,
+               " tokens; give the cache more memory, or lower max_model_len");
   }
   if (!config_.chunked_prefill && tokens > config_.max_step_tokens) {
     return str(tokens, " tokens do not fit: without chunked prefill a step computes at most ",
@@ -335,18 +338,13 @@ void Scheduler::write_given(const DraftChunk& drafted, StepPlan& plan) {
 
 int64_t Scheduler::make_room(Sequence& sequence, int64_t count, Draft& draft) {
   const int64_t end = sequence.num_computed() + count;
-  while (static_cast<int64_t>(sequence.blocks().size()) < blocks_for(end)) {
-    if (std::optional<BlockRef> block = pool_.take()) {
-      sequence.add_block(std::move(*block));
-      continue;
-    }
+  while (!pools_.extend(sequence.state, end)) {
     draft.short_of_blocks = true;
     // Nobody gives up more while blocks are on their way back.
     if (in_flight_.holds_blocks() || running_.back() == &sequence) break;
     preempt(*running_.back(), draft);
   }
-  const int64_t capacity = static_cast<int64_t>(sequence.blocks().size()) * block_size_;
-  return std::min(end, capacity) - sequence.num_computed();
+  return std::min(end, pools_.room(sequence.state)) - sequence.num_computed();
 }
 
 void Scheduler::preempt(Sequence& sequence, Draft& draft) {
@@ -378,17 +376,33 @@ int64_t Scheduler::num_logprob_rows(const Sequence& sequence, int64_t first, int
 // At least one token is left to compute: its logits are what the request is about.
 // Log-probabilities of a prompt need the logits of all its positions, so such a prompt is computed
 // anew.
-std::vector<BlockRef> Scheduler::find_prefix(Sequence& sequence) {
-  std::vector<BlockRef> found;
-  if (!config_.prefix_caching || sequence.lacks_prompt_logprobs()) return found;
+void Scheduler::start_with_prefix(Sequence& sequence) {
+  if (!config_.prefix_caching || sequence.lacks_prompt_logprobs()) return;
   const int64_t most = (sequence.num_tokens() - 1) / block_size_;
   extend_hashes(sequence, most);
-  for (int64_t i = 0; i < most; ++i) {
-    auto block = prefix_cache_.find(sequence.block_hashes[static_cast<size_t>(i)]);
-    if (!block) break;
-    found.push_back(std::move(*block));
+  const auto hashes = std::span(sequence.block_hashes).first(static_cast<size_t>(most));
+  const int64_t blocks = pools_.longest_prefix(hashes);
+  if (blocks == 0) return;
+  sequence.start_with(pools_.share(hashes.first(static_cast<size_t>(blocks))), blocks, block_size_);
+}
+
+// What sequences that have begun will still take is promised to them.
+bool Scheduler::has_room_for(const Sequence& sequence) const {
+  for (size_t group = 0; group < pools_.num_groups(); ++group) {
+    int64_t left = pools_.num_free(group);
+    for (const Sequence* running : running_) left -= missing_blocks(*running, group);
+    if (missing_blocks(sequence, group) > left) return false;
   }
-  return found;
+  return true;
+}
+
+int64_t Scheduler::missing_blocks(const Sequence& sequence, size_t group) const {
+  const std::vector<BlockTable>& tables = sequence.state.tables;
+  const int64_t held = tables.empty() ? 0 : tables[group].num_held();
+  const int64_t needed =
+      pools_.span(group).most_held(sequence.num_tokens() + sequence.num_pending(),
+                                   config_.max_step_tokens, sequence.num_computed());
+  return std::max<int64_t>(0, needed - held);
 }
 
 void Scheduler::extend_hashes(Sequence& sequence, int64_t blocks) {
@@ -408,19 +422,8 @@ void Scheduler::cache_full_blocks(Sequence& sequence) {
   const int64_t full = std::min(sequence.num_computed(), sequence.num_tokens()) / block_size_;
   extend_hashes(sequence, full);
   for (int64_t& i = sequence.num_hashed_in_cache; i < full; ++i) {
-    const auto at = static_cast<size_t>(i);
-    prefix_cache_.insert(sequence.block_hashes[at], sequence.blocks()[at].id());
+    pools_.note(sequence.state, i, sequence.block_hashes[static_cast<size_t>(i)]);
   }
-}
-
-// What prompts that have begun will still take.
-int64_t Scheduler::blocks_promised() const {
-  int64_t promised = 0;
-  for (const Sequence* sequence : running_) {
-    promised += blocks_for(sequence->num_tokens() + sequence->num_pending()) -
-                static_cast<int64_t>(sequence->blocks().size());
-  }
-  return promised;
 }
 
 void Scheduler::advance(const StepPlan& step) {
@@ -437,7 +440,7 @@ void Scheduler::advance(const StepPlan& step) {
 std::vector<Event> Scheduler::append(const StepPlan& step, std::span<ChunkResult> results,
                                      Clock::time_point now) {
   MUST(step.chunks.size() == results.size());
-  in_flight_.collect();
+  const uint64_t number = in_flight_.collect();
   std::vector<Event> events = std::exchange(failed_, {});
   events.reserve(events.size() + num_sampling(step));
   for (size_t i = 0; i < step.chunks.size(); ++i) {
@@ -445,6 +448,10 @@ std::vector<Event> Scheduler::append(const StepPlan& step, std::span<ChunkResult
     Sequence* sequence = find(chunk.request);
     if (sequence == nullptr) continue;  // over since the step was launched
     sequence->collect(chunk);
+    // Unless it has begun again since: then what tokens to come see is another matter.
+    if (number > sequence->begun_behind) {
+      pools_.give_back_unseen(sequence->state, chunk.end());
+    }
     sequence->add_prompt_logprobs(std::move(results[i].prompt_logprobs));
     if (chunk.samples == 0) continue;
     events.push_back(append(*sequence, std::move(results[i]), now));
@@ -459,8 +466,8 @@ std::vector<Event> Scheduler::fail_stuck(Clock::time_point now) {
   MUST(in_flight_.empty());
   if (failed_.empty() && !running_.empty()) {
     fail(*running_.front(),
-         str("request ", running_.front()->id().value(), ": the KV cache has ", pool_.num_blocks(),
-             " blocks of ", block_size_,
+         str("request ", running_.front()->id().value(), ": the KV cache has ",
+             pools_.num_blocks(pools_.fullest()), " blocks of ", block_size_,
              " tokens, and the request needs more; give the cache more "
              "memory, or lower max_model_len"),
          now);
@@ -545,8 +552,7 @@ void Scheduler::abandon_picture_nobody_shows() {
 const Metrics::StepCounts& Scheduler::take_counts() {
   counts_.running = num_running();
   counts_.waiting = num_waiting();
-  counts_.kv_cache_usage = static_cast<double>(pool_.num_used()) /
-                           static_cast<double>(std::max<int64_t>(1, pool_.num_blocks()));
+  counts_.kv_cache_usage = pools_.usage();
   std::swap(counts_, taken_counts_);
   counts_.clear();
   return taken_counts_;

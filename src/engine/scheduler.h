@@ -33,19 +33,19 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/block_pool.h"
 #include "engine/config.h"
 #include "engine/metrics.h"
 #include "engine/picture_planner.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
+#include "engine/state_pools.h"
 #include "engine/step_plan.h"
 #include "engine/steps_in_flight.h"
 
 namespace pagoda {
 
 struct SchedulerLimits {
-  int64_t num_blocks, block_size;
+  StateLimits state;
   int64_t max_model_len;
   std::optional<TokenId> eos_token;
   const PictureCosts* pictures = nullptr;  // null: the model sees none
@@ -63,7 +63,7 @@ class Scheduler {
   // Every request ends with kAbort, and with `error` where that is not empty. No step in flight is
   // collected any more.
   std::vector<Event> abort_all(const std::string& error, Clock::time_point now);
-  void reset_prefix_cache() { prefix_cache_.clear(); }
+  void reset_prefix_cache() { pools_.forget_all(); }
 
   // Fills `step`, which is empty, with what runs next. Empty: nothing can before a step in flight
   // is collected; and where none is, call fail_stuck().
@@ -79,7 +79,7 @@ class Scheduler {
   bool has_work() const { return !sequences_.empty() || !failed_.empty(); }
   int64_t num_running() const { return static_cast<int64_t>(running_.size()); }
   int64_t num_waiting() const { return static_cast<int64_t>(waiting_.size()); }
-  const BlockPool& blocks() const { return pool_; }
+  const StatePools& blocks() const { return pools_; }
   const PicturePlanner& pictures() const { return pictures_; }
   // What happened since the last call. Valid until the next one.
   const Metrics::StepCounts& take_counts();
@@ -140,11 +140,14 @@ class Scheduler {
 
   // Of the prompt logits positions of a chunk, those whose log-probabilities are still wanted.
   static int64_t num_logprob_rows(const Sequence& sequence, int64_t first, int64_t count);
-  std::vector<BlockRef> find_prefix(Sequence& sequence);
+  // With what need not be computed again.
+  void start_with_prefix(Sequence& sequence);
+  // For the whole of it, or it would begin only to be preempted.
+  bool has_room_for(const Sequence& sequence) const;
+  // Blocks of a group that a sequence will still take.
+  int64_t missing_blocks(const Sequence& sequence, size_t group) const;
   void extend_hashes(Sequence& sequence, int64_t blocks);
   void cache_full_blocks(Sequence& sequence);
-  int64_t blocks_for(int64_t tokens) const { return (tokens + block_size_ - 1) / block_size_; }
-  int64_t blocks_promised() const;
 
   Sequence* find(RequestId id);
 
@@ -163,9 +166,8 @@ class Scheduler {
   const SchedulerConfig config_;
   const SchedulerLimits limits_;
   const int64_t block_size_;
-  BlockPool pool_;
+  StatePools pools_;
   BlockHasher hasher_;
-  PrefixCache prefix_cache_;
   PicturePlanner pictures_;
   StepsInFlight in_flight_;
   std::unordered_map<RequestId, std::unique_ptr<Sequence>> sequences_;

@@ -386,7 +386,9 @@ TEST_CASE("a model that sees no pictures says so") {
   Fixture f;
   f.scheduler = std::make_unique<Scheduler>(
       f.config,
-      SchedulerLimits{.num_blocks = 64, .block_size = 4, .max_model_len = 200, .eos_token = {}});
+      SchedulerLimits{.state = {.groups = {{.window = 0, .num_blocks = 64}}, .block_size = 4},
+                      .max_model_len = 200,
+                      .eos_token = {}});
   Request request = f.request(20, {.max_tokens = 1});
   Fixture::show(request, f.picture(2, 3, 1), 8);
   CHECK(error_of(f, request) == "request 1: the model sees no pictures; send text only");

@@ -312,9 +312,8 @@ TEST_CASE("a request cancelled while its step is in flight says nothing more, it
 }
 
 TEST_CASE("a sequence preempted while its step is in flight keeps the token that it chooses") {
-  Fixture f{.config = {.max_sequences = 4, .max_step_tokens = 24},
-            .blocks = 6,
-            .steps_in_flight = 2};
+  Fixture f{
+      .config = {.max_sequences = 4, .max_step_tokens = 24}, .blocks = 6, .steps_in_flight = 2};
   const RequestId old = f.submit(8, tokens(6)), middle = f.submit(8, tokens(6)),
                   newest = f.submit(8, tokens(6));
   f.step();
@@ -369,11 +368,15 @@ struct FakeCache {
   }
 
   void run(const PlannedChunk& chunk, std::span<const TokenId> tokens,
-           std::span<const BlockId> blocks, int64_t block_size) {
+           std::span<const BlockId> blocks, const StateSpan& span) {
+    const int64_t block_size = span.block_size;
+    const int64_t first_seen =
+        span.window == 0 ? 0 : std::max<int64_t>(0, chunk.first - span.window + 1);
     uint64_t number = 0;
     bool is_right = true;
     for (int64_t at = 0; at < chunk.end(); ++at) {
       number = mix(number, tokens[static_cast<size_t>(at)]);
+      if (at < first_seen) continue;
       const int64_t block = blocks[static_cast<size_t>(at / block_size)].value();
       uint64_t& slot = slots[block * block_size + at % block_size];
       if (at >= chunk.first) slot = number;
@@ -395,14 +398,16 @@ struct Traffic {
   std::unordered_map<RequestId, Asked> asked;
   // With what steps in flight choose.
   std::unordered_map<RequestId, std::vector<TokenId>> texts;
-  std::vector<TokenId> chosen;  // by output of the step launched last
-  FakeCache cache;
+  std::vector<TokenId> chosen;    // by output of the step launched last
+  std::vector<FakeCache> caches;  // one a group
 
   int64_t draw(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   }
 
-  Traffic(uint32_t seed, size_t steps_in_flight) : random(seed) {
+  // With these windows, one a group of layers.
+  Traffic(uint32_t seed, size_t steps_in_flight, const std::vector<int64_t>& windows)
+      : random(seed), caches(windows.size()) {
     f.steps_in_flight = steps_in_flight;
     f.choose = &choose;
     f.block_size = draw(1, 8);
@@ -416,7 +421,16 @@ struct Traffic {
     f.config.max_prompt_logprob_rows = draw(1, 10);
     f.config.prefix_caching = draw(0, 3) > 0;
     f.config.policy = draw(0, 1) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
+    for (const int64_t window : windows) f.groups.push_back({window, num_blocks_of(window)});
   }
+
+  // Enough for the longest request alone, and a little more.
+  int64_t num_blocks_of(int64_t window) {
+    if (window == 0) return f.blocks;
+    const StateSpan span = {window, f.block_size};
+    return span.most_held(f.max_model_len, f.config.max_step_tokens) + draw(0, 9);
+  }
+  StateSpan span_of(size_t group) const { return {f.groups[group].window, f.block_size}; }
 
   // Now and then the end token.
   static TokenId choose(RequestId id, int64_t position) {
@@ -447,13 +461,13 @@ struct Traffic {
     return answer;
   }
 
-  std::span<const BlockId> blocks_of(const StepPlan& plan, size_t index) const {
+  std::span<const BlockId> blocks_of(const StepPlan& plan, size_t index, size_t group) const {
     size_t first = 0;
     const auto count = [&](size_t i) {
       return static_cast<size_t>((plan.chunks[i].end() + f.block_size - 1) / f.block_size);
     };
     for (size_t i = 0; i < index; ++i) first += count(i);
-    return std::span(plan.tables.at(0).blocks).subspan(first, count(index));
+    return std::span(plan.tables.at(group).blocks).subspan(first, count(index));
   }
 
   // Of the whole step, with what the step before chooses.
@@ -481,26 +495,33 @@ struct Traffic {
       CHECK(std::equal(text.begin() + chunk.first, text.begin() + chunk.end(),
                        inputs.begin() + token));
       token += chunk.count;
-      cache.run(chunk, text, blocks_of(plan, i), f.block_size);
+      for (size_t group = 0; group < caches.size(); ++group) {
+        caches[group].run(chunk, text, blocks_of(plan, i, group), span_of(group));
+      }
     }
     CHECK(token == plan.num_tokens());
     CHECK(rows <= f.config.max_prompt_logprob_rows);
     CHECK(rows == static_cast<int64_t>(plan.next_tokens.size()));
-    check_written_blocks_are_not_shared(plan);
+    for (size_t group = 0; group < caches.size(); ++group) {
+      check_written_blocks_are_not_shared(plan, group);
+    }
   }
 
   // A block that is written in this step is nobody else's, here or in a step in flight.
-  void check_written_blocks_are_not_shared(const StepPlan& plan) {
+  void check_written_blocks_are_not_shared(const StepPlan& plan, size_t group) {
     std::unordered_map<BlockId, std::unordered_set<RequestId>> users;
     const auto add_users = [&](const StepPlan& step) {
       for (size_t i = 0; i < step.chunks.size(); ++i) {
-        for (const BlockId block : blocks_of(step, i)) users[block].insert(step.chunks[i].request);
+        const int64_t first = span_of(group).first_seen(step.chunks[i].first);
+        for (const BlockId block : blocks_of(step, i, group).subspan(static_cast<size_t>(first))) {
+          users[block].insert(step.chunks[i].request);
+        }
       }
     };
     add_users(plan);
     for (const StepPlan& step : f.in_flight) add_users(step);
     for (size_t i = 0; i < plan.chunks.size(); ++i) {
-      const std::span<const BlockId> blocks = blocks_of(plan, i);
+      const std::span<const BlockId> blocks = blocks_of(plan, i, group);
       for (const BlockId block :
            blocks.subspan(static_cast<size_t>(plan.chunks[i].first / f.block_size))) {
         CHECK(users[block].size() == 1);
@@ -550,16 +571,47 @@ struct Traffic {
   }
 };
 
-TEST_CASE("under random traffic budgets hold, written blocks are private, and all requests end") {
-  for (uint32_t seed = 1; seed <= 150; ++seed) {
+void check_traffic(uint32_t seeds, const std::vector<int64_t>& windows) {
+  for (uint32_t seed = 1; seed <= seeds; ++seed) {
     for (const size_t steps_in_flight : {1, 2, 3}) {
       CAPTURE(seed);
       CAPTURE(steps_in_flight);
-      Traffic traffic(seed, steps_in_flight);
+      Traffic traffic(seed, steps_in_flight, windows);
       for (int i = 0; i < 150; ++i) traffic.step();
       traffic.check_end();
     }
   }
+}
+
+TEST_CASE("under random traffic budgets hold, written blocks are private, and all requests end") {
+  check_traffic(150, {0});
+}
+
+TEST_CASE("the same holds where layers have windows, and each sees what it wrote") {
+  check_traffic(50, {0, 5});
+  check_traffic(50, {9});
+  check_traffic(50, {1, 16, 0});
+}
+
+TEST_CASE("with a window a long request runs in few blocks, and gives back all it does not see") {
+  Fixture f{.max_model_len = 200, .groups = {{8, 7}}};
+  const RequestId id = f.submit(100, tokens(90));
+  int64_t most = 0;
+  while (!f.is_finished(id)) {
+    f.step();
+    most = std::max(most, f.get().blocks().num_used());
+  }
+  CHECK(f.answers[id].size() == 90);
+  CHECK(most == 3);  // between steps, of 8 tokens
+  f.run_to_the_end();
+}
+
+TEST_CASE("with a window a prefix is taken up of which only the end is left") {
+  Fixture f{.groups = {{8, 10}}};
+  f.submit(36, tokens(1), 0, 500);
+  f.run_to_the_end();
+  f.submit(36, tokens(1), 0, 500);
+  CHECK(f.step().chunks[0].first == 32);
 }
 
 }  // namespace

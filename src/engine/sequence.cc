@@ -31,7 +31,6 @@ std::vector<BlockPicture> Sequence::pictures_in(int64_t first, int64_t count) co
 
 void Sequence::reserve(int64_t tokens, int64_t blocks) {
   tokens_.reserve(static_cast<size_t>(tokens));
-  blocks_.reserve(static_cast<size_t>(blocks));
   block_hashes.reserve(static_cast<size_t>(blocks));
 }
 
@@ -43,17 +42,16 @@ void Sequence::launch(const PlannedChunk& chunk, uint64_t step, int64_t last_out
   last_output_ = last_output;
 }
 
-void Sequence::start_with(std::vector<BlockRef> blocks, int64_t block_size) {
-  MUST(blocks_.empty());
-  for (BlockRef& block : blocks) blocks_.push_back(std::move(block));
-  num_computed_ = static_cast<int64_t>(blocks_.size()) * block_size;
-  num_hashed_in_cache = static_cast<int64_t>(blocks_.size());
+void Sequence::start_with(SequenceState found, int64_t blocks, int64_t block_size) {
+  state = std::move(found);
+  num_computed_ = blocks * block_size;
+  num_hashed_in_cache = blocks;
 }
 
 std::vector<BlockRef> Sequence::take_blocks() {
   num_computed_ = 0;
   num_hashed_in_cache = 0;
-  return std::exchange(blocks_, {});
+  return state.take_blocks();
 }
 
 void Sequence::add_prompt_logprobs(std::vector<TokenLogprobs> logprobs) {

@@ -5,8 +5,9 @@
 // is collected.
 //
 // Thread rule: engine thread only.
-// Invariant: tokens [0, num_computed) have their keys and values in blocks(), or get them from
-// steps in flight; preemption gives up the blocks, never the tokens.
+// Invariant: tokens [0, num_computed) have their keys and values in blocks, as far as tokens to
+// come see them, or get them from steps in flight; preemption gives up the blocks, never the
+// tokens.
 #pragma once
 
 #include <array>
@@ -16,10 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/block_pool.h"
 #include "engine/engine_client.h"
 #include "engine/metrics.h"
 #include "engine/prefix_cache.h"
+#include "engine/sequence_state.h"
 #include "engine/step_plan.h"
 #include "nn/rotary_positions.h"
 
@@ -45,7 +46,6 @@ class Sequence {
   int64_t num_pending() const { return num_pending_; }
   int64_t num_computed() const { return num_computed_; }
   int64_t num_uncomputed() const { return num_tokens() + num_pending_ - num_computed_; }
-  std::span<const BlockRef> blocks() const { return blocks_; }
 
   // In order; those of a prompt that the scheduler has let in do not overlap.
   std::span<const PromptPicture> pictures() const { return request_.pictures; }
@@ -69,12 +69,11 @@ class Sequence {
   int64_t last_output() const { return last_output_; }
 
   void append(TokenId token) { tokens_.push_back(token); }
-  void add_block(BlockRef block) { blocks_.push_back(std::move(block)); }
   // Memory for all that it may become, so that no step of it allocates.
   void reserve(int64_t tokens, int64_t blocks);
-  // Blocks found in the prefix cache: their tokens need not be computed.
-  void start_with(std::vector<BlockRef> blocks, int64_t block_size);
-  // From now on nothing is computed.
+  // What the prefix cache has of its first `blocks`: their tokens need not be computed.
+  void start_with(SequenceState found, int64_t blocks, int64_t block_size);
+  // From now on nothing is computed. In order, so that the last are given back first.
   std::vector<BlockRef> take_blocks();
 
   // Log-probabilities of prompt tokens 1, 2, ...
@@ -87,8 +86,10 @@ class Sequence {
   void add_prompt_logprobs(std::vector<TokenLogprobs> logprobs);
   std::vector<TokenLogprobs> take_prompt_logprobs() { return std::move(prompt_logprobs_); }
 
+  SequenceState state;                  // its blocks
   std::vector<BlockHash> block_hashes;  // of full blocks, as far as they are known
-  int64_t num_hashed_in_cache = 0;      // of blocks(), how many the prefix cache knows
+  int64_t num_hashed_in_cache = 0;      // how many of those the prefix cache was told
+  uint64_t begun_behind = 0;            // the last step launched when it last began to run
   int64_t cached_tokens = 0;            // of the prompt, when it was first scheduled
   bool was_scheduled = false;
   RequestTimes times;
@@ -103,7 +104,6 @@ class Sequence {
   int64_t num_computed_ = 0;
   uint64_t last_step_ = 0;
   int64_t last_output_ = 0;
-  std::vector<BlockRef> blocks_;
   int64_t num_prompt_logprobs_ = 0;
   std::vector<TokenLogprobs> prompt_logprobs_;
 };

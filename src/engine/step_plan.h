@@ -58,7 +58,7 @@ struct SampledToken {
 using BentPosition = std::array<int32_t, 3>;
 
 // The blocks in which a group of layers keeps keys and values: of each chunk's request, as many as
-// hold its tokens up to the end of the chunk.
+// hold its tokens up to the end of the chunk. Those that no token of the chunk sees may be any.
 struct PlannedTable {
   std::vector<BlockId> blocks = {};
 };

@@ -13,7 +13,7 @@ void drop(std::vector<BlockRef>& blocks) {
 
 }  // namespace
 
-void StepsInFlight::collect() {
+uint64_t StepsInFlight::collect() {
   MUST(!empty());
   ++collected_;
   std::erase_if(held_, [this](Held& held) {
@@ -21,6 +21,7 @@ void StepsInFlight::collect() {
     drop(held.blocks);
     return true;
   });
+  return collected_;
 }
 
 void StepsInFlight::abandon() {

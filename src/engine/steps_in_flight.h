@@ -18,8 +18,8 @@ class StepsInFlight {
  public:
   // Its number.
   uint64_t launch() { return ++launched_; }
-  // The oldest.
-  void collect();
+  // The oldest; its number.
+  uint64_t collect();
   // None of them will be collected.
   void abandon();
 

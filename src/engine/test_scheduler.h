@@ -43,6 +43,8 @@ struct SchedulerFixture {
   SchedulerConfig config = {.max_sequences = 4, .max_step_tokens = 16};
   int64_t blocks = 64, block_size = 4, max_model_len = 200;
   size_t steps_in_flight = 1;
+  std::vector<GroupSize> groups = {};  // empty: one that sees all, of `blocks`
+  int64_t slots = 0;
   TokenId sampled = TokenId(7);
   // The token of a request at a position; none: `sampled` everywhere.
   std::function<TokenId(RequestId, int64_t)> choose = {};
@@ -63,13 +65,16 @@ struct SchedulerFixture {
     if (!scheduler) {
       costs.emplace(stages, work_a_token);
       scheduler = std::make_unique<Scheduler>(
-          config, SchedulerLimits{.num_blocks = blocks,
-                                  .block_size = block_size,
-                                  .max_model_len = max_model_len,
-                                  .eos_token = kEos,
-                                  .pictures = &*costs,
-                                  .max_picture_tokens = max_picture_tokens,
-                                  .picture_rows = picture_rows});
+          config,
+          SchedulerLimits{
+              .state = {.groups = groups.empty() ? std::vector<GroupSize>{{0, blocks}} : groups,
+                        .block_size = block_size,
+                        .slots = slots},
+              .max_model_len = max_model_len,
+              .eos_token = kEos,
+              .pictures = &*costs,
+              .max_picture_tokens = max_picture_tokens,
+              .picture_rows = picture_rows});
     }
     return *scheduler;
   }

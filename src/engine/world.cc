@@ -37,7 +37,7 @@ World::World(const EngineConfig& config, const WeightSource& source, const OpenD
   RankMemory needs = runners_[0]->measure();
   for (const std::unique_ptr<Runner>& runner : runners_) {
     const RankMemory other = runner->measure();
-    needs.block_bytes = std::max(needs.block_bytes, other.block_bytes);
+    needs.state.raise_to(other.state);
     needs.workspace_bytes = std::max(needs.workspace_bytes, other.workspace_bytes);
     needs.host_bytes = std::max(needs.host_bytes, other.host_bytes);
     needs.memory.free_bytes = std::min(needs.memory.free_bytes, other.memory.free_bytes);
