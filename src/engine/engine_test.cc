@@ -106,12 +106,12 @@ TEST_CASE("the demo model answers as the reference does, on ref in float32") {
   check_demo(demo_config("ref", DType::kF32));
 }
 
-TEST_CASE("the demo model answers as the reference does, on cpu in float32") {
-  check_demo(demo_config("cpu", DType::kF32));
+TEST_CASE("the demo model answers as the reference does, in float32") {
+  check_demo(demo_config(kTestBackend, DType::kF32));
 }
 
-TEST_CASE("the demo model answers as the reference does, on cpu in float32 on any ranks") {
-  EngineConfig config = demo_config("cpu", DType::kF32);
+TEST_CASE("the demo model answers as the reference does, in float32 on any ranks") {
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.threads = 1;
   // 8 heads and 2 KV heads: dealt evenly, replicated, padded, and both at once.
   for (const int ranks : {2, 3, 4, 5, 8}) {
@@ -122,7 +122,7 @@ TEST_CASE("the demo model answers as the reference does, on cpu in float32 on an
 }
 
 TEST_CASE("more ranks than heads are refused before anything is loaded") {
-  EngineConfig config = demo_config("cpu", DType::kF32);
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.tensor_parallel_size = 9;
   CHECK_THROWS_WITH_AS(TestEngine{config},
                        "--tensor-parallel-size 9: this model has 8 attention heads, and every rank "
@@ -130,13 +130,13 @@ TEST_CASE("more ranks than heads are refused before anything is loaded") {
                        Error);
 }
 
-TEST_CASE("the demo model answers as the reference does where bfloat16 can tell, on cpu") {
-  check_demo(demo_config("cpu", DType::kBF16));
+TEST_CASE("the demo model answers as the reference does where bfloat16 can tell") {
+  check_demo(demo_config(kTestBackend, DType::kBF16));
 }
 
 TEST_CASE("the end token ends an answer with kStop, max_tokens and the context with kLength") {
   const Reference reference = demo_reference();
-  EngineConfig config = demo_config("cpu", DType::kF32);
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
   const auto longest = static_cast<int64_t>(reference.answer.size()) + 1;
   config.model.max_model_len = static_cast<int64_t>(reference.prompt.size()) + longest;
   TestEngine engine(config);
@@ -151,7 +151,7 @@ TEST_CASE("the end token ends an answer with kStop, max_tokens and the context w
 
 TEST_CASE("a stop token ends an answer and is named") {
   const Reference reference = demo_reference();
-  TestEngine engine(demo_config("cpu", DType::kF32));
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
   SamplingParams sampling = greedy(50);
   const TokenId stop = reference.answer[4];
   sampling.stop_token_ids = {stop};
@@ -164,7 +164,7 @@ TEST_CASE("a stop token ends an answer and is named") {
 
 TEST_CASE("log-probabilities come with every token, and those of the prompt with the first") {
   const Reference reference = demo_reference();
-  TestEngine engine(demo_config("cpu", DType::kF32));
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
   SamplingParams sampling = greedy(4);
   sampling.logprobs = 2;
   sampling.prompt_logprobs = 1;
@@ -183,7 +183,7 @@ TEST_CASE("log-probabilities come with every token, and those of the prompt with
 
 TEST_CASE("the same prompt again is found in the cache, but not under another salt") {
   const std::vector<TokenId> prompt(40, TokenId(7));
-  TestEngine engine(demo_config("cpu", DType::kF32));
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
   CHECK(engine.run(prompt, greedy(1)).cached_tokens == 0);
   CHECK(engine.run(prompt, greedy(1)).cached_tokens == 32);
   CHECK(engine.wait(engine.submit(prompt, greedy(1), "salt")).cached_tokens == 0);
@@ -193,7 +193,7 @@ TEST_CASE("the same prompt again is found in the cache, but not under another sa
 
 TEST_CASE("a seed repeats an answer, no seed does not") {
   const Reference reference = demo_reference();
-  TestEngine engine(demo_config("cpu", DType::kF32));
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
   SamplingParams sampling = {.temperature = 5.0f, .seed = 11, .max_tokens = 30, .ignore_eos = true};
   CHECK(engine.run(reference.prompt, sampling).tokens ==
         engine.run(reference.prompt, sampling).tokens);
@@ -203,7 +203,7 @@ TEST_CASE("a seed repeats an answer, no seed does not") {
 }
 
 TEST_CASE("a cancelled request says nothing more and gives back its blocks") {
-  TestEngine engine(demo_config("cpu", DType::kF32));
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
   SamplingParams endless = greedy(2000);
   endless.ignore_eos = true;
   const RequestId id = engine.submit({TokenId(5)}, endless);
@@ -219,7 +219,7 @@ TEST_CASE("a cancelled request says nothing more and gives back its blocks") {
 }
 
 TEST_CASE("stopping ends what is running with kAbort") {
-  TestEngine engine(demo_config("cpu", DType::kF32));
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
   SamplingParams endless = greedy(2000);
   endless.ignore_eos = true;
   const RequestId id = engine.submit({TokenId(5)}, endless);
@@ -232,9 +232,10 @@ TEST_CASE("stopping ends what is running with kAbort") {
 }
 
 TEST_CASE("memory that is too small for a request of the wanted length is said before serving") {
-  EngineConfig config = demo_config("cpu", DType::kF32);
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.model.max_model_len = 2048;
-  config.cache.num_blocks_override = 10;
+  const auto device = open_device(kTestBackend, {.threads = 1});
+  config.cache.num_blocks_override = 160 / device->kv_block_size(config.cache.block_size);
   std::string message;
   try {
     const TestEngine engine(config);
@@ -247,58 +248,117 @@ TEST_CASE("memory that is too small for a request of the wanted length is said b
       "available memory, the estimated maximum model length is 160."));
 }
 
-// A device that works until it is told not to.
-class FailingDevice final : public Device {
+// What is known of the devices of a world, and told to them.
+struct Watch {
+  std::atomic<bool> fails = false;  // the device of the last rank, when anything is copied to it
+  std::atomic<int> allocations = 0;
+};
+
+// A device that is watched.
+class WatchedDevice final : public Device {
  public:
-  FailingDevice(std::unique_ptr<Device> inner, const std::atomic<bool>& fails)
-      : inner_(std::move(inner)), fails_(fails) {}
+  WatchedDevice(std::unique_ptr<Device> inner, Watch& watch, bool may_fail)
+      : inner_(std::move(inner)), watch_(watch), may_fail_(may_fail) {}
   std::string description() const override { return inner_->description(); }
   Ops& ops() override { return inner_->ops(); }
+  std::unique_ptr<CommunicatorGroup> connect(int ranks) const override;
   std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec, const PanelReader& reader) override {
     return inner_->make_matrix(spec, reader);
   }
   int64_t matrix_bytes(const MatrixSpec& spec) const override { return inner_->matrix_bytes(spec); }
+  int64_t kv_block_size(int64_t wanted) const override { return inner_->kv_block_size(wanted); }
   int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const override {
     return inner_->kv_block_bytes(shape, block_size);
   }
+  std::unique_ptr<IdleOps> idle_ops() const override { return inner_->idle_ops(); }
+  void reserve_scratch(int64_t bytes) override { inner_->reserve_scratch(bytes); }
   DeviceMemory memory() const override { return inner_->memory(); }
-  Buffer allocate(int64_t bytes) override { return inner_->allocate(bytes); }
+  Buffer allocate(int64_t bytes) override {
+    ++watch_.allocations;
+    return inner_->allocate(bytes);
+  }
+  Buffer allocate_host(int64_t bytes) override {
+    ++watch_.allocations;
+    return inner_->allocate_host(bytes);
+  }
   void copy_in(Tensor device, const void* host) override {
-    if (fails_) throw Error(ErrorKind::kDevice, "the cable is out");
+    fail_if_told();
     inner_->copy_in(device, host);
   }
   void copy_out(void* host, Tensor device) override { inner_->copy_out(host, device); }
+  void upload(Tensor device, const void* host) override {
+    fail_if_told();
+    inner_->upload(device, host);
+  }
+  void download(void* host, Tensor device) override { inner_->download(host, device); }
+  Fence fence() override { return inner_->fence(); }
+  void wait(Fence fence) override { inner_->wait(fence); }
   void synchronize() override { inner_->synchronize(); }
 
+  Device& inner() { return *inner_; }
+
  private:
+  void fail_if_told() const {
+    if (may_fail_ && watch_.fails) throw Error(ErrorKind::kDevice, "the cable is out");
+  }
+
   std::unique_ptr<Device> inner_;
-  const std::atomic<bool>& fails_;
+  Watch& watch_;
+  const bool may_fail_;
 };
 
-// The last of `ranks` ranks fails once `fails` is set.
-std::function<std::unique_ptr<Device>(int)> failing_world(int ranks,
-                                                          const std::atomic<bool>& fails) {
-  return [ranks, &fails](int rank) -> std::unique_ptr<Device> {
-    std::unique_ptr<Device> device = open_device("cpu", {.ordinal = rank, .threads = 1});
-    if (rank + 1 < ranks) return device;
-    return std::make_unique<FailingDevice>(std::move(device), fails);
+// Connects the devices that are watched, as they would be.
+class WatchedGroup final : public CommunicatorGroup {
+ public:
+  explicit WatchedGroup(std::unique_ptr<CommunicatorGroup> inner) : inner_(std::move(inner)) {}
+  std::unique_ptr<Communicator> join(int rank, Device& device) override {
+    return inner_->join(rank, dynamic_cast<WatchedDevice&>(device).inner());
+  }
+  void abort(const std::string& reason) override { inner_->abort(reason); }
+
+ private:
+  std::unique_ptr<CommunicatorGroup> inner_;
+};
+
+std::unique_ptr<CommunicatorGroup> WatchedDevice::connect(int ranks) const {
+  auto group = inner_->connect(ranks);
+  if (group == nullptr) return nullptr;
+  return std::make_unique<WatchedGroup>(std::move(group));
+}
+
+std::function<std::unique_ptr<Device>(int rank)> watched_world(int ranks, Watch& watch) {
+  return [ranks, &watch](int rank) {
+    return std::make_unique<WatchedDevice>(
+        open_device(kTestBackend, {.ordinal = rank, .threads = 1}), watch, rank + 1 == ranks);
   };
 }
 
 void check_death(int ranks, const std::string& reason) {
-  EngineConfig config = demo_config("cpu", DType::kF32);
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.tensor_parallel_size = ranks;
-  std::atomic<bool> fails = false;
-  TestEngine engine(config, failing_world(ranks, fails));
+  Watch watch;
+  TestEngine engine(config, watched_world(ranks, watch));
   SamplingParams endless = greedy(2000);
   endless.ignore_eos = true;
   const RequestId id = engine.submit({TokenId(5)}, endless);
   engine.wait(id, 3);
-  fails = true;
+  watch.fails = true;
   CHECK(engine.wait_for_death() == reason);
   CHECK(engine.wait(id).finish == FinishReason::kAbort);
   CHECK(engine.wait(id).error == reason);
   CHECK_FALSE(engine.engine().is_alive());
+}
+
+TEST_CASE("steps allocate nothing of a device") {
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
+  config.parallel.tensor_parallel_size = 2;
+  Watch watch;
+  TestEngine engine(config, watched_world(2, watch));
+  const int at_start = watch.allocations;
+  for (const int length : {1, 30, 300}) {
+    engine.run(std::vector<TokenId>(static_cast<size_t>(length), TokenId(5)), greedy(4));
+  }
+  CHECK(watch.allocations == at_start);
 }
 
 TEST_CASE("a step that fails ends every request with the reason, and the engine") {
@@ -310,12 +370,13 @@ TEST_CASE("a rank that fails while the others wait for it ends the engine, and n
 }
 
 TEST_CASE("a rank that cannot load says which it is") {
-  EngineConfig config = demo_config("cpu", DType::kF32);
+  EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.tensor_parallel_size = 2;
-  const std::atomic<bool> fails = true;
+  Watch watch;
+  watch.fails = true;
   std::string message;
   try {
-    const TestEngine engine(config, failing_world(2, fails));
+    const TestEngine engine(config, watched_world(2, watch));
   } catch (const Error& e) {
     message = e.what();
   }

@@ -134,7 +134,7 @@ void check_all_at_once(const EngineConfig& config) {
 
 TEST_CASE("requests with pictures are answered as by the reference, one by one") {
   check_one_by_one(golden_config("ref", DType::kF32, 1));
-  check_one_by_one(golden_config("cpu", DType::kF32, 1));
+  check_one_by_one(golden_config(kTestBackend, DType::kF32, 1));
 }
 
 TEST_CASE("requests with pictures are answered as by the reference, all at once on any ranks") {
@@ -142,7 +142,7 @@ TEST_CASE("requests with pictures are answered as by the reference, all at once 
     for (const bool caching : {true, false}) {
       CAPTURE(ranks);
       CAPTURE(caching);
-      EngineConfig config = golden_config("cpu", DType::kF32, ranks);
+      EngineConfig config = golden_config(kTestBackend, DType::kF32, ranks);
       config.scheduler.prefix_caching = caching;
       check_all_at_once(config);
     }
@@ -154,7 +154,7 @@ TEST_CASE("requests with pictures are answered as by the reference, however smal
     for (const bool caching : {true, false}) {
       CAPTURE(ranks);
       CAPTURE(caching);
-      EngineConfig config = with_tiny_steps(golden_config("cpu", DType::kF32, ranks));
+      EngineConfig config = with_tiny_steps(golden_config(kTestBackend, DType::kF32, ranks));
       config.scheduler.prefix_caching = caching;
       check_one_by_one(config);
       check_all_at_once(config);
@@ -163,7 +163,7 @@ TEST_CASE("requests with pictures are answered as by the reference, however smal
 }
 
 TEST_CASE("requests with pictures are answered as by the reference, prompts or pictures uncut") {
-  EngineConfig config = golden_config("cpu", DType::kF32, 1);
+  EngineConfig config = golden_config(kTestBackend, DType::kF32, 1);
   config.scheduler.max_step_tokens = 256;
   config.scheduler.chunked_prefill = false;
   check_all_at_once(config);
@@ -174,7 +174,7 @@ TEST_CASE("requests with pictures are answered as by the reference, prompts or p
 }
 
 TEST_CASE("the engine says how large a picture may be") {
-  EngineConfig config = golden_config("cpu", DType::kF32, 1);
+  EngineConfig config = golden_config(kTestBackend, DType::kF32, 1);
   // Narrow ones may have more than max_pixels: sqrt(200 * 36) merged patches.
   CHECK(TestEngine(config).engine().facts().max_picture_tokens == 84);
   config.model.max_model_len = 60;
@@ -185,7 +185,7 @@ TEST_CASE("the engine says how large a picture may be") {
 
 TEST_CASE("a picture that the engine has not planned for ends its request alone") {
   GoldenAlbum album;
-  EngineConfig config = golden_config("cpu", DType::kF32, 1);
+  EngineConfig config = golden_config(kTestBackend, DType::kF32, 1);
   config.model.max_model_len = 65;
   TestEngine engine(config);
   Request wrong = album.cases[1].request;
@@ -198,7 +198,7 @@ TEST_CASE("a picture that the engine has not planned for ends its request alone"
 
 TEST_CASE("requests cancelled while their pictures are in the making do not disturb the others") {
   const GoldenAlbum album;
-  EngineConfig config = with_tiny_steps(golden_config("cpu", DType::kF32, 1));
+  EngineConfig config = with_tiny_steps(golden_config(kTestBackend, DType::kF32, 1));
   config.scheduler.prefix_caching = false;
   TestEngine engine(config);
   for (size_t i = 1; i < album.cases.size(); ++i) {
@@ -324,7 +324,7 @@ TEST_CASE("a request with pictures is the same bits alone and in any company") {
   for (const DType dtype : {DType::kF32, DType::kBF16}) {
     for (const int ranks : {1, 2}) {
       CAPTURE(ranks);
-      const EngineConfig config = golden_config("cpu", dtype, ranks);
+      const EngineConfig config = golden_config(kTestBackend, dtype, ranks);
       GoldenAlbum album;
       const std::vector<InvarianceCase> cases = random_cases(album, config);
       CompanyCounts counts;

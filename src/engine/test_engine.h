@@ -21,6 +21,11 @@ namespace pagoda {
 #define PAGODA_STEPS_IN_FLIGHT 1
 #endif
 constexpr int64_t kStepsInFlight = PAGODA_STEPS_IN_FLIGHT;
+// What they run on: the CPU, and again a device apart from the host.
+#ifndef PAGODA_TEST_BACKEND
+#define PAGODA_TEST_BACKEND "cpu"
+#endif
+constexpr const char* kTestBackend = PAGODA_TEST_BACKEND;
 
 struct Answer {
   std::vector<TokenId> tokens;
