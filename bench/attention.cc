@@ -122,7 +122,7 @@ void run(const Case& c, const bench::Options& options) {
     const double limit = by_memory
                              ? bandwidth.measure(team)
                              : 2 * bench::multiply_add_peak(
-                                       team, family.kernels().of[0].matmul.saturate, options.smoke);
+                                       team, family.kernels().matmul[0].saturate, options.smoke);
     const double work = by_memory ? static_cast<double>(layers * bytes) : flops;
     result.baseline_runs.push_back(limit / 1e9);
     result.runs.push_back(work / bench::fastest(pass) / 1e9);

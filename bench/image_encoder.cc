@@ -130,7 +130,7 @@ void run(const bench::Options& options) {
   const cpu::Family& family = bench::family_of(options.backend);
   cpu::CpuDevice device(family, threads, {});
   ThreadTeam team(threads);  // for the limit
-  const auto saturate = family.kernels().of[static_cast<size_t>(kDType)].matmul.saturate;
+  const auto saturate = cpu::products_of(family.kernels(), cpu::choose_layout({}, kDType)).saturate;
   const WindowEncoderConfig config = config_of(options.smoke);
   Tower tower(device, config);
   const auto measure = [&](const PictureCase& picture, Sight sight) {

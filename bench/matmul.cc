@@ -45,9 +45,9 @@ Bench::Bench(const bench::Options& o)
 
 void Bench::run(DType dtype, Size size, int64_t rows) {
   const MatrixSpec spec = {
-      .out = size.out, .in = size.in, .encoding = Encoding::kF32, .dtype = dtype};
+      .out = size.out, .in = size.in, .format = {Encoding::kF32}, .dtype = dtype};
   const bool one_row = rows == 1;
-  const auto saturate = family.kernels().of[static_cast<size_t>(dtype)].matmul.saturate;
+  const auto saturate = cpu::products_of(family.kernels(), cpu::choose_layout({}, dtype)).saturate;
   const int64_t bytes = device.matrix_bytes(spec);
   std::vector<std::unique_ptr<Matrix>> matrices;
   while (matrices.empty() ||

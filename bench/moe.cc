@@ -80,7 +80,7 @@ class Layer {
  private:
   MatrixSpec spec(int64_t out, int64_t in) const {
     return {
-        .out = out, .in = in, .count = size_.experts, .encoding = Encoding::kF32, .dtype = dtype_};
+        .out = out, .in = in, .count = size_.experts, .format = {Encoding::kF32}, .dtype = dtype_};
   }
 
   cpu::CpuDevice& device_;

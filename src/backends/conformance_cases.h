@@ -35,7 +35,7 @@ class Rig {
   Tensor upload(const std::vector<int32_t>& values);  // i32 [n]
   // Every byte 0xFF: a float that is not written stays NaN.
   Tensor unwritten(std::initializer_list<int64_t> shape, DType dtype);
-  // The same values on every device, rounded to the encoding. Kept as long as the rig.
+  // The same values on every device, as spec.format has them. Kept as long as the rig.
   const Matrix& matrix(const MatrixSpec& spec, const std::vector<float>& values);
   // As [dim(0)] rows; i32 as floats.
   std::vector<std::vector<float>> rows(Tensor t);
@@ -76,6 +76,11 @@ RowNumbers first_rows(int64_t count);
 int64_t count_of(const RowNumbers& rows);
 // What one rounding to this dtype, of a sum taken in f32 in any order, may change.
 Tolerance rounding_of(DType dtype);
+// The same where a device may also round weights of this format to the dtype.
+Tolerance widening_of(const WeightFormat& format, DType dtype);
+
+// One of every kind of whole numbers, over rows of `in` columns.
+std::vector<WeightFormat> integer_formats(int64_t in);
 
 constexpr DType kFloatTypes[] = {DType::kF32, DType::kBF16, DType::kF16};
 

@@ -17,6 +17,7 @@ enum Input : uint64_t { kX = 2000, kWeight, kLogits, kCorrection, kGates };
 struct Mixture {
   int64_t experts, active, in, out;
   int64_t first = 0, count = 0;  // experts of this rank; count 0: all
+  WeightFormat format = {};
 };
 
 Routing make_routing(Rig& rig, int64_t tokens, const Mixture& m) {
@@ -38,8 +39,8 @@ Tensor upload_logits(Rig& rig, const RowNumbers& rows, int64_t experts) {
 }
 
 // Products are rounded to the dtype before they are summed.
-Tolerance mixture_tolerance(DType dtype) {
-  const Tolerance rounding = rounding_of(dtype);
+Tolerance mixture_tolerance(DType dtype, const WeightFormat& format) {
+  const Tolerance rounding = widening_of(format, dtype);
   return {.relative = rounding.relative, .of_rms = rounding.of_rms + rounding.relative};
 }
 
@@ -52,7 +53,7 @@ RowOutputs run_mixture(Rig& rig, const RowNumbers& rows, DType dtype, const Mixt
   rig.ops().route(routing, {.logits = upload_logits(rig, rows, m.experts), .correction = {}},
                   rule_of(m));
   const MatrixSpec spec = {
-      .out = m.out, .in = m.in, .count = count, .encoding = Encoding::kBF16, .dtype = dtype};
+      .out = m.out, .in = m.in, .count = count, .format = m.format, .dtype = dtype};
   const Matrix& weights =
       rig.matrix(spec, random_rows(kWeight, first_rows(count * m.out), m.in, 0.5f));
   const Tensor x = rig.upload({tokens, m.in}, dtype, random_rows(kX, rows, m.in));
@@ -75,11 +76,11 @@ RowOutputs run_mixture(Rig& rig, const RowNumbers& rows, DType dtype, const Mixt
 }
 
 Case mixture_case(DType dtype, const Mixture& m) {
-  Case c = {str("experts ", name_of(dtype), " [", m.out, ", ", m.in, "], ", m.active, " of ",
-                m.experts, m.count > 0 ? str(", only ", m.count, " from ", m.first) : ""),
-            mixture_tolerance(dtype), kRows, [=](Rig& rig, const RowNumbers& rows) {
-              return run_mixture(rig, rows, dtype, m, false);
-            }};
+  Case c = {
+      str("experts ", name_of(dtype), " [", m.out, ", ", m.in, "], ", m.active, " of ", m.experts,
+          m.count > 0 ? str(", only ", m.count, " from ", m.first) : "", ", ", text_of(m.format)),
+      mixture_tolerance(dtype, m.format), kRows,
+      [=](Rig& rig, const RowNumbers& rows) { return run_mixture(rig, rows, dtype, m, false); }};
   c.equals.push_back(
       [=](Rig& rig, const RowNumbers& rows) { return run_mixture(rig, rows, dtype, m, true); });
   return c;
@@ -112,17 +113,16 @@ Case route_case(int64_t experts, const RoutingRule& rule, bool corrected) {
 
 struct HeadShape {
   int64_t heads, in, x_width, out, out_width;
+  WeightFormat format = {};
 };
 
 Case heads_case(DType dtype, const HeadShape& s) {
-  return {str("matmul_heads ", name_of(dtype), " ", s.heads, " of [", s.out, ", ", s.in, "]"),
-          rounding_of(dtype), kRows, [=](Rig& rig, const RowNumbers& rows) {
+  return {str("matmul_heads ", name_of(dtype), " ", s.heads, " of [", s.out, ", ", s.in, "] ",
+              text_of(s.format)),
+          widening_of(s.format, dtype), kRows, [=](Rig& rig, const RowNumbers& rows) {
             const int64_t n = count_of(rows);
-            const MatrixSpec spec = {.out = s.out,
-                                     .in = s.in,
-                                     .count = s.heads,
-                                     .encoding = Encoding::kBF16,
-                                     .dtype = dtype};
+            const MatrixSpec spec = {
+                .out = s.out, .in = s.in, .count = s.heads, .format = s.format, .dtype = dtype};
             const Matrix& weight =
                 rig.matrix(spec, random_rows(kWeight, first_rows(s.heads * s.out), s.in, 0.3f));
             const Tensor x = rig.upload({n, s.heads, s.x_width}, dtype,
@@ -173,6 +173,10 @@ void add_expert_cases(std::vector<Case>& cases) {
     cases.push_back(heads_case(dtype, {1, 16, 16, 32, 32}));
     cases.push_back(heads_case(dtype, {4, 16, 32, 32, 48}));
     cases.push_back(heads_case(dtype, {3, 67, 67, 35, 40}));
+    for (const WeightFormat& format : integer_formats(67)) {
+      cases.push_back(mixture_case(dtype, {8, 3, 67, 33, 0, 0, format}));
+      cases.push_back(heads_case(dtype, {3, 67, 67, 35, 40, format}));
+    }
     for (const int64_t width : {1, 67, 1030}) cases.push_back(gate_case(dtype, width));
   }
 }

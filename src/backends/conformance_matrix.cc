@@ -18,23 +18,23 @@ struct MatmulShape {
 
 struct MatmulKind {
   DType x;
-  Encoding encoding;
+  WeightFormat format;
   DType out;
   bool has_bias;
 };
 
-std::string_view name_of(Encoding encoding) {
-  constexpr std::string_view kNames[] = {"float32", "float16", "bfloat16"};
-  return kNames[static_cast<size_t>(encoding)];
+// Products of dtype x, stored in dtype out.
+Tolerance matmul_tolerance(const MatmulKind& kind) {
+  return {.relative = rounding_of(kind.out).relative,
+          .of_rms = widening_of(kind.format, kind.x).of_rms};
 }
 
 Case matmul_case(MatmulShape s, MatmulKind kind) {
   return {
-      str("matmul ", name_of(kind.x), " [n, ", s.in, "] x ", name_of(kind.encoding), " [", s.out,
+      str("matmul ", name_of(kind.x), " [n, ", s.in, "] x ", text_of(kind.format), " [", s.out,
           ", ", s.in, "] -> ", name_of(kind.out), kind.has_bias ? " with bias" : ""),
-      rounding_of(kind.out), kRows, [=](Rig& rig, const RowNumbers& rows) {
-        const MatrixSpec spec = {
-            .out = s.out, .in = s.in, .encoding = kind.encoding, .dtype = kind.x};
+      matmul_tolerance(kind), kRows, [=](Rig& rig, const RowNumbers& rows) {
+        const MatrixSpec spec = {.out = s.out, .in = s.in, .format = kind.format, .dtype = kind.x};
         const float scale = 1.0f / std::sqrt(static_cast<float>(s.in));
         const Matrix& weight =
             rig.matrix(spec, random_rows(kWeight, first_rows(s.out), s.in, scale));
@@ -50,13 +50,12 @@ Case matmul_case(MatmulShape s, MatmulKind kind) {
 }
 
 // Tokens 10 to 46 are in this rank's table; the others give zeros.
-Case embedding_case(DType dtype, Encoding encoding, int64_t width) {
+Case embedding_case(DType dtype, const WeightFormat& format, int64_t width) {
   constexpr int64_t kVocab = 37, kFirst = 10;
-  return {str("gather_rows ", name_of(dtype), " of ", name_of(encoding), " matrix [", kVocab, ", ",
+  return {str("gather_rows ", name_of(dtype), " of ", text_of(format), " matrix [", kVocab, ", ",
               width, "]"),
           Tolerance{}, kRows, [=](Rig& rig, const RowNumbers& rows) {
-            const MatrixSpec spec = {
-                .out = kVocab, .in = width, .encoding = encoding, .dtype = dtype};
+            const MatrixSpec spec = {.out = kVocab, .in = width, .format = format, .dtype = dtype};
             const Matrix& table = rig.matrix(spec, random_rows(kWeight, first_rows(kVocab), width));
             std::vector<int32_t> ids;
             for (const int64_t row : rows) ids.push_back(static_cast<int32_t>(row));
@@ -74,15 +73,24 @@ void add_matrix_cases(std::vector<Case>& cases) {
   constexpr Encoding kEncodings[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16};
   for (const DType dtype : kFloatTypes) {
     for (const Encoding encoding : kEncodings) {
-      cases.push_back(embedding_case(dtype, encoding, 67));
-      cases.push_back(matmul_case({67, 33}, {dtype, encoding, dtype, true}));
+      cases.push_back(embedding_case(dtype, {encoding}, 67));
+      cases.push_back(matmul_case({67, 33}, {dtype, {encoding}, dtype, true}));
     }
     for (const MatmulShape& shape : kShapes) {
-      cases.push_back(matmul_case(shape, {dtype, Encoding::kBF16, dtype, false}));
-      cases.push_back(matmul_case(shape, {dtype, Encoding::kBF16, DType::kF32, true}));
+      cases.push_back(matmul_case(shape, {dtype, {}, dtype, false}));
+      cases.push_back(matmul_case(shape, {dtype, {}, DType::kF32, true}));
     }
-    cases.push_back(embedding_case(dtype, Encoding::kBF16, 1));
-    cases.push_back(embedding_case(dtype, Encoding::kBF16, 448));
+    cases.push_back(embedding_case(dtype, {}, 1));
+    cases.push_back(embedding_case(dtype, {}, 448));
+  }
+  for (const DType dtype : kFloatTypes) {
+    for (const MatmulShape& shape : {MatmulShape{67, 33}, MatmulShape{448, 84}}) {
+      for (const WeightFormat& format : integer_formats(shape.in)) {
+        cases.push_back(matmul_case(shape, {dtype, format, dtype, true}));
+        cases.push_back(matmul_case(shape, {dtype, format, DType::kF32, false}));
+        cases.push_back(embedding_case(dtype, format, shape.in));
+      }
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "backends/conformance_cases.h"
+#include "backends/conformance_panels.h"
 #include "base/must.h"
 #include "base/rng.h"
 
@@ -11,20 +12,11 @@ namespace {
 
 constexpr int64_t kMemoryBytes = int64_t{1} << 27;
 
-template <class Float>
-void encode(std::byte* out, const std::vector<float>& values) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    const Float x = from_float<Float>(values[i]);
-    std::memcpy(out + i * sizeof(Float), &x, sizeof(Float));
-  }
-}
-
 std::vector<std::byte> encoded(DType dtype, const std::vector<float>& values) {
-  std::vector<std::byte> bytes(values.size() * static_cast<size_t>(bytes_of(dtype)));
-  if (dtype == DType::kF32) encode<float>(bytes.data(), values);
-  if (dtype == DType::kBF16) encode<BFloat16>(bytes.data(), values);
-  if (dtype == DType::kF16) encode<Float16>(bytes.data(), values);
-  return bytes;
+  if (dtype == DType::kBF16) return encoded(Encoding::kBF16, values);
+  if (dtype == DType::kF16) return encoded(Encoding::kF16, values);
+  MUST(dtype == DType::kF32);
+  return encoded(Encoding::kF32, values);
 }
 
 template <class Number>
@@ -49,38 +41,6 @@ std::vector<float> decoded(DType dtype, const std::vector<std::byte>& bytes) {
   MUST(dtype == DType::kF32);
   return decode<float>(bytes);
 }
-
-DType dtype_of(Encoding encoding) {
-  switch (encoding) {
-    case Encoding::kF32: return DType::kF32;
-    case Encoding::kF16: return DType::kF16;
-    case Encoding::kBF16: return DType::kBF16;
-  }
-  return DType::kF32;
-}
-
-// Panels of a matrix in memory, handed out by way of scratch, as a file of another dtype would.
-class MemoryReader final : public PanelReader {
- public:
-  MemoryReader(const MatrixSpec& spec, const std::vector<float>& values)
-      : spec_(spec),
-        row_bytes_(spec.in * bytes_of(dtype_of(spec.encoding))),
-        bytes_(encoded(dtype_of(spec.encoding), values)) {}
-
-  Panel read(int64_t expert, int64_t first_row, int64_t rows,
-             std::vector<std::byte>& scratch) const override {
-    MUST(first_row >= 0 && rows > 0 && first_row + rows <= spec_.out);
-    const auto begin = bytes_.begin() + (expert * spec_.out + first_row) * row_bytes_;
-    scratch.assign(begin, begin + rows * row_bytes_);
-    return {.values = scratch};
-  }
-  void done(int64_t /*expert*/, int64_t /*first_row*/, int64_t /*rows*/) const override {}
-
- private:
-  const MatrixSpec spec_;
-  const int64_t row_bytes_;
-  const std::vector<std::byte> bytes_;
-};
 
 }  // namespace
 
@@ -108,8 +68,7 @@ Tensor Rig::unwritten(std::initializer_list<int64_t> shape, DType dtype) {
 }
 
 const Matrix& Rig::matrix(const MatrixSpec& spec, const std::vector<float>& values) {
-  MUST(static_cast<int64_t>(values.size()) == spec.count * spec.out * spec.in);
-  matrices_.push_back(device_.make_matrix(spec, MemoryReader(spec, values)));
+  matrices_.push_back(device_.make_matrix(spec, MemoryPanels(spec, values)));
   return *matrices_.back();
 }
 
@@ -162,6 +121,28 @@ Tolerance rounding_of(DType dtype) {
     case DType::kF16: return {.relative = kUnitOfFloat16, .of_rms = kSumsInAnotherOrder};
     default: return {.relative = 0.0, .of_rms = kSumsInAnotherOrder};
   }
+}
+
+Tolerance widening_of(const WeightFormat& format, DType dtype) {
+  Tolerance tolerance = rounding_of(dtype);
+  // Half a unit of every weight is off, and of thousands of such sums the worst is five times as
+  // far off as is usual.
+  if (format.is_quantized()) tolerance.of_rms += 2.0 * tolerance.relative;
+  return tolerance;
+}
+
+std::vector<WeightFormat> integer_formats(int64_t in) {
+  return {
+      {.values = Encoding::kInt4, .group = 32, .scales = Encoding::kF16},
+      {.values = Encoding::kInt4, .group = 16, .scales = Encoding::kBF16, .has_zeros = true},
+      {.values = Encoding::kInt4, .group = 128, .ordered_groups = (in + 127) / 128 + 1},
+      {.values = Encoding::kInt8},
+      {.values = Encoding::kInt8, .group = 64, .scales = Encoding::kF16, .has_zeros = true},
+      {.values = Encoding::kInt8,
+       .scales = Encoding::kBF16,
+       .has_zeros = true,
+       .ordered_groups = 3},
+  };
 }
 
 std::vector<Case> conformance_cases() {

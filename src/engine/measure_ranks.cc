@@ -25,7 +25,7 @@ class ShapeOnly final : public StoredTensor {
   Encoding encoding() const override { return encoding_; }
   // Vectors are small and converted while they are loaded: any numbers do.
   const std::byte* read(int64_t /*first*/, int64_t count, std::byte* scratch) const override {
-    std::memset(scratch, 0, static_cast<size_t>(count * bytes_of(encoding_)));
+    std::memset(scratch, 0, static_cast<size_t>(bytes_of(encoding_, count)));
     return scratch;
   }
 
@@ -38,9 +38,9 @@ class Shapes final : public WeightSource {
   explicit Shapes(std::unique_ptr<WeightSource> names) : names_(std::move(names)) {}
 
   bool has(std::string_view name) const override { return names_->has(name); }
-  std::unique_ptr<StoredTensor> open(const std::string& name,
-                                     std::span<const int64_t> shape) const override {
-    return std::make_unique<ShapeOnly>(names_->open(name, shape)->encoding());
+  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape,
+                                     Numbers numbers) const override {
+    return std::make_unique<ShapeOnly>(names_->open(name, shape, numbers)->encoding());
   }
   // As of random weights, so that no rank keeps account of what it leaves unused: among the 45,000
   // tensors of DeepSeek-V3 that takes longer than all the rest.

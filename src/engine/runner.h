@@ -15,6 +15,7 @@
 #include "engine/memory_plan.h"
 #include "engine/picture_encoder.h"
 #include "engine/step_plan.h"
+#include "load/weight_scheme.h"
 #include "load/weight_store.h"
 #include "models/model.h"
 #include "models/state_cache.h"
@@ -72,6 +73,7 @@ class Runner {
   const EngineConfig& config_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<Communicator> tensor_parallel_;
+  const WeightSchemes schemes_;
   WeightStore weights_;
   std::unique_ptr<Model> model_;
   // From allocate() on.

@@ -46,7 +46,7 @@ class FileTensor final : public StoredTensor {
       : file_(file),
         offset_(entry.offset),
         encoding_(encoding),
-        element_(static_cast<size_t>(bytes_of(encoding))) {}
+        element_(static_cast<size_t>(bytes_of(encoding, 1))) {}
 
   Encoding encoding() const override { return encoding_; }
 
@@ -75,6 +75,23 @@ class FileTensor final : public StoredTensor {
   const Encoding encoding_;
   const size_t element_;
 };
+
+// How tensors of this kind are read, by the number format that the file states; none where that is
+// another.
+std::optional<Encoding> encoding_of(const SafetensorsEntry& entry, Numbers numbers) {
+  if (numbers == Numbers::kFloats) return entry.encoding();
+  const std::string_view wanted = numbers == Numbers::kWords ? "I32" : "I64";
+  return entry.dtype == wanted ? std::optional(Encoding::kInt8) : std::nullopt;
+}
+
+std::string_view names_of(Numbers numbers) {
+  switch (numbers) {
+    case Numbers::kFloats: return "F32, F16 or BF16; get the model in one of these";
+    case Numbers::kWords: return "I32; get the model again";
+    case Numbers::kSizes: return "I64; get the model again";
+  }
+  return "?";
+}
 
 struct CheckpointFile {
   std::string path;
@@ -115,8 +132,8 @@ class Checkpoint final : public WeightSource {
 
   bool has(std::string_view name) const override { return places_.contains(name); }
 
-  std::unique_ptr<StoredTensor> open(const std::string& name,
-                                     std::span<const int64_t> shape) const override {
+  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape,
+                                     Numbers numbers) const override {
     const auto found = places_.find(name);
     if (found == places_.end()) reject_missing(name, shape);
     const auto [file, entry] = found->second;
@@ -124,10 +141,9 @@ class Checkpoint final : public WeightSource {
       fail(name, ": is ", shape_text(entry->shape), " in the file, ", shape_text(shape),
            " by config.json; take both from the same model (file ", file->path, ")");
     }
-    const auto encoding = entry->encoding();
+    const auto encoding = encoding_of(*entry, numbers);
     if (!encoding) {
-      fail(name, ": is ", entry->dtype,
-           " in the file, expected F32, F16 or BF16; get the model in ", "one of these (file ",
+      fail(name, ": is ", entry->dtype, " in the file, expected ", names_of(numbers), " (file ",
            file->path, ")");
     }
     return std::make_unique<FileTensor>(file->file, *entry, *encoding);

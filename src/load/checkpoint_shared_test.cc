@@ -39,7 +39,7 @@ TEST_CASE("every golden checkpoint opens, and its embedding fits its config") {
     const std::string prefix = source->has("embed_tokens.weight") ? "" : "model.";
     const std::vector<int64_t> shape = {config.integer("vocab_size"),
                                         config.integer("hidden_size")};
-    CHECK(source->open(prefix + "embed_tokens.weight", shape) != nullptr);
+    CHECK(source->open(prefix + "embed_tokens.weight", shape, Numbers::kFloats) != nullptr);
     ++folders;
   }
   CHECK(folders > 30);

@@ -11,6 +11,9 @@ namespace pagoda {
 namespace {
 
 constexpr float kBiasSize = 0.02f;  // of the activations, which are near 1
+// Of quantized weights, whose columns are not known where scales are made: 4 bits of a few thousand
+// columns then have about the variance of other matrices.
+constexpr float kScale = 0x1p-8f;
 
 // The finalizer of SplitMix64 (Steele et al., OOPSLA 2014, "Fast splittable pseudorandom number
 // generators", figure 16): philox costs ten times as much, and nobody samples from weights.
@@ -39,6 +42,8 @@ class RandomTensor final : public StoredTensor {
       case Encoding::kF32: fill<float>(first, count, scratch); break;
       case Encoding::kF16: fill<Float16>(first, count, scratch); break;
       case Encoding::kBF16: fill<BFloat16>(first, count, scratch); break;
+      case Encoding::kInt8:
+      case Encoding::kInt4: MUST(is_float(encoding_));  // those are RandomBytes
     }
     return scratch;
   }
@@ -71,15 +76,41 @@ class RandomTensor final : public StoredTensor {
   const float center_, scale_;
 };
 
+// Packed whole numbers are as good as their bits. What is a vector or a size names something: 0.
+class RandomBytes final : public StoredTensor {
+ public:
+  RandomBytes(uint64_t key, bool is_zero) : key_(key), is_zero_(is_zero) {}
+
+  Encoding encoding() const override { return Encoding::kInt8; }
+  const std::byte* read(int64_t first, int64_t count, std::byte* scratch) const override {
+    for (int64_t i = 0; i < count; ++i) {
+      const auto at = static_cast<uint64_t>(first + i);
+      const uint64_t bits = mixed(key_ + at / 8 * 0x9E3779B97F4A7C15) >> (8 * (at % 8));
+      scratch[i] = is_zero_ ? std::byte{0} : static_cast<std::byte>(bits);
+    }
+    return scratch;
+  }
+
+ private:
+  const uint64_t key_;
+  const bool is_zero_;
+};
+
 class RandomWeights final : public WeightSource {
  public:
   RandomWeights(uint64_t seed, Encoding encoding) : seed_(seed), encoding_(encoding) {}
 
   bool has(std::string_view /*name*/) const override { return true; }
-  std::unique_ptr<StoredTensor> open(const std::string& name,
-                                     std::span<const int64_t> shape) const override {
+  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape,
+                                     Numbers numbers) const override {
     MUST(!shape.empty());
     const uint64_t key = key_of(seed_, name);
+    if (numbers != Numbers::kFloats) {
+      return std::make_unique<RandomBytes>(key, shape.size() == 1 || numbers == Numbers::kSizes);
+    }
+    if (name.ends_with("_scale")) {
+      return std::make_unique<RandomTensor>(key, encoding_, kScale, kScale / 2);
+    }
     if (shape.size() == 1) {
       const bool is_gain = name.ends_with(".weight");
       return std::make_unique<RandomTensor>(key, encoding_, is_gain ? 1.0f : 0.0f,

@@ -18,7 +18,7 @@ constexpr int64_t kRows = 64, kColumns = 256, kCount = kRows * kColumns;
 std::vector<float> read(uint64_t seed, DType dtype, const std::string& name, int64_t first,
                         int64_t count) {
   const auto source = make_random_weights(seed, dtype);
-  const auto tensor = source->open(name, std::vector<int64_t>{kRows, kColumns});
+  const auto tensor = source->open(name, std::vector<int64_t>{kRows, kColumns}, Numbers::kFloats);
   std::vector<std::byte> scratch(static_cast<size_t>(count * 4));
   std::vector<float> values(static_cast<size_t>(count));
   to_floats(values.data(), tensor->read(first, count, scratch.data()), count, tensor->encoding());

@@ -40,8 +40,10 @@ class TestDevice final : public Device {
       team_.for_chunks(spec.out, panel_rows_, [&](int64_t begin, int64_t end, int worker) {
         const int64_t rows = end - begin;
         const Panel panel = reader.read(i, begin, rows, scratch[static_cast<size_t>(worker)]);
-        to_floats(values.data() + (i * spec.out + begin) * spec.in, panel.values.data(),
-                  rows * spec.in, spec.encoding);
+        for (int64_t r = 0; r < rows; ++r) {
+          widen(values.data() + (i * spec.out + begin + r) * spec.in, panel, spec,
+                {.row = r, .first = 0, .count = spec.in});
+        }
         reader.done(i, begin, rows);
       });
     }

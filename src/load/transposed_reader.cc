@@ -2,8 +2,6 @@
 
 #include <cstring>
 
-#include "load/checkpoint.h"
-
 namespace pagoda {
 
 // Whole rows are a view of the file where they lie together, so only the columns are touched.
@@ -11,7 +9,7 @@ Panel TransposedReader::read(int64_t expert, int64_t first_row, int64_t rows,
                              std::vector<std::byte>& scratch) const {
   std::vector<std::byte> copied;
   const Panel stored = stored_.read(expert, 0, stored_.rows(), copied);
-  const int64_t element = bytes_of(stored_.encoding()), in = stored_.rows();
+  const int64_t element = bytes_of(stored_.format().values, 1), in = stored_.rows();
   const auto bytes = static_cast<size_t>(rows * in * element);
   if (scratch.size() < bytes) scratch.resize(bytes);
   for (int64_t i = 0; i < in; ++i) {

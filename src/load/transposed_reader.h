@@ -10,6 +10,7 @@ namespace pagoda {
 
 class TransposedReader final : public PanelReader {
  public:
+  // `stored` gives floats: scales of groups along its rows mean nothing across them.
   explicit TransposedReader(const BandReader& stored) : stored_(stored) {}
 
   Panel read(int64_t expert, int64_t first_row, int64_t rows,

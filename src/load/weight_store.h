@@ -14,6 +14,8 @@
 
 namespace pagoda {
 
+class WeightSchemes;
+
 // Told how loading goes. Thread rule: called from any thread of any rank.
 class LoadProgress {
  public:
@@ -26,6 +28,8 @@ struct WeightStoreOptions {
   int rank = 0, ranks = 1;
   LoadProgress* progress = nullptr;  // may be null
   bool expert_parallel = false;      // ranks hold whole experts, not a share of each
+  // How the source stores weights; null: all are plain. Must live as long as the source.
+  const WeightSchemes* schemes = nullptr;
 };
 
 class WeightStore {

@@ -14,7 +14,9 @@
 #include "base/must.h"
 #include "base/str.h"
 #include "load/band_reader.h"
+#include "load/plain_scheme.h"
 #include "load/transposed_reader.h"
+#include "load/weight_scheme.h"
 #include "load/weight_store.h"
 
 namespace pagoda {
@@ -23,6 +25,8 @@ namespace {
 // Vectors are small and many: they share allocations of this size.
 constexpr int64_t kChunkBytes = 1 << 20;
 constexpr int64_t kAlignment = 64;
+
+constexpr std::string_view kBias = "bias";
 
 // What older checkpoints store although every engine computes it, and the head that a tied
 // embedding replaces.
@@ -39,7 +43,7 @@ MatrixSpec spec_of(const BandReader& reader, DType dtype) {
   return {.out = reader.rows(),
           .in = reader.columns(),
           .count = reader.count(),
-          .encoding = reader.encoding(),
+          .format = reader.format(),
           .dtype = dtype};
 }
 
@@ -50,9 +54,15 @@ int64_t row_size(std::initializer_list<int64_t> shape) {
 
 // How what is read becomes matrices.
 struct Form {
+  int64_t file_columns;
+  Runs columns;
   int64_t count = 1;
   bool is_transposed = false;
 };
+
+Runs whole_width(int64_t columns) {
+  return runs_of(whole_part(columns), columns);
+}
 
 }  // namespace
 
@@ -62,22 +72,34 @@ struct WeightStore::State {
   const WeightStoreOptions options;
   std::unordered_map<std::string, std::unique_ptr<Matrix>> matrices = {};
   const bool is_stored = source.total_bytes() > 0;
+  WeightSchemes plain = {};
   std::unordered_set<std::string> used = {};
   std::vector<Buffer> chunks = {};
   int64_t chunk_used = 0;  // bytes of the last chunk
   int64_t bytes = 0, padding_bytes = 0;
 
-  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape) {
-    auto tensor = source.open(name, shape);
-    // Where nothing is stored nothing is left over; a plan opens 100,000 such names many times.
-    if (is_stored) used.insert(name);
-    return tensor;
+  ModuleTensors tensors_of(const std::string& module) {
+    // Where nothing is stored nothing is left over; a plan opens 100,000 names many times.
+    return {source, module, is_stored ? &used : nullptr};
   }
 
-  const Matrix& matrix(const std::string& key, std::vector<pagoda::Band> bands,
-                       int64_t file_columns, Runs columns, Form form = {}) {
-    const BandReader reader(std::move(bands), file_columns, std::move(columns), options.progress,
-                            form.count);
+  const WeightScheme& scheme_of(const std::string& module) const {
+    return (options.schemes != nullptr ? *options.schemes : plain).of(module);
+  }
+
+  StoredWeight open(const std::string& module, std::span<const int64_t> shape) {
+    return scheme_of(module).open(tensors_of(module), shape);
+  }
+
+  // The matrix that is kept under `key`, made of the bands where there is none.
+  const Matrix& matrix(const std::string& key, std::vector<pagoda::Band> bands, Form form) {
+    if (const auto kept = matrices.find(key); kept != matrices.end()) return *kept->second;
+    const BandReader reader(std::move(bands),
+                            {.file_columns = form.file_columns,
+                             .columns = std::move(form.columns),
+                             .count = form.count,
+                             .wants_floats = form.is_transposed},
+                            options.progress);
     MatrixSpec spec = spec_of(reader, options.dtype);
     if (form.is_transposed) std::swap(spec.out, spec.in);
     auto made = form.is_transposed ? device.make_matrix(spec, TransposedReader(reader))
@@ -108,37 +130,43 @@ struct WeightStore::State {
     return data;
   }
 
-  // Matrix i is the rows slices[i] of tensor `name` [shape].
-  const Matrix& sliced(const std::string& name, std::span<const int64_t> shape,
+  // Matrix i is the rows slices[i] of the weight of `module` [shape].
+  const Matrix& sliced(const std::string& module, std::span<const int64_t> shape,
                        std::span<const Part> slices, bool is_transposed) {
     std::vector<pagoda::Band> bands;
-    std::string key = str(name, is_transposed ? " transposed" : "");
+    std::string key = str(module, is_transposed ? " transposed" : " sliced");
     for (const Part& slice : slices) {
       Runs runs = runs_of(slice, shape[0]);
       key += str(" ", runs.text());
-      bands.push_back({open(name, shape), std::move(runs)});
+      bands.push_back({open(module, shape), std::move(runs)});
     }
-    if (const auto kept = matrices.find(key); kept != matrices.end()) return *kept->second;
-    const auto count = static_cast<int64_t>(slices.size());
-    return matrix(key, std::move(bands), shape[1], runs_of(whole_part(shape[1]), shape[1]),
-                  {count, is_transposed});
+    return matrix(key, std::move(bands),
+                  {.file_columns = shape[1],
+                   .columns = whole_width(shape[1]),
+                   .count = static_cast<int64_t>(slices.size()),
+                   .is_transposed = is_transposed});
   }
 
-  // Appends this rank's part of tensor `name` [size] to `values`, zeros where it is padded.
-  void append_floats(std::vector<float>& values, const std::string& name, int64_t size,
+  // Appends this rank's part of <module>.<name> [size] to `values`, zeros where it is padded.
+  struct VectorName {
+    const std::string& module;
+    std::string_view name;
+  };
+  void append_floats(std::vector<float>& values, const VectorName& vector, int64_t size,
                      const Part& part) {
-    const auto tensor = open(name, std::array{size});
+    const auto tensor =
+        tensors_of(vector.module).open(vector.name, std::array{size}, Numbers::kFloats);
     const Runs runs = runs_of(part, size);
     size_t at = values.size();
     values.resize(at + static_cast<size_t>(runs.size));
-    std::vector<std::byte> scratch(static_cast<size_t>(size * bytes_of(tensor->encoding())));
+    std::vector<std::byte> scratch(static_cast<size_t>(bytes_of(tensor->encoding(), size)));
     for (const Run& run : runs.runs) {
       const std::byte* data = tensor->read(run.first, run.count, scratch.data());
       to_floats(values.data() + at, data, run.count, tensor->encoding());
       at += static_cast<size_t>(run.count);
     }
     if (options.progress != nullptr) {
-      options.progress->add_bytes(runs.stored() * bytes_of(tensor->encoding()));
+      options.progress->add_bytes(bytes_of(tensor->encoding(), runs.stored()));
     }
   }
 };
@@ -217,38 +245,41 @@ bool Weights::has(std::string_view tensor) const {
 const Matrix& Weights::matrix(std::initializer_list<int64_t> shape, const Part& rows,
                               const Part& columns) const {
   MUST(shape.size() >= 2);
-  const std::string name = str(scope_, ".weight");
   const int64_t file_rows = *shape.begin(), file_columns = row_size(shape);
   Runs row_runs = runs_of(rows, file_rows), column_runs = runs_of(columns, file_columns);
-  const std::string key = str(name, " ", row_runs.text(), " x ", column_runs.text());
+  const std::string key = str(scope_, " ", row_runs.text(), " x ", column_runs.text());
   WeightStore::State& state = *store_->state_;
   // Opened even if it is kept already: the shape is checked wherever it is stated.
   std::vector<pagoda::Band> bands;
-  bands.push_back({state.open(name, shape), std::move(row_runs)});
-  if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
-    return *kept->second;
-  }
-  return state.matrix(key, std::move(bands), file_columns, std::move(column_runs));
+  bands.push_back({state.open(scope_, shape), std::move(row_runs)});
+  return state.matrix(key, std::move(bands),
+                      {.file_columns = file_columns, .columns = std::move(column_runs)});
 }
 
 const Matrix& Weights::matrix(std::initializer_list<int64_t> shape, const Part& rows) const {
   return matrix(shape, rows, whole(row_size(shape)));
 }
 
-const Matrix& Weights::stacked(const std::vector<Band>& bands, int64_t columns) const {
+std::vector<const Matrix*> Weights::stacked(const std::vector<Band>& bands, int64_t columns) const {
   WeightStore::State& state = *store_->state_;
-  std::vector<pagoda::Band> opened;
+  std::vector<const Matrix*> matrices;
+  std::vector<pagoda::Band> run;
   std::string key;
+  const auto end_run = [&] {
+    const Form form = {.file_columns = columns, .columns = whole_width(columns)};
+    matrices.push_back(&state.matrix(key, std::exchange(run, {}), form));
+    key.clear();
+  };
   for (const Band& band : bands) {
-    const std::string name = str((*this / band.name).scope_, ".weight");
-    Runs runs = runs_of(band.part, band.rows);
-    key += str(name, " ", runs.text(), ";");
-    opened.push_back({state.open(name, std::array{band.rows, columns}), std::move(runs)});
+    const std::string module = (*this / band.name).scope_;
+    StoredWeight weight = state.open(module, std::array{band.rows, columns});
+    if (!run.empty() && !can_stand_together(run.back().weight, weight)) end_run();
+    Runs rows = runs_of(band.part, band.rows);
+    key += str(module, " ", rows.text(), ";");
+    run.push_back({std::move(weight), std::move(rows)});
   }
-  if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
-    return *kept->second;
-  }
-  return state.matrix(key, std::move(opened), columns, runs_of(whole_part(columns), columns));
+  end_run();
+  return matrices;
 }
 
 const Matrix& Weights::numbered(std::span<const int64_t> numbers, const std::vector<Band>& bands,
@@ -271,30 +302,35 @@ const Matrix& Weights::numbered(std::span<const int64_t> numbers, const std::vec
     for (size_t i = 0; i < bands.size(); ++i) {
       const Band& band = bands[i];
       opened.push_back(
-          {state.open(str(scope, band.name, ".weight"), std::array{band.rows, columns}), runs[i]});
+          {state.open(str(scope, band.name), std::array{band.rows, columns}), runs[i]});
     }
   }
-  if (const auto kept = state.matrices.find(key); kept != state.matrices.end()) {
-    return *kept->second;
-  }
-  return state.matrix(key, std::move(opened), columns, std::move(column_runs),
-                      {.count = static_cast<int64_t>(numbers.size())});
+  return state.matrix(key, std::move(opened),
+                      {.file_columns = columns,
+                       .columns = std::move(column_runs),
+                       .count = static_cast<int64_t>(numbers.size())});
 }
 
 const Matrix& Weights::sliced(std::initializer_list<int64_t> shape,
                               std::span<const Part> slices) const {
-  return store_->state_->sliced(str(scope_, ".weight"), shape, slices, false);
+  return store_->state_->sliced(scope_, shape, slices, false);
 }
 
 const Matrix& Weights::sliced_transposed(std::initializer_list<int64_t> shape,
                                          std::span<const Part> slices) const {
-  return store_->state_->sliced(str(scope_, ".weight"), shape, slices, true);
+  return store_->state_->sliced(scope_, shape, slices, true);
+}
+
+Part Weights::share_inputs(int64_t size) const {
+  WeightStore::State& state = *store_->state_;
+  const int64_t unit = state.scheme_of(scope_).input_unit(state.tensors_of(scope_));
+  return share_groups(size, unit, rank(), ranks());
 }
 
 Tensor Weights::stacked_bias(const std::vector<Band>& bands) const {
   std::vector<float> values;
   for (const Band& band : bands) {
-    store_->state_->append_floats(values, str((*this / band.name).scope_, ".bias"), band.rows,
+    store_->state_->append_floats(values, {(*this / band.name).scope_, kBias}, band.rows,
                                   band.part);
   }
   return store_->state_->keep({static_cast<int64_t>(values.size())}, values.data());
@@ -302,7 +338,7 @@ Tensor Weights::stacked_bias(const std::vector<Band>& bands) const {
 
 Tensor Weights::vector(int64_t size, float plus) const {
   std::vector<float> values;
-  store_->state_->append_floats(values, str(scope_, ".weight"), size, whole_part(size));
+  store_->state_->append_floats(values, {scope_, kPlainWeight}, size, whole_part(size));
   for (float& value : values) value += plus;
   return store_->state_->keep({size}, values.data());
 }
@@ -313,13 +349,13 @@ Tensor Weights::vector(std::string_view tensor, int64_t size) const {
 
 Tensor Weights::vector(std::string_view tensor, int64_t size, const Part& part) const {
   std::vector<float> values;
-  store_->state_->append_floats(values, (*this / tensor).scope_, size, part);
+  store_->state_->append_floats(values, {scope_, tensor}, size, part);
   return store_->state_->keep({part.size()}, values.data());
 }
 
 Tensor Weights::bias(int64_t size, const Part& part) const {
   std::vector<float> values;
-  store_->state_->append_floats(values, str(scope_, ".bias"), size, part);
+  store_->state_->append_floats(values, {scope_, kBias}, size, part);
   return store_->state_->keep({part.size()}, values.data());
 }
 

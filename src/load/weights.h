@@ -30,9 +30,10 @@ class Weights {
   // `weights / "mlp" / "down_proj"` names mlp.down_proj.
   Weights operator/(std::string_view child) const;
 
-  // <scope>.weight [shape], this rank's part of it, as this rank's device keeps it. The same name
-  // and parts give the same Matrix, so a tied embedding is kept once. Of more than two dimensions,
-  // as a convolution has them, all but the first make a row.
+  // The weight of <scope> [shape], however its scheme stores it, this rank's part of it, as this
+  // rank's device keeps it. The same name and parts give the same Matrix, so a tied embedding is
+  // kept once. Of more than two dimensions, as a convolution has them, all but the first make a
+  // row.
   const Matrix& matrix(std::initializer_list<int64_t> shape, const Part& rows,
                        const Part& columns) const;
   // All columns of these rows.
@@ -45,18 +46,21 @@ class Weights {
     int64_t rows;           // in the file
     Part part;
   };
-  const Matrix& stacked(const std::vector<Band>& bands, int64_t columns) const;
+  // The fewest matrices that hold these bands in order: one, unless neighbors are of formats that
+  // cannot stand in one panel.
+  std::vector<const Matrix*> stacked(const std::vector<Band>& bands, int64_t columns) const;
   // <scope>.<name>.bias one after another: f32 [sum of parts].
   Tensor stacked_bias(const std::vector<Band>& bands) const;
 
-  // Matrices of one shape, each stacked as above: matrix i is of <scope>.<numbers[i]>.<name>, the
-  // experts of a layer. Of the file's columns this rank takes `part`.
+  // Matrices of one shape, each of stacked bands: matrix i is of <scope>.<numbers[i]>.<name>, the
+  // experts of a layer. Of the file's columns this rank takes `part`. Where formats differ they are
+  // kept as floats.
   const Matrix& numbered(std::span<const int64_t> numbers, const std::vector<Band>& bands,
                          int64_t columns, const Part& part) const;
   // Matrices cut out of one tensor, the heads of a projection: matrix i is the rows slices[i] of
-  // <scope>.weight [shape]. All slices are of one size.
+  // the weight of <scope> [shape]. All slices are of one size.
   const Matrix& sliced(std::initializer_list<int64_t> shape, std::span<const Part> slices) const;
-  // The same, each with rows and columns exchanged.
+  // The same, each with rows and columns exchanged, as floats.
   const Matrix& sliced_transposed(std::initializer_list<int64_t> shape,
                                   std::span<const Part> slices) const;
 
@@ -80,6 +84,9 @@ class Weights {
   Part share(int64_t units, int64_t unit = 1) const {
     return share_part(units, unit, rank(), ranks());
   }
+  // The columns of <scope>'s weight that are this rank's where its `size` inputs are dealt: cut
+  // between the groups that share a scale.
+  Part share_inputs(int64_t size) const;
   int rank() const;
   int ranks() const;
   DType dtype() const;  // of the activations

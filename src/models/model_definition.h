@@ -1,7 +1,7 @@
 // A model before it has weights: what config.json says of it, read once. Facts for whoever plans,
 // and how it is made.
 //
-// Thread rule: values. make() on any thread, by several ranks at once.
+// Thread rule: values. Its functions on any thread, by several ranks at once.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@ namespace pagoda {
 class HfConfig;
 class Model;
 class Weights;
+class WeightSchemes;
 
 struct ModelFacts {
   std::string architecture = {};
@@ -49,6 +50,8 @@ struct ModelDefinition {
   ModelFacts facts = {};
   // Throws kCheckpoint for weights that are not this model's.
   std::function<std::unique_ptr<Model>(const Weights&, const ModelOptions&)> make = {};
+  // How its checkpoint stores weights.
+  std::function<WeightSchemes()> schemes = {};
 };
 
 // Throws kConfig for an architecture that is not supported, with the list of those that are, and

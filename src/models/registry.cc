@@ -1,9 +1,12 @@
 // Which architectures there are.
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/str.h"
+#include "load/hf_config.h"
+#include "load/weight_scheme.h"
 #include "models/families.h"
 
 namespace pagoda {
@@ -39,21 +42,14 @@ const Entry& entry_of(const HfConfig& config) {
                                       "\" is not supported; supported are ", known));
 }
 
-void refuse_quantized(const HfConfig& config) {
-  if (!config.has("quantization_config")) return;
-  const std::string method =
-      config.section("quantization_config").text_or("quant_method", "unnamed");
-  throw Error(ErrorKind::kConfig,
-              str(config.origin(), ": quantization_config \"", method, "\" is not supported; ",
-                  "use a checkpoint in bfloat16, float16 or float32"));
-}
-
 }  // namespace
 
 ModelDefinition define_model(const HfConfig& config) {
   const Entry& entry = entry_of(config);
-  refuse_quantized(config);
-  return entry.define(config);
+  weight_schemes_of(config);  // throws here and now
+  ModelDefinition definition = entry.define(config);
+  definition.schemes = std::bind_front(&weight_schemes_of, config);
+  return definition;
 }
 
 }  // namespace pagoda

@@ -66,8 +66,8 @@ TEST_CASE("an architecture that is not known is refused with those that are") {
 TEST_CASE("a quantized checkpoint is refused before any weight is read") {
   CHECK_THROWS_WITH_AS(
       facts_with(R"(,"quantization_config":{"quant_method":"gptq","bits":4})", "LlamaForCausalLM"),
-      "config.json: quantization_config \"gptq\" is not supported; use a checkpoint in bfloat16, "
-      "float16 or float32",
+      "config.json: quantization_config \"gptq\" is not supported; supported is "
+      "compressed-tensors, or a checkpoint in bfloat16, float16 or float32",
       Error);
 }
 

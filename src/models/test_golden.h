@@ -38,7 +38,7 @@ struct Golden {
 };
 
 Golden read_golden(const std::filesystem::path& folder);
-// Folders of architectures that this build has, not quantized, in order of their names.
+// Folders of architectures, and of forms of weights, that this build has, in order of their names.
 std::vector<std::filesystem::path> golden_folders(const std::filesystem::path& root);
 
 // Largest and root-mean-square difference, divided by the root mean square of `expected`.

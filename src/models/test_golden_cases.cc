@@ -252,10 +252,10 @@ class WatchedCheckpoint final : public WeightSource {
   explicit WatchedCheckpoint(const WeightSource& source) : source_(source) {}
 
   bool has(std::string_view name) const override { return source_.has(name); }
-  std::unique_ptr<StoredTensor> open(const std::string& name,
-                                     std::span<const int64_t> shape) const override {
+  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape,
+                                     Numbers numbers) const override {
     opened.push_back(name);
-    return source_.open(name, shape);
+    return source_.open(name, shape, numbers);
   }
   std::vector<std::string> names() const override { return source_.names(); }
   int64_t total_bytes() const override { return source_.total_bytes(); }
@@ -277,10 +277,11 @@ TEST_CASE("a stage reads the weights of its layers only, and counts no others as
     const auto source = open_checkpoint(folder);
     const WatchedCheckpoint watched(*source);
     const auto device = open_device("ref", {});
+    const WeightSchemes schemes = model.schemes();
     for (int64_t layer = 0; layer < model.facts.layers; ++layer) {
       CAPTURE(layer);
       watched.opened.clear();
-      WeightStore store(watched, *device, {});
+      WeightStore store(watched, *device, {.schemes = &schemes});
       model.make(store.root(), {.max_positions = 16, .layers = {layer, layer + 1}});
       CHECK(store.unused().empty());
       for (const std::string& name : watched.opened) {
@@ -303,11 +304,11 @@ class RenamedCheckpoint final : public WeightSource {
     const std::vector<std::string> all = names();
     return std::find(all.begin(), all.end(), name) != all.end();
   }
-  std::unique_ptr<StoredTensor> open(const std::string& name,
-                                     std::span<const int64_t> shape) const override {
+  std::unique_ptr<StoredTensor> open(const std::string& name, std::span<const int64_t> shape,
+                                     Numbers numbers) const override {
     REQUIRE(has(name));
     for (const std::string& old : source_.names()) {
-      if (new_name(old) == name) return source_.open(old, shape);
+      if (new_name(old) == name) return source_.open(old, shape, numbers);
     }
     return nullptr;
   }

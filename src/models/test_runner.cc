@@ -28,12 +28,14 @@ TestRunner::TestRunner(const ModelDefinition& definition, const WeightSource& so
       is_last_stage_(options.layers.last >= definition.facts.layers),
       vocab_(definition.facts.vocab),
       position_axes_(definition.facts.position_axes),
+      schemes_(definition.schemes()),
       store_(source, device_,
              {.dtype = options.dtype,
               .rank = communicator_.rank(),
               .ranks = communicator_.size(),
               .progress = nullptr,
-              .expert_parallel = options.expert_parallel}),
+              .expert_parallel = options.expert_parallel,
+              .schemes = &schemes_}),
       model_(definition.make(store_.root(), {.max_positions = options.max_positions > 0
                                                                   ? options.max_positions
                                                                   : definition.facts.max_positions,

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "load/weight_scheme.h"
 #include "load/weight_store.h"
 #include "models/model.h"
 #include "models/model_definition.h"
@@ -95,6 +96,7 @@ class TestRunner {
   Ops& ops_;
   const bool is_last_stage_;
   int64_t vocab_, position_axes_;
+  const WeightSchemes schemes_;
   WeightStore store_;
   std::unique_ptr<Model> model_;
   const int64_t block_size_, blocks_;

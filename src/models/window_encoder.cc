@@ -95,9 +95,9 @@ WindowEncoder::WindowEncoder(const Weights& w, const WindowEncoderConfig& config
       rotary_(w, config.block.head_dim()),
       merger_norm_(w / "merger" / "ln_q", config.block.hidden, kMergerEps),
       merger_in_(w / "merger" / "mlp" / "0", {merged_numbers(), merged_numbers()},
-                 w.share(merged_numbers()), Bias::kPresent),
+                 (w / "merger" / "mlp" / "2").share_inputs(merged_numbers()), Bias::kPresent),
       merger_out_(w / "merger" / "mlp" / "2", {config.out, merged_numbers()},
-                  w.share(merged_numbers()), Bias::kPresent) {
+                  (w / "merger" / "mlp" / "2").share_inputs(merged_numbers()), Bias::kPresent) {
   for (size_t i = 0; i < config.sees_all.size(); ++i) {
     blocks_.emplace_back(w / "blocks" / std::to_string(i), config.block);
     const int64_t parts = config.sees_all[i] ? kParts : 1;

@@ -23,7 +23,7 @@ class GatedMlp {
   Tensor operator()(Step& step, Tensor x) const;
 
  private:
-  int64_t ffn_;  // of this rank, the padding included
+  Part ffn_;  // of this rank
   Activation activation_;
   StackedLinear gate_up_;
   RowLinear down_;

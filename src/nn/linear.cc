@@ -36,13 +36,29 @@ void RowLinear::operator()(Step& step, Tensor out, Tensor x) const {
 }
 
 StackedLinear::StackedLinear(const Weights& w, const std::vector<Weights::Band>& bands, int64_t in,
-                             Bias bias)
-    : weight_(w.stacked(bands, in)) {
-  if (bias == Bias::kPresent) bias_ = w.stacked_bias(bands);
+                             Bias bias) {
+  Tensor biases;
+  if (bias == Bias::kPresent) biases = w.stacked_bias(bands);
+  int64_t first = 0;
+  for (const Matrix* weight : w.stacked(bands, in)) {
+    const int64_t rows = weight->spec().out;
+    const Tensor mine = bias == Bias::kPresent ? rows_of(biases, first, rows) : Tensor{};
+    products_.push_back({.weight = weight, .bias = mine, .first = first});
+    first += rows;
+  }
 }
 
 void StackedLinear::operator()(Step& step, Tensor out, Tensor x) const {
-  step.ops.matmul(out, x, weight_, bias_);
+  if (products_.size() == 1) {
+    step.ops.matmul(out, x, *products_.front().weight, products_.front().bias);
+    return;
+  }
+  for (const Product& product : products_) {
+    const ScratchScope scope(step.scratch);
+    const Tensor part = step.scratch.make({x.dim(0), product.weight->spec().out}, out.dtype);
+    step.ops.matmul(part, x, *product.weight, product.bias);
+    step.ops.paste_columns(out, part, product.first);
+  }
 }
 
 ExpertLinear::ExpertLinear(const Weights& w, ExpertRange experts,

@@ -62,8 +62,13 @@ class StackedLinear {
   void operator()(Step& step, Tensor out, Tensor x) const;
 
  private:
-  const Matrix& weight_;
-  Tensor bias_;  // f32, of all bands, or empty
+  // Neighboring bands that stand in one matrix: nearly always all of them.
+  struct Product {
+    const Matrix* weight;
+    Tensor bias;    // f32 [its rows], or empty
+    int64_t first;  // of its columns in out
+  };
+  std::vector<Product> products_;
 };
 
 // Rows of x that each expert of a layer gets, as Routing has them.

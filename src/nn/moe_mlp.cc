@@ -1,6 +1,7 @@
 #include "nn/moe_mlp.h"
 
 #include <algorithm>
+#include <string>
 
 namespace pagoda {
 namespace {
@@ -23,7 +24,8 @@ MoeMlp::MoeMlp(const Weights& w, const MoeShape& shape)
     : shape_(shape),
       experts_(experts_of(w, shape.experts)),
       router_(w / "gate", {shape.experts, shape.hidden}, w.whole(shape.experts)) {
-  const Part ffn = w.expert_parallel() ? w.whole(shape.ffn) : w.share(shape.ffn);
+  const Weights first_down = w / "experts" / std::to_string(experts_.first) / "down_proj";
+  const Part ffn = w.expert_parallel() ? w.whole(shape.ffn) : first_down.share_inputs(shape.ffn);
   ffn_ = ffn.size();
   if (shape.has_correction) {
     correction_ = (w / "gate").vector("e_score_correction_bias", shape.experts);

@@ -17,6 +17,13 @@ Part share_part(int64_t units, int64_t unit, int rank, int ranks) {
   return part;
 }
 
+Part share_groups(int64_t size, int64_t group, int rank, int ranks) {
+  if (ranks == 1) return whole_part(size);
+  Part part = share_part((size + group - 1) / group, group, rank, ranks);
+  if (size % group != 0) part.end = size;
+  return part;
+}
+
 Part behind(Part part, int64_t first) {
   part.first += first;
   return part;

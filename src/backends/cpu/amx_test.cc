@@ -64,7 +64,7 @@ class EmulatedUnit {
 const Kernels& emulated_kernels() {
   static const Kernels kernels = [] {
     Kernels k = portable_kernels();
-    k.of[1].matmul = amx_matmul_kernels<EmulatedUnit>();
+    k.matmul[static_cast<size_t>(WeightLayout::kBF16Pairs)] = amx_matmul_kernels<EmulatedUnit>();
     return k;
   }();
   return kernels;

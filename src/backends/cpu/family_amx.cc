@@ -7,7 +7,7 @@ namespace {
 
 constexpr Kernels with_amx() {
   Kernels kernels = kTable;
-  kernels.of[1].matmul = amx_matmul_kernels<AmxUnit>();
+  kernels.matmul[static_cast<int>(WeightLayout::kBF16Pairs)] = amx_matmul_kernels<AmxUnit>();
   return kernels;
 }
 constexpr Kernels kAmxTable = with_amx();

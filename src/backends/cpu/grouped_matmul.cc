@@ -222,8 +222,9 @@ size_t groups_of_pass(std::span<const RowGroup> groups, const GroupedSize& size)
 
 GroupedSize::GroupedSize(int64_t rows, const MatrixSpec& weight, bool apart, const Kernels& kernels,
                          int thread_count)
-    : packed_row_bytes(PackedMatrix::depth_of(weight) *
-                       kernels.of[static_cast<size_t>(weight.dtype)].matmul.bytes_per_value),
+    : packed_row_bytes(
+          PackedMatrix::depth_of(weight) *
+          products_of(kernels, choose_layout(weight.format, weight.dtype)).bytes_per_value),
       most_rows(std::max(kBlockRows, kPassBytes / packed_row_bytes / kBlockRows * kBlockRows)),
       pass_rows(std::min(rows, most_rows)),
       groups(std::min(rows, weight.count) + rows / most_rows),
@@ -247,7 +248,7 @@ void grouped_matmul(const GroupedMatmul& call, const Kernels& kernels, ThreadTea
   while (!left.empty()) {
     Job job = {.call = call,
                .kernels = kernels,
-               .products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul,
+               .products = products_of(kernels, call.weight.layout()),
                .memory = memory,
                .groups = left.first(groups_of_pass(left, size)),
                .stride = call.offsets == nullptr ? spec.count : 1};

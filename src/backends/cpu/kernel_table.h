@@ -20,13 +20,13 @@ constexpr NumberKernels number_kernels() {
       .scale = &scale<T>,
       .rope_halves = &rope_halves<T>,
       .rope_neighbors = &rope_neighbors<T>,
-      .matmul = matmul_kernels<T>(),
       .attention = {.query_tile = kTileRows, .attend = &attend<T>},
   };
 }
 
 constexpr Kernels kTable = {
     .of = {number_kernels<float>(), number_kernels<Bf16>(), number_kernels<Half>()},
+    .matmul = {matmul_kernels<float>(), matmul_kernels<Bf16>(), matmul_kernels<Half>()},
     .merge = &merge,
     .divide = &divide,
     .soft_cap = &soft_cap,

@@ -17,7 +17,9 @@ constexpr int kNumbers = 3;  // float32, bfloat16, float16
 // --- Matrix product -----------------------------------------------------------------------------
 // A packed matrix is panels of 32 outputs: float32 and float16 as [depth][32], bfloat16 in pairs as
 // [depth / 2][32][2], which is what AMX and AVX512-BF16 multiply. 32 outputs are two AMX tiles, and
-// few enough that a small matrix still gives every thread a panel.
+// few enough that a small matrix still gives every thread a panel. weight_layout.h chooses.
+enum class WeightLayout : uint8_t { kF32, kBF16Pairs, kF16 };
+constexpr int kWeightLayouts = 3;
 constexpr int64_t kPanelOutputs = 32;
 // The depth of a bfloat16 matrix is padded with zeros to that of an AMX tile.
 constexpr int64_t kDepthAlignment = 32;
@@ -39,6 +41,7 @@ struct PanelProduct {
   int64_t rows, depth;
 };
 
+// The product with weights of one layout, and rows of the dtype that goes with it.
 struct MatmulKernels {
   int64_t tile_rows;        // rows that are multiplied at once
   int64_t bytes_per_value;  // of packed x
@@ -106,12 +109,12 @@ struct NumberKernels {
   void (*scale)(void* inout, float factor, int64_t n);
   void (*rope_halves)(const RopeCall& call);
   void (*rope_neighbors)(const RopeCall& call);
-  MatmulKernels matmul;        // weights and rows of this format
   AttentionKernels attention;  // keys and values of this format
 };
 
 struct Kernels {
   NumberKernels of[kNumbers];
+  MatmulKernels matmul[kWeightLayouts];  // in the order of WeightLayout
   // Folds a split into the state: rescales both to the larger maximum.
   void (*merge)(SoftmaxState state, SoftmaxState split, int64_t n);
   // x /= divisor

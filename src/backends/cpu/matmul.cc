@@ -111,7 +111,7 @@ void store_sums(const MatmulCall& call, const Kernels& kernels, const Task& task
 
 void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
               const MatmulMemory& memory, float* sums) {
-  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
+  const MatmulKernels& products = products_of(kernels, call.weight.layout());
   products.multiply({.out = sums,
                      .x = packed_block(call, products, memory, task.first),
                      .panel = call.weight.panel(0, task.panel),
@@ -127,7 +127,7 @@ void run_task(const MatmulCall& call, const Kernels& kernels, const Task& task,
 // At most kPassRows rows.
 void multiply_pass(const MatmulCall& call, const Kernels& kernels, ThreadTeam& team,
                    const MatmulMemory& memory) {
-  const MatmulKernels& products = kernels.of[static_cast<size_t>(call.x.dtype)].matmul;
+  const MatmulKernels& products = products_of(kernels, call.weight.layout());
   const Cut c = cut(call, products.tile_rows, team.size());
   pack_rows(call, products, c, team, memory);
   const auto chunk = [&](int64_t begin, int64_t end, int worker) {
@@ -148,8 +148,9 @@ void multiply_pass(const MatmulCall& call, const Kernels& kernels, ThreadTeam& t
 MatmulSize::MatmulSize(int64_t all_rows, const MatrixSpec& weight, const Kernels& kernels,
                        int thread_count)
     : rows(std::min(kPassRows, all_rows)),
-      packed_row_bytes(PackedMatrix::depth_of(weight) *
-                       kernels.of[static_cast<size_t>(weight.dtype)].matmul.bytes_per_value),
+      packed_row_bytes(
+          PackedMatrix::depth_of(weight) *
+          products_of(kernels, choose_layout(weight.format, weight.dtype)).bytes_per_value),
       threads(thread_count) {}
 
 int64_t scratch_bytes(const MatmulSize& size) {

@@ -136,7 +136,7 @@ TEST_CASE("a matrix keeps what matrix_bytes said") {
   const auto device = open(*families_here().front(), 1);
   for (const DType dtype : kFloats) {
     const Array weights = random_array({33, 24}, DType::kF32, 1);
-    const MatrixSpec spec = {.out = 33, .in = 24, .encoding = Encoding::kF32, .dtype = dtype};
+    const MatrixSpec spec = {.out = 33, .in = 24, .format = {Encoding::kF32}, .dtype = dtype};
     CHECK(device->make_matrix(spec, ArrayReader(weights))->bytes() == device->matrix_bytes(spec));
   }
 }

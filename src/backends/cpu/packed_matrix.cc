@@ -31,11 +31,24 @@ void convert(To* out, const std::byte* values, int64_t first, int64_t n) {
 }
 
 template <class To>
-void convert(To* out, Encoding encoding, const std::byte* values, int64_t first, int64_t n) {
-  switch (encoding) {
+void convert_integers(To* out, const Panel& panel, const MatrixSpec& spec,
+                      const PanelPiece& piece) {
+  float wide[kBandColumns];
+  widen(wide, panel, spec, piece);
+  for (int64_t i = 0; i < piece.count; ++i) out[i] = from_float<To>(wide[i]);
+}
+
+// At most kBandColumns of them.
+template <class To>
+void convert(To* out, const Panel& panel, const MatrixSpec& spec, const PanelPiece& piece) {
+  const std::byte* values = panel.values.data();
+  const int64_t first = piece.row * spec.in + piece.first, n = piece.count;
+  switch (spec.format.values) {
     case Encoding::kF32: convert<To, float>(out, values, first, n); break;
     case Encoding::kF16: convert<To, Float16>(out, values, first, n); break;
     case Encoding::kBF16: convert<To, BFloat16>(out, values, first, n); break;
+    case Encoding::kInt8:
+    case Encoding::kInt4: convert_integers(out, panel, spec, piece); break;
   }
 }
 
@@ -52,14 +65,14 @@ void turn(std::byte* out, const std::byte* band, int64_t steps, int64_t row_byte
 
 // Packs rows <= 32 of `in` numbers. `out` is zero.
 template <class T, int64_t kPerUnit>
-void pack_panel(std::byte* out, const std::byte* values, int64_t rows, const MatrixSpec& spec) {
+void pack_panel(std::byte* out, const Panel& panel, int64_t rows, const MatrixSpec& spec) {
   alignas(64) T band[kPanelOutputs * kBandColumns] = {};
   for (int64_t k = 0; k < spec.in; k += kBandColumns) {
     const int64_t columns = std::min(kBandColumns, spec.in - k);
     const int64_t steps = (columns + kPerUnit - 1) / kPerUnit;
     for (int64_t r = 0; r < rows; ++r) {
       T* row = band + r * kBandColumns;
-      convert(row, spec.encoding, values, r * spec.in + k, columns);
+      convert(row, panel, spec, {.row = r, .first = k, .count = columns});
       for (int64_t j = columns; j < steps * kPerUnit; ++j) row[j] = T{};
     }
     turn<sizeof(T) * kPerUnit>(out + k * kPanelOutputs * int64_t{sizeof(T)},
@@ -68,20 +81,18 @@ void pack_panel(std::byte* out, const std::byte* values, int64_t rows, const Mat
   }
 }
 
-void pack_panel(std::byte* out, const std::byte* values, int64_t rows, const MatrixSpec& spec) {
-  switch (spec.dtype) {
-    case DType::kF32: pack_panel<float, 1>(out, values, rows, spec); break;
-    case DType::kBF16: pack_panel<BFloat16, 2>(out, values, rows, spec); break;
-    case DType::kF16: pack_panel<Float16, 1>(out, values, rows, spec); break;
-    case DType::kI32:
-    case DType::kU8: MUST(spec.dtype == DType::kF32);  // a weight is a float
-  }
-}
+using PackPanel = void (*)(std::byte* out, const Panel& panel, int64_t rows,
+                           const MatrixSpec& spec);
+// In the order of WeightLayout.
+constexpr PackPanel kPackPanel[kWeightLayouts] = {&pack_panel<float, 1>, &pack_panel<BFloat16, 2>,
+                                                  &pack_panel<Float16, 1>};
 
 }  // namespace
 
 PackedMatrix::PackedMatrix(const MatrixSpec& spec, const PanelReader& reader, ThreadTeam& team)
-    : spec_(spec), buffer_(reserve_host_memory(bytes_of_spec(spec))) {
+    : spec_(spec),
+      layout_(choose_layout(spec.format, spec.dtype)),
+      buffer_(reserve_host_memory(bytes_of_spec(spec))) {
   std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(team.size()));
   Mutex mutex;
   std::optional<Error> error;  // the first one; guarded by mutex
@@ -107,13 +118,18 @@ void PackedMatrix::read_panel(int64_t index, const PanelReader& reader,
   const int64_t expert = index / panels(), row = index % panels() * kPanelOutputs;
   const int64_t rows = std::min(kPanelOutputs, spec_.out - row);
   const Panel read = reader.read(expert, row, rows, scratch);
-  pack_panel(static_cast<std::byte*>(buffer_.data()) + index * panel_bytes(), read.values.data(),
-             rows, spec_);
+  MUST(std::ssize(read.values) == rows * bytes_of(spec_.format.values, spec_.in));
+  kPackPanel[static_cast<size_t>(layout_)](
+      static_cast<std::byte*>(buffer_.data()) + index * panel_bytes(), read, rows, spec_);
   reader.done(expert, row, rows);
 }
 
 int64_t PackedMatrix::depth_of(const MatrixSpec& spec) {
-  if (spec.dtype != DType::kBF16) return spec.in;
+  return depth_of(spec, choose_layout(spec.format, spec.dtype));
+}
+
+int64_t PackedMatrix::depth_of(const MatrixSpec& spec, WeightLayout layout) {
+  if (layout != WeightLayout::kBF16Pairs) return spec.in;
   return (spec.in + kDepthAlignment - 1) / kDepthAlignment * kDepthAlignment;
 }
 
@@ -121,12 +137,13 @@ int64_t PackedMatrix::panels_of(const MatrixSpec& spec) {
   return (spec.out + kPanelOutputs - 1) / kPanelOutputs;
 }
 
-int64_t PackedMatrix::panel_bytes_of(const MatrixSpec& spec) {
-  return depth_of(spec) * kPanelOutputs * bytes_of(spec.dtype);
+int64_t PackedMatrix::panel_bytes_of(const MatrixSpec& spec, WeightLayout layout) {
+  return depth_of(spec, layout) * kPanelOutputs * bytes_of(dtype_of(layout));
 }
 
 int64_t PackedMatrix::bytes_of_spec(const MatrixSpec& spec) {
-  return spec.count * panels_of(spec) * panel_bytes_of(spec);
+  return spec.count * panels_of(spec) *
+         panel_bytes_of(spec, choose_layout(spec.format, spec.dtype));
 }
 
 const std::byte* PackedMatrix::panel(int64_t expert, int64_t index) const {
@@ -137,11 +154,11 @@ const std::byte* PackedMatrix::panel(int64_t expert, int64_t index) const {
 void PackedMatrix::copy_row(void* out, int64_t row, int64_t begin, int64_t end) const {
   const std::byte* from = panel(0, row / kPanelOutputs);
   const int64_t lane = row % kPanelOutputs;
-  if (spec_.dtype == DType::kF32) {
+  if (layout_ == WeightLayout::kF32) {
     const auto* weights = reinterpret_cast<const float*>(from) + lane;
     auto* to = static_cast<float*>(out);
     for (int64_t k = begin; k < end; ++k) to[k - begin] = weights[k * kPanelOutputs];
-  } else if (spec_.dtype == DType::kBF16) {
+  } else if (layout_ == WeightLayout::kBF16Pairs) {
     const auto* weights = reinterpret_cast<const BFloat16*>(from) + 2 * lane;
     auto* to = static_cast<BFloat16*>(out);
     for (int64_t k = begin; k < end; ++k)

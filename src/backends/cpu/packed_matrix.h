@@ -9,6 +9,7 @@
 #pragma once
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/weight_layout.h"
 #include "base/thread_team.h"
 #include "tensor/buffer.h"
 #include "tensor/matrix.h"
@@ -25,19 +26,22 @@ class PackedMatrix final : public Matrix {
   static int64_t bytes_of_spec(const MatrixSpec& spec);
   static int64_t depth_of(const MatrixSpec& spec);
 
-  int64_t depth() const { return depth_of(spec_); }
+  WeightLayout layout() const { return layout_; }
+  int64_t depth() const { return depth_of(spec_, layout_); }
   int64_t panels() const { return panels_of(spec_); }
-  int64_t panel_bytes() const { return panel_bytes_of(spec_); }
+  int64_t panel_bytes() const { return panel_bytes_of(spec_, layout_); }
   const std::byte* panel(int64_t expert, int64_t index) const;
   // out[k - begin] = weight[row, k] for k in [begin, end).  out of the matrix' dtype.
   void copy_row(void* out, int64_t row, int64_t begin, int64_t end) const;
 
  private:
   void read_panel(int64_t index, const PanelReader& reader, std::vector<std::byte>& scratch);
+  static int64_t depth_of(const MatrixSpec& spec, WeightLayout layout);
   static int64_t panels_of(const MatrixSpec& spec);
-  static int64_t panel_bytes_of(const MatrixSpec& spec);
+  static int64_t panel_bytes_of(const MatrixSpec& spec, WeightLayout layout);
 
   const MatrixSpec spec_;
+  const WeightLayout layout_;
   Buffer buffer_;
 };
 

@@ -36,7 +36,7 @@ struct Fixture {
 };
 
 MatrixSpec spec_of(int64_t count, DType dtype) {
-  return {.out = 70, .in = 37, .count = count, .encoding = encoding_of(dtype), .dtype = dtype};
+  return {.out = 70, .in = 37, .count = count, .format = {encoding_of(dtype)}, .dtype = dtype};
 }
 
 Tensor shape_only(std::initializer_list<int64_t> shape, DType dtype) {
@@ -122,7 +122,7 @@ TEST_CASE("an expert whose rows fit into no pass goes through in several, to the
   Fixture f;
   // 12 MiB of packed rows are 96 of them: all that a pass of 48 MiB holds are 384.
   const MatrixSpec spec = {
-      .out = 33, .in = 32768, .count = 2, .encoding = Encoding::kF32, .dtype = DType::kF32};
+      .out = 33, .in = 32768, .count = 2, .format = {Encoding::kF32}, .dtype = DType::kF32};
   const auto matrix = f.pack(spec);
   const int64_t rows = 500;
   Array x({rows, spec.in}, DType::kF32);

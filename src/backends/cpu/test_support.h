@@ -94,7 +94,7 @@ inline Encoding encoding_of(DType dtype) {
 inline std::unique_ptr<Matrix> pack(Device& device, const Array& weights, DType dtype) {
   const Tensor t = weights.view();
   return device.make_matrix(
-      {.out = t.dim(-2), .in = t.dim(-1), .encoding = encoding_of(t.dtype), .dtype = dtype},
+      {.out = t.dim(-2), .in = t.dim(-1), .format = {encoding_of(t.dtype)}, .dtype = dtype},
       ArrayReader(weights));
 }
 

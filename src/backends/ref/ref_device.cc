@@ -16,15 +16,6 @@ namespace {
 
 constexpr int64_t kPanelRows = 64;
 
-DType dtype_of(Encoding encoding) {
-  switch (encoding) {
-    case Encoding::kF32: return DType::kF32;
-    case Encoding::kF16: return DType::kF16;
-    case Encoding::kBF16: return DType::kBF16;
-  }
-  return DType::kF32;
-}
-
 }  // namespace
 
 RefMatrix::RefMatrix(const MatrixSpec& spec, const PanelReader& reader) : spec_(spec) {
@@ -37,12 +28,16 @@ RefMatrix::RefMatrix(const MatrixSpec& spec, const PanelReader& reader) : spec_(
 }
 
 void RefMatrix::append(const PanelReader& reader, int64_t expert, int64_t first, int64_t rows) {
-  const DType stored = dtype_of(spec_.encoding);
+  const WeightFormat& format = spec_.format;
   std::vector<std::byte> scratch;
   const Panel panel = reader.read(expert, first, rows, scratch);
-  MUST(static_cast<int64_t>(panel.values.size()) == rows * spec_.in * bytes_of(stored));
-  for (int64_t i = 0; i < rows * spec_.in; ++i) {
-    values_.push_back(rounded(spec_.dtype, load(stored, panel.values.data(), i)));
+  MUST(static_cast<int64_t>(panel.values.size()) == rows * bytes_of(format.values, spec_.in));
+  std::vector<float> row(static_cast<size_t>(spec_.in));
+  for (int64_t r = 0; r < rows; ++r) {
+    widen(row.data(), panel, spec_, {.row = r, .first = 0, .count = spec_.in});
+    for (const float x : row) {
+      values_.push_back(format.is_quantized() ? x : rounded(spec_.dtype, x));
+    }
   }
   reader.done(expert, first, rows);
 }

@@ -11,7 +11,8 @@
 
 namespace pagoda::ref {
 
-// Every number of every expert, in order, rounded to the dtype of the activations.
+// Every number of every expert, in order: floats of a file rounded to the dtype of the activations,
+// whole numbers times their scales as they are.
 class RefMatrix final : public Matrix {
  public:
   RefMatrix(const MatrixSpec& spec, const PanelReader& reader);

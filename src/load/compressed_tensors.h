@@ -1,0 +1,17 @@
+// quantization_config of method compressed-tensors (llm-compressor): which modules are stored how.
+//
+// Thread rule: pure functions.
+#pragma once
+
+#include <vector>
+
+#include "load/hf_config.h"
+#include "load/weight_scheme.h"
+
+namespace pagoda {
+
+// A rule for what `ignore` names, then one a config group. Throws kConfig for what cannot be
+// computed with: other formats than pack-quantized, quantized activations or caches.
+std::vector<SchemeRule> compressed_tensors_rules(const HfConfig& quantization);
+
+}  // namespace pagoda

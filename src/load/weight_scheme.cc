@@ -1,0 +1,56 @@
+#include "load/weight_scheme.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "load/compressed_tensors.h"
+#include "load/hf_config.h"
+#include "load/plain_scheme.h"
+
+namespace pagoda {
+namespace {
+
+// What quant_method names.
+struct Method {
+  std::string_view name;
+  std::vector<SchemeRule> (*rules)(const HfConfig& quantization);
+};
+constexpr Method kMethods[] = {{"compressed-tensors", &compressed_tensors_rules}};
+
+// Older files of compressed-tensors call it compression_config.
+HfConfig quantization_of(const HfConfig& config) {
+  const HfConfig section = config.section("quantization_config");
+  return section.empty() ? config.section("compression_config") : section;
+}
+
+}  // namespace
+
+WeightSchemes::WeightSchemes(std::vector<SchemeRule> rules)
+    : rules_(std::move(rules)), plain_(std::make_unique<PlainScheme>()) {}
+
+const WeightScheme& WeightSchemes::of(std::string_view module) const {
+  for (const SchemeRule& rule : rules_) {
+    const bool fits = std::any_of(rule.modules.begin(), rule.modules.end(),
+                                  [&](const ModulePattern& p) { return p.matches(module); });
+    if (fits) return *rule.scheme;
+  }
+  return *plain_;
+}
+
+WeightSchemes weight_schemes_of(const HfConfig& config) {
+  const HfConfig quantization = quantization_of(config);
+  if (quantization.empty()) return WeightSchemes();
+  const std::string name = quantization.text_or("quant_method", "unnamed");
+  std::string known;
+  for (const Method& method : kMethods) {
+    if (method.name == name) return WeightSchemes(method.rules(quantization));
+    known += str(known.empty() ? "" : ", ", method.name);
+  }
+  throw Error(ErrorKind::kConfig,
+              str(config.origin(), ": quantization_config \"", name, "\" is not supported; ",
+                  "supported is ", known, ", or a checkpoint in bfloat16, float16 or float32"));
+}
+
+}  // namespace pagoda

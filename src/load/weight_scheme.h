@@ -1,0 +1,52 @@
+// How weights are stored in a checkpoint: which tensors a module has for its weight, and what their
+// numbers mean. One file a scheme; a checkpoint may mix them, module by module.
+//
+// Thread rule: immutable after construction; any thread.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "load/module_pattern.h"
+#include "load/stored_weight.h"
+
+namespace pagoda {
+
+class HfConfig;
+
+class WeightScheme {
+ public:
+  virtual ~WeightScheme() = default;
+  // The weight of the module, `shape` by config.json: rows first, all other dimensions make a row.
+  // Throws kCheckpoint for a tensor that is missing, of another shape or of impossible numbers.
+  virtual StoredWeight open(const ModuleTensors& tensors, std::span<const int64_t> shape) const = 0;
+  // Columns that should stay together when they are dealt over ranks: a group that shares a scale.
+  virtual int64_t input_unit(const ModuleTensors& tensors) const = 0;
+};
+
+// Modules stored in one way.
+struct SchemeRule {
+  std::vector<ModulePattern> modules;
+  std::unique_ptr<WeightScheme> scheme;
+};
+
+class WeightSchemes {
+ public:
+  // Every module has its plain weight.
+  WeightSchemes() : WeightSchemes(std::vector<SchemeRule>{}) {}
+  // The first rule that fits a module decides; where none does, the weight is plain.
+  explicit WeightSchemes(std::vector<SchemeRule> rules);
+  const WeightScheme& of(std::string_view module) const;
+
+ private:
+  std::vector<SchemeRule> rules_;
+  std::unique_ptr<WeightScheme> plain_;
+};
+
+// By quantization_config. Throws kConfig, before any weight is read, for a method that is not known
+// or a part of it that cannot be computed with, by name.
+WeightSchemes weight_schemes_of(const HfConfig& config);
+
+}  // namespace pagoda
