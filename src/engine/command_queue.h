@@ -10,7 +10,7 @@
 
 #include "base/mutex.h"
 #include "engine/engine_client.h"
-#include "engine/metrics.h"
+#include "engine/step_counts.h"
 
 namespace pagoda {
 

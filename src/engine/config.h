@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "engine/scheduler_config.h"
 #include "models/model_definition.h"
 #include "tensor/dtype.h"
 #include "vision/patches.h"
 
 namespace pagoda {
 
-enum class SchedulingPolicy : uint8_t { kFcfs, kPriority };
 enum class LoadFormat : uint8_t { kSafetensors, kDummy };
 
 struct ModelConfig {
@@ -31,20 +31,6 @@ struct ModelConfig {
   std::optional<PatchConfig> pictures;
 
   const ModelFacts& facts() const { return definition.facts; }
-};
-
-struct SchedulerConfig {
-  int64_t max_sequences = 32;      // --max-num-seqs: in one step
-  int64_t max_step_tokens = 2048;  // --max-num-batched-tokens: prefill and decode together
-  int64_t long_prefill_threshold =
-      0;  // --long-prefill-token-threshold: most of a prompt a step; 0: no limit
-  int64_t max_prompt_logprob_rows =
-      256;                      // prompt positions a step whose log-probabilities are wanted
-  int64_t steps_in_flight = 1;  // launched and not yet collected; what is computed is the same
-  bool chunked_prefill = true;
-  bool chunked_pictures = true;  // a picture's tokens may be cut; no: --disable-chunked-mm-input
-  bool prefix_caching = true;
-  SchedulingPolicy policy = SchedulingPolicy::kFcfs;
 };
 
 struct CacheConfig {

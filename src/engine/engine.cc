@@ -185,7 +185,7 @@ void Engine::State::publish(std::vector<Event> events) {
 }
 
 void Engine::State::count(Clock::time_point now) {
-  const Metrics::StepCounts& counts = scheduler.take_counts();
+  const StepCounts& counts = scheduler.take_counts();
   metrics.count(counts);
   if (!config.log_stats) return;
   stats.count(counts, now);

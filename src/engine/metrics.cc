@@ -66,15 +66,6 @@ MetricsSnapshot Metrics::snapshot() const {
   return metrics_;
 }
 
-void Metrics::StepCounts::clear() {
-  seconds_to_first_token.clear();
-  seconds_per_output_token.clear();
-  finished.clear();
-  *this = {.seconds_to_first_token = std::move(seconds_to_first_token),
-           .seconds_per_output_token = std::move(seconds_per_output_token),
-           .finished = std::move(finished)};
-}
-
 void Metrics::count(const StepCounts& step) {
   const MutexLock lock(mutex_);
   metrics_.num_requests_running = step.running;

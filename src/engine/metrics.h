@@ -3,16 +3,13 @@
 // Thread rule: Metrics is written by the engine thread, snapshot() is for any thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <vector>
 
 #include "base/mutex.h"
-#include "engine/engine_client.h"
+#include "engine/step_counts.h"
 
 namespace pagoda {
-
-using Clock = std::chrono::steady_clock;
 
 class Histogram {
  public:
@@ -73,39 +70,13 @@ struct MetricsSnapshot {
   Histogram request_decode_time_seconds;
 };
 
-// When the stages of a request were reached.
-struct RequestTimes {
-  Clock::time_point submitted, scheduled, first_token, last_token;
-};
-
-// What is counted when a request is over.
-struct FinishedRequest {
-  FinishReason reason;
-  int64_t prompt_tokens, generation_tokens, max_tokens;
-  RequestTimes times;
-  Clock::time_point now;
-};
-
 class Metrics {
  public:
   explicit Metrics(int64_t max_model_len);
 
   MetricsSnapshot snapshot() const;
 
-  // Engine thread. A step is counted as a whole, so that the lock is taken a few times a step.
-  struct StepCounts {
-    int64_t running = 0, waiting = 0;
-    double kv_cache_usage = 0;
-    int64_t preemptions = 0;
-    int64_t prompt_tokens = 0, generation_tokens = 0;
-    int64_t prefix_queries = 0, prefix_hits = 0;
-    std::vector<double> seconds_to_first_token = {};
-    std::vector<double> seconds_per_output_token = {};
-    std::vector<FinishedRequest> finished = {};
-
-    // Nothing has happened; the memory is kept.
-    void clear();
-  };
+  // Engine thread.
   void count(const StepCounts& step);
 
  private:

@@ -53,7 +53,7 @@ TEST_CASE("the line of statistics comes every ten seconds of traffic, once more,
   const Clock::time_point start = {};
   StatsLog log(start);
   CHECK_FALSE(log.next_line());
-  const Metrics::StepCounts step = {.running = 1,
+  const StepCounts step = {.running = 1,
                                     .waiting = 2,
                                     .kv_cache_usage = 0.25,
                                     .prompt_tokens = 100,

@@ -549,7 +549,7 @@ void Scheduler::abandon_picture_nobody_shows() {
   if (!is_shown) pictures_.abandon();
 }
 
-const Metrics::StepCounts& Scheduler::take_counts() {
+const StepCounts& Scheduler::take_counts() {
   counts_.running = num_running();
   counts_.waiting = num_waiting();
   counts_.kv_cache_usage = pools_.usage();

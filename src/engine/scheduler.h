@@ -33,12 +33,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/config.h"
-#include "engine/metrics.h"
 #include "engine/picture_planner.h"
 #include "engine/prefix_cache.h"
+#include "engine/scheduler_config.h"
 #include "engine/sequence.h"
 #include "engine/state_pools.h"
+#include "engine/step_counts.h"
 #include "engine/step_plan.h"
 #include "engine/steps_in_flight.h"
 
@@ -82,7 +82,7 @@ class Scheduler {
   const StatePools& blocks() const { return pools_; }
   const PicturePlanner& pictures() const { return pictures_; }
   // What happened since the last call. Valid until the next one.
-  const Metrics::StepCounts& take_counts();
+  const StepCounts& take_counts();
 
  private:
   struct DraftChunk {
@@ -175,7 +175,7 @@ class Scheduler {
   std::deque<Sequence*> waiting_;    // likewise
   std::vector<Event> failed_;        // goes out with the next events
   std::vector<DraftChunk> drafted_;  // of the plan in the making
-  Metrics::StepCounts counts_, taken_counts_;
+  StepCounts counts_, taken_counts_;
   uint64_t num_arrivals_ = 0;
 };
 

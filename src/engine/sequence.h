@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "engine/engine_client.h"
-#include "engine/metrics.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence_state.h"
+#include "engine/step_counts.h"
 #include "engine/step_plan.h"
 #include "nn/rotary_positions.h"
 

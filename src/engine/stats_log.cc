@@ -10,7 +10,7 @@ constexpr size_t kRecent = 1000;  // as vLLM: the hit rate is that of the last r
 
 }  // namespace
 
-void StatsLog::count(const Metrics::StepCounts& step, Clock::time_point now) {
+void StatsLog::count(const StepCounts& step, Clock::time_point now) {
   // The time without traffic is not averaged over.
   if (!next_line()) interval_began_ = now;
   prompt_tokens_ += step.prompt_tokens;

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/metrics.h"
+#include "engine/step_counts.h"
 
 namespace pagoda {
 
@@ -17,7 +17,7 @@ class StatsLog {
  public:
   explicit StatsLog(Clock::time_point now) : interval_began_(now) {}
 
-  void count(const Metrics::StepCounts& step, Clock::time_point now);
+  void count(const StepCounts& step, Clock::time_point now);
   // When line_at() will have something to say; none while nothing happens.
   std::optional<Clock::time_point> next_line() const;
   // The line, if it is due.

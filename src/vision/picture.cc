@@ -2,10 +2,12 @@
 
 #include <openssl/evp.h>
 
-#include <memory>
+#include <unordered_map>
 #include <utility>
 
 #include "base/must.h"
+#include "base/mutex.h"
+
 namespace pagoda {
 namespace {
 
@@ -43,36 +45,55 @@ PictureRef::~PictureRef() {
   if (store_ != nullptr) store_->release(*picture_);
 }
 
+struct PictureStore::Shelf {
+  struct Entry {
+    Picture picture;
+    int64_t references;
+  };
+  struct FirstWord {  // of a hash that is uniform already
+    size_t operator()(const PictureHash& hash) const { return hash[0]; }
+  };
+
+  Mutex mutex;
+  // Nodes stay where they are.
+  std::unordered_map<PictureHash, Entry, FirstWord> entries GUARDED_BY(mutex);
+  size_t bytes GUARDED_BY(mutex) = 0;
+};
+
+PictureStore::PictureStore() : shelf_(std::make_unique<Shelf>()) {}
+
 PictureStore::~PictureStore() {
-  MUST(entries_.empty());
+  MUST(shelf_->entries.empty());
 }
 
 PictureRef PictureStore::keep(Picture picture) {
-  const MutexLock lock(mutex_);
+  Shelf& shelf = *shelf_;
+  const MutexLock lock(shelf.mutex);
   const PictureHash hash = picture.hash;
   const size_t size = picture.image.rgb.size();
-  const auto [at, is_new] = entries_.try_emplace(hash, Entry{std::move(picture), 0});
-  if (is_new) bytes_ += size;
+  const auto [at, is_new] = shelf.entries.try_emplace(hash, Shelf::Entry{std::move(picture), 0});
+  if (is_new) shelf.bytes += size;
   ++at->second.references;
   return {this, &at->second.picture};
 }
 
 size_t PictureStore::bytes() const {
-  const MutexLock lock(mutex_);
-  return bytes_;
+  const MutexLock lock(shelf_->mutex);
+  return shelf_->bytes;
 }
 
 void PictureStore::retain(const Picture& picture) {
-  const MutexLock lock(mutex_);
-  ++entries_.at(picture.hash).references;
+  const MutexLock lock(shelf_->mutex);
+  ++shelf_->entries.at(picture.hash).references;
 }
 
 void PictureStore::release(const Picture& picture) {
-  const MutexLock lock(mutex_);
-  const auto at = entries_.find(picture.hash);
+  Shelf& shelf = *shelf_;
+  const MutexLock lock(shelf.mutex);
+  const auto at = shelf.entries.find(picture.hash);
   if (--at->second.references > 0) return;
-  bytes_ -= at->second.picture.image.rgb.size();
-  entries_.erase(at);
+  shelf.bytes -= at->second.picture.image.rgb.size();
+  shelf.entries.erase(at);
 }
 
 }  // namespace pagoda

@@ -7,9 +7,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <memory>
 
-#include "base/mutex.h"
 #include "vision/image.h"
 
 namespace pagoda {
@@ -51,7 +50,7 @@ class PictureRef {
 // Invariant: holds exactly the pictures to which a PictureRef exists.
 class PictureStore {
  public:
-  PictureStore() = default;
+  PictureStore();
   ~PictureStore();  // every PictureRef must be gone
   PictureStore(const PictureStore&) = delete;
   PictureStore& operator=(const PictureStore&) = delete;
@@ -63,21 +62,12 @@ class PictureStore {
 
  private:
   friend class PictureRef;
-  struct Entry {
-    Picture picture;
-    int64_t references;
-  };
-  struct FirstWord {  // of a hash that is uniform already
-    size_t operator()(const PictureHash& hash) const { return hash[0]; }
-  };
+  struct Shelf;
 
   void retain(const Picture& picture);
   void release(const Picture& picture);
 
-  mutable Mutex mutex_;
-  // Nodes stay where they are.
-  std::unordered_map<PictureHash, Entry, FirstWord> entries_ GUARDED_BY(mutex_);
-  size_t bytes_ GUARDED_BY(mutex_) = 0;
+  const std::unique_ptr<Shelf> shelf_;
 };
 
 }  // namespace pagoda
