@@ -10,6 +10,7 @@
 #include "cli/hub_commands.h"
 #include "hub/obtain.h"
 #include "load/choose_dtype.h"
+#include "load/hf_config.h"
 #include "models/preprocessor.h"
 
 namespace pagoda {
@@ -83,7 +84,7 @@ void require_folder(const std::string& path) {
 // What is known of a model without its weights.
 struct ModelBasics {
   const fs::path& folder;
-  const HfConfig& hf;
+  JsonReader hf;
   const ModelFacts& facts;
   bool may_lack_files;  // all but config.json
 };
@@ -141,21 +142,21 @@ ModelFiles find_model_files(const Settings& settings) {
   files.tokenizer_folder =
       brings_tokenizer(settings) && !is_dummy ? files.folder : tokenizer_folder_of(settings);
   const fs::path config_folder = config_folder_of(settings, files.folder);
-  files.hf = HfConfig::load(config_folder, model.hf_overrides);
-  files.definition = define_model(files.hf);
+  const HfConfig config = HfConfig::load(config_folder, model.hf_overrides);
+  files.definition = define_model(config);
   files.pictures = picture_config(settings, {.folder = files.folder,
-                                             .hf = files.hf,
+                                             .hf = config.keys(),
                                              .facts = files.definition.facts,
                                              .may_lack_files = is_dummy});
   std::unique_ptr<WeightSource> weights;
   if (!is_dummy) weights = open_checkpoint(files.folder);
   files.dtype =
-      choose_dtype(model.dtype, files.hf, is_dummy ? std::nullopt : weights->first_encoding());
+      choose_dtype(model.dtype, config.keys(), is_dummy ? std::nullopt : weights->first_encoding());
   files.weight_bytes = is_dummy ? 0 : weights->total_bytes();
   files.weights = is_dummy ? "random weights" : weights->description();
 
   const GenerationOptions generation = generation_options_of(settings);
-  files.defaults = load_generation_defaults(config_folder, files.hf, generation);
+  files.defaults = load_generation_defaults(config_folder, config.keys(), generation);
   log_generation_defaults(files.defaults, generation);
   return files;
 }
@@ -165,15 +166,15 @@ ModelShapes find_model_shapes(const Settings& settings) {
   const fs::path folder =
       folder_of(settings, model.model, settings.hub.revision, ModelNeed::kConfig);
   ModelShapes shapes;
-  shapes.hf = HfConfig::load(config_folder_of(settings, folder), model.hf_overrides);
-  shapes.definition = define_model(shapes.hf);
+  const HfConfig config = HfConfig::load(config_folder_of(settings, folder), model.hf_overrides);
+  shapes.definition = define_model(config);
   shapes.pictures = picture_config(settings, {.folder = folder,
-                                              .hf = shapes.hf,
+                                              .hf = config.keys(),
                                               .facts = shapes.definition.facts,
                                               .may_lack_files = true});
   const bool is_dummy = settings.engine.model.load_format == LoadFormat::kDummy;
   if (!is_dummy && has_weights(folder)) shapes.files = open_checkpoint(folder);
-  shapes.dtype = choose_dtype(model.dtype, shapes.hf,
+  shapes.dtype = choose_dtype(model.dtype, config.keys(),
                               shapes.files ? shapes.files->first_encoding() : std::nullopt);
   return shapes;
 }

@@ -14,7 +14,6 @@
 #include "cli/settings.h"
 #include "load/checkpoint.h"
 #include "load/generation_config.h"
-#include "load/hf_config.h"
 #include "models/model_definition.h"
 
 namespace pagoda {
@@ -22,7 +21,6 @@ namespace pagoda {
 struct ModelFiles {
   std::filesystem::path folder;
   std::filesystem::path tokenizer_folder;
-  HfConfig hf;
   ModelDefinition definition;
   DType dtype = DType::kBF16;
   int64_t weight_bytes = 0;  // of the files; 0: there are none
@@ -37,7 +35,6 @@ ModelFiles find_model_files(const Settings& settings);
 
 // What can be known of a model without its weights.
 struct ModelShapes {
-  HfConfig hf;
   ModelDefinition definition;
   DType dtype = DType::kBF16;
   std::unique_ptr<WeightSource> files;  // headers of the weights; null: they are not here

@@ -34,7 +34,7 @@ TEST_CASE("the user's models take as many 32 GiB devices as the user gives them"
 // Embedding models, say, are not.
 bool is_supported(const fs::path& folder) {
   try {
-    define_model(HfConfig::load(folder, {}));
+    define_model(HfConfig::load(folder));
     return open_checkpoint(folder)->has("model.embed_tokens.weight");
   } catch (const Error&) {
     return false;

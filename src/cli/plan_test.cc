@@ -40,7 +40,7 @@ TEST_CASE("KV blocks and workspace of a rank are those that it measures when it 
       settings_of(parse_options(std::vector<std::string>{"m"}, EntryPoint::kServe), {})
           .settings.engine;
   config.model.folder = demo_folder();
-  config.model.definition = define_model(HfConfig::load(demo_folder(), {}));
+  config.model.definition = define_model(HfConfig::load(demo_folder()));
   config.parallel.tensor_parallel_size = 2;
   const auto source = open_checkpoint(demo_folder());
   const Runner runner(config, *source, open_device("cpu", {.threads = 3}),

@@ -74,17 +74,16 @@ ServerConfig server_config_of(const Settings& settings) {
 std::optional<PictureParts> picture_parts_of(const ModelFiles& files, const Tokenizer& tokenizer,
                                              PictureStore& store) {
   if (!files.pictures) return std::nullopt;
-  const TokenId token = *files.definition.facts.image_token;
-  PictureParts parts = {
-      .patches = *files.pictures, .token = token, .placeholder = {}, .store = &store};
+  const ModelFacts& facts = files.definition.facts;
   // The marks around a picture, where the model has them.
-  const auto mark = [&](std::string_view key) {
-    if (!files.hf.has(key)) return std::string();
-    return tokenizer.token(TokenId(static_cast<int32_t>(files.hf.integer(key))));
+  const auto text_of = [&](std::optional<TokenId> token) {
+    return token ? tokenizer.token(*token) : std::string();
   };
-  parts.placeholder =
-      str(mark("vision_start_token_id"), tokenizer.token(token), mark("vision_end_token_id"));
-  return parts;
+  return PictureParts{.patches = *files.pictures,
+                      .token = *facts.image_token,
+                      .placeholder = str(text_of(facts.picture_begin), text_of(facts.image_token),
+                                         text_of(facts.picture_end)),
+                      .store = &store};
 }
 
 // Labels of vllm:cache_config_info, as Python prints the values.

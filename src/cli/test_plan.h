@@ -33,7 +33,7 @@ inline void check_agrees(const std::filesystem::path& folder, int ranks, const s
 
   EngineConfig config = settings_of(read_plan_options(arguments).serve, {}).settings.engine;
   config.model.folder = folder;
-  config.model.definition = define_model(HfConfig::load(folder, {}));
+  config.model.definition = define_model(HfConfig::load(folder));
   config.model.dtype = plan.dtype;
   config.parallel.threads = 1;
   const auto source = open_checkpoint(folder);

@@ -90,7 +90,7 @@ EngineConfig golden_config(const std::string& backend, DType dtype, int ranks) {
   EngineConfig config;
   config.backend = backend;
   config.model.folder = golden_folder;
-  config.model.definition = define_model(HfConfig::load(golden_folder, {}));
+  config.model.definition = define_model(HfConfig::load(golden_folder));
   config.model.dtype = dtype;
   config.model.pictures = load_patch_config(golden_folder);
   config.parallel.tensor_parallel_size = ranks;

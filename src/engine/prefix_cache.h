@@ -24,9 +24,6 @@
 #include "engine/block_pool.h"
 #include "vision/picture.h"
 
-struct evp_md_st;  // OpenSSL's EVP_MD and EVP_MD_CTX
-struct evp_md_ctx_st;
-
 namespace pagoda {
 
 using BlockHash = std::array<uint64_t, 4>;

@@ -110,7 +110,7 @@ EngineConfig demo_config(std::string backend, DType dtype) {
   EngineConfig config;
   config.backend = std::move(backend);
   config.model.folder = folder;
-  config.model.definition = define_model(HfConfig::load(folder, {}));
+  config.model.definition = define_model(HfConfig::load(folder));
   config.model.dtype = dtype;
   config.model.eos_token = TokenId(2);
   config.log_stats = false;

@@ -3,19 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <boost/json/value.hpp>
 #include <numeric>
 #include <sstream>
 #include <utility>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "hub/json_fields.h"
 
 namespace pagoda {
 namespace {
 
 namespace fs = std::filesystem;
-namespace json = boost::json;
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
@@ -294,13 +294,11 @@ std::vector<std::string> names_in(const fs::path& folder) {
 
 std::set<std::string> files_of_index(std::string_view text) {
   std::set<std::string> files;
-  json::error_code error;
-  const json::value value = json::parse(text, error);
-  if (error || !value.is_object()) return files;
-  const json::value* map = value.get_object().if_contains("weight_map");
-  if (map == nullptr || !map->is_object()) return files;
-  for (const auto& [tensor, file] : map->get_object()) {
-    if (file.is_string()) files.emplace(file.get_string());
+  const boost::json::value index = parsed_json(text);
+  const auto map = fields_of(index).if_object("weight_map");
+  if (!map) return files;
+  for (const std::string_view tensor : map->keys()) {
+    if (const auto file = map->if_text(tensor)) files.emplace(*file);
   }
   return files;
 }

@@ -54,7 +54,7 @@ std::vector<std::string> near_names(const HubClient& client, const std::string& 
     const FetchResponse answer = http_get(
         client.request(str(endpoint(options), "/api/models?", query, "&limit=500&sort=downloads")));
     const json::value list = parsed_json(answer.body);
-    const std::vector<std::string> ids = texts_of(&list, "id");
+    const std::vector<std::string> ids = texts_of(fields_of(list), "id");
     const std::set<std::string> names(ids.begin(), ids.end());
     std::vector<std::string> near = names_like(name, names);
     if (!near.empty()) return near;
@@ -70,8 +70,7 @@ std::string revisions_of(const HubClient& client, const std::string& name,
   const json::value refs = parsed_json(answer.body);
   std::vector<std::string> names;
   for (const char* kind : {"branches", "tags"}) {
-    const json::value* list = refs.is_object() ? refs.get_object().if_contains(kind) : nullptr;
-    for (std::string& name_of_one : texts_of(list, "name")) {
+    for (std::string& name_of_one : texts_of(fields_of(refs).find(kind), "name")) {
       if (names.size() < kMostRevisions) names.push_back(std::move(name_of_one));
     }
   }
@@ -142,14 +141,13 @@ void complete_by_headers(const HubClient& client, HubFile& file) {
                   "; this mirror cannot be used: choose another HF_ENDPOINT"));
 }
 
-HubFile file_of(const json::object& sibling) {
+HubFile file_of(const JsonReader& sibling) {
   HubFile file;
   file.path = text_of(sibling, "rfilename");
   file.bytes = count_of(sibling, "size").value_or(-1);
-  const json::value* lfs = sibling.if_contains("lfs");
-  if (lfs != nullptr && lfs->is_object()) {
-    file.sha256 = text_of(lfs->get_object(), "sha256");
-    file.bytes = count_of(lfs->get_object(), "size").value_or(file.bytes);
+  if (const auto lfs = sibling.if_object("lfs")) {
+    file.sha256 = text_of(*lfs, "sha256");
+    file.bytes = count_of(*lfs, "size").value_or(file.bytes);
   } else {
     file.git_sha1 = text_of(sibling, "blobId");
   }
@@ -177,21 +175,20 @@ HubListing list_hugging_face(const HubClient& client, const std::string& name,
   const FetchResponse answer = client.get(url);
   if (answer.status != 200) reject_model(client, name, options, answer);
   const json::value parsed = parsed_json(answer.body);
-  const json::object* info = parsed.if_object();
-  const json::value* siblings = info == nullptr ? nullptr : info->if_contains("siblings");
-  if (siblings == nullptr || !siblings->is_array() || !is_safe_path(text_of(*info, "sha"))) {
+  const JsonReader info = fields_of(parsed);
+  const auto siblings = info.if_list("siblings");
+  if (!siblings || !is_safe_path(text_of(info, "sha"))) {
     throw Error(ErrorKind::kDevice, str(host_of(url),
                                         ": does not answer as Hugging Face does; "
                                         "check HF_ENDPOINT (",
                                         endpoint(options), ")"));
   }
   HubListing listing;
-  listing.commit = text_of(*info, "sha");
+  listing.commit = text_of(info, "sha");
   listing.model = name;
   listing.access_remedy = access_remedy(name, options);
-  for (const json::value& sibling : siblings->get_array()) {
-    if (!sibling.is_object()) continue;
-    HubFile file = file_of(sibling.get_object());
+  for (const JsonReader& sibling : siblings->items()) {
+    HubFile file = file_of(sibling);
     if (!is_safe_path(file.path)) continue;
     file.url = str(endpoint(options), "/", url_encoded(name, true), "/resolve/",
                    url_encoded(listing.commit, false), "/", url_encoded(file.path, true));

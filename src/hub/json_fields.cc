@@ -1,7 +1,7 @@
 #include "hub/json_fields.h"
 
-#include <boost/json.hpp>
-#include <utility>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
 namespace pagoda {
 
@@ -22,22 +22,26 @@ json::value parsed_json(std::string_view text) {
   return error ? json::value() : value;
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+JsonReader fields_of(const json::value& answer) {
+  // Nothing below refuses: what a hub leaves out or writes in another way is done without.
+  static constexpr JsonTerms kTerms = {.blame = ErrorKind::kDevice};
+  return {answer, "", kTerms};
 }
 
-std::optional<int64_t> count_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_int64() || value->get_int64() < 0) return std::nullopt;
-  return value->get_int64();
+std::string text_of(const JsonReader& fields, std::string_view key) {
+  return std::string(fields.if_text(key).value_or(""));
 }
 
-std::vector<std::string> texts_of(const json::value* array, std::string_view key) {
+std::optional<int64_t> count_of(const JsonReader& fields, std::string_view key) {
+  const auto count = fields.if_integer(key);
+  return count && *count >= 0 ? count : std::nullopt;
+}
+
+std::vector<std::string> texts_of(const std::optional<JsonReader>& list, std::string_view key) {
   std::vector<std::string> texts;
-  if (array == nullptr || !array->is_array()) return texts;
-  for (const json::value& item : array->get_array()) {
-    const std::string text = item.is_object() ? text_of(item.get_object(), key) : "";
+  if (!list || !list->is_list()) return texts;
+  for (const JsonReader& item : list->items()) {
+    const std::string text = text_of(item, key);
     if (!text.empty()) texts.push_back(printable(text));
   }
   return texts;

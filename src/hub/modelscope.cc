@@ -26,12 +26,9 @@ std::string endpoint(const HubOptions& options) {
 }
 
 // "Data" of an answer; nothing if it is not one of ModelScope's or says that it failed.
-const json::object* data_of(const json::value& answer) {
-  const json::object* object = answer.if_object();
-  const json::value* code = object == nullptr ? nullptr : object->if_contains("Code");
-  if (code == nullptr || !code->is_int64() || code->get_int64() != 200) return nullptr;
-  const json::value* data = object->if_contains("Data");
-  return data == nullptr ? nullptr : data->if_object();
+std::optional<JsonReader> data_of(const json::value& answer) {
+  const JsonReader fields = fields_of(answer);
+  return fields.if_integer("Code") == 200 ? fields.if_object("Data") : std::nullopt;
 }
 
 // The branches and tags of a model; none if there is no such model.
@@ -41,11 +38,11 @@ std::vector<std::string> revisions_of(const HubClient& client, const std::string
       str(endpoint(options), "/api/v1/models/", url_encoded(name, true), "/revisions")));
   std::vector<std::string> names;
   const json::value value = parsed_json(answer.body);
-  const json::object* data = data_of(value);
-  const json::value* map = data == nullptr ? nullptr : data->if_contains("RevisionMap");
-  if (map == nullptr || !map->is_object()) return names;
+  const auto data = data_of(value);
+  const auto map = data ? data->if_object("RevisionMap") : std::nullopt;
+  if (!map) return names;
   for (const char* kind : {"Branches", "Tags"}) {
-    for (std::string& revision : texts_of(map->get_object().if_contains(kind), "Revision")) {
+    for (std::string& revision : texts_of(map->find(kind), "Revision")) {
       names.push_back(std::move(revision));
     }
   }
@@ -76,8 +73,7 @@ std::string access_remedy(const std::string& name, const HubOptions& options) {
                     answer.status, "); ", access_remedy(name, options)));
   }
   const json::value value = parsed_json(answer.body);
-  const std::string message =
-      value.is_object() ? printable(text_of(value.get_object(), "Message")) : "";
+  const std::string message = printable(text_of(fields_of(value), "Message"));
   if (answer.status == 404 || !message.empty()) {
     throw Error(ErrorKind::kConfig,
                 str("model: \"", name, "\" is neither a folder nor a model at ", host, " (",
@@ -134,12 +130,11 @@ HubListing list_modelscope(const HubClient& client, const std::string& name,
   // What lies deeper is not served, and ModelScope cuts lists off after 3000 files.
   const FetchResponse answer = client.get(str(base, "/files", revision, "&Recursive=False"));
   const json::value value = parsed_json(answer.body);
-  const json::object* data = answer.status == 200 ? data_of(value) : nullptr;
-  const json::value* files = data == nullptr ? nullptr : data->if_contains("Files");
-  if (files == nullptr || !files->is_array()) reject_model(client, name, options, answer);
-  for (const json::value& item : files->get_array()) {
-    if (!item.is_object() || text_of(item.get_object(), "Type") == "tree") continue;
-    const json::object& entry = item.get_object();
+  const auto data = answer.status == 200 ? data_of(value) : std::nullopt;
+  const auto files = data ? data->if_list("Files") : std::nullopt;
+  if (!files) reject_model(client, name, options, answer);
+  for (const JsonReader& entry : files->items()) {
+    if (text_of(entry, "Type") == "tree") continue;
     HubFile file = {.path = text_of(entry, "Path"),
                     .bytes = count_of(entry, "Size").value_or(-1),
                     .sha256 = text_of(entry, "Sha256"),

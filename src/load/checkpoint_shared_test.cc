@@ -34,11 +34,11 @@ TEST_CASE("every golden checkpoint opens, and its embedding fits its config") {
   for (const auto& entry : fs::directory_iterator(fs::path(kShared) / "golden")) {
     if (!fs::exists(entry.path() / "config.json")) continue;
     CAPTURE(entry.path().string());
-    const HfConfig config = HfConfig::load(entry.path(), {});
+    const HfConfig config = HfConfig::load(entry.path());
     const auto source = open_checkpoint(entry.path());
     const std::string prefix = source->has("embed_tokens.weight") ? "" : "model.";
-    const std::vector<int64_t> shape = {config.integer("vocab_size"),
-                                        config.integer("hidden_size")};
+    const std::vector<int64_t> shape = {config.keys().integer("vocab_size"),
+                                        config.keys().integer("hidden_size")};
     CHECK(source->open(prefix + "embed_tokens.weight", shape, Numbers::kFloats) != nullptr);
     ++folders;
   }

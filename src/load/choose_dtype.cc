@@ -31,8 +31,8 @@ std::optional<DType> dtype_of(std::string_view text) {
 
 // What config.json says of the weights: "torch_dtype", since transformers 4.56 "dtype"; models of
 // several parts may say it in the section of the language model.
-std::string stated_dtype(const HfConfig& config) {
-  for (const HfConfig& part : {config, config.section("text_config")}) {
+std::string_view stated_dtype(const JsonReader& config) {
+  for (const JsonReader& part : {config, config.section("text_config")}) {
     for (const std::string_view key : {"torch_dtype", "dtype"}) {
       if (part.has(key)) return part.text(key);
     }
@@ -42,14 +42,14 @@ std::string stated_dtype(const HfConfig& config) {
 
 }  // namespace
 
-DType choose_dtype(std::string_view option, const HfConfig& config,
+DType choose_dtype(std::string_view option, const JsonReader& config,
                    std::optional<Encoding> stored) {
   if (option != "auto") {
     if (const auto dtype = dtype_of(option)) return *dtype;
     throw Error(ErrorKind::kConfig, str("--dtype: \"", option, "\" is not known; use auto, half, ",
                                         "float16, bfloat16, float or float32"));
   }
-  std::string stated = stated_dtype(config);
+  std::string_view stated = stated_dtype(config);
   if (stated.empty()) stated = stored ? name_of(*stored) : "float32";
   const auto dtype = dtype_of(stated);
   if (!dtype) {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "load/hf_config.h"
+#include "base/json_reader.h"
 #include "tensor/dtype.h"
 #include "tensor/matrix.h"
 
@@ -16,7 +16,7 @@ namespace pagoda {
 // in bfloat16, float16 for those in float16 and float32. A config.json without torch_dtype (or
 // dtype) leaves it to `stored`, the format of the first tensor, and without that counts as
 // float32. Throws kConfig.
-DType choose_dtype(std::string_view option, const HfConfig& config,
+DType choose_dtype(std::string_view option, const JsonReader& config,
                    std::optional<Encoding> stored = std::nullopt);
 
 }  // namespace pagoda

@@ -14,19 +14,19 @@ namespace {
 
 constexpr std::string_view kFormat = "pack-quantized";
 
-[[noreturn]] void refuse(const HfConfig& section, const std::string& what,
+[[noreturn]] void refuse(const JsonReader& section, const std::string& what,
                          std::string_view supported) {
   throw Error(ErrorKind::kConfig,
               str(section.origin(), ": ", what, " is not supported; supported is ", supported,
                   ", or a checkpoint in bfloat16, float16 or float32"));
 }
 
-void require(const HfConfig& section, std::string_view key, std::string_view wanted) {
-  const std::string found = section.text_or(key, wanted);
+void require(const JsonReader& section, std::string_view key, std::string_view wanted) {
+  const std::string_view found = section.text_or(key, wanted);
   if (found != wanted) refuse(section, str(key, " \"", found, "\""), wanted);
 }
 
-Encoding encoding_of(const HfConfig& weights) {
+Encoding encoding_of(const JsonReader& weights) {
   require(weights, "type", "int");
   const int64_t bits = weights.integer("num_bits");
   if (bits == 4) return Encoding::kInt4;
@@ -35,8 +35,8 @@ Encoding encoding_of(const HfConfig& weights) {
 }
 
 // 0: a whole row.
-int64_t group_of(const HfConfig& weights) {
-  const std::string strategy = weights.text_or("strategy", "group");
+int64_t group_of(const JsonReader& weights) {
+  const std::string_view strategy = weights.text_or("strategy", "group");
   if (strategy == "channel") return 0;
   if (strategy != "group") refuse(weights, str("strategy \"", strategy, "\""), "group, channel");
   const int64_t group = weights.integer("group_size");
@@ -46,16 +46,16 @@ int64_t group_of(const HfConfig& weights) {
 }
 
 // "group", "weight" or none; only in the first are inputs of a group anywhere in a row.
-bool is_ordered(const HfConfig& weights) {
+bool is_ordered(const JsonReader& weights) {
   return weights.text_or("actorder", "weight") == "group";
 }
 
-std::unique_ptr<WeightScheme> scheme_of(const HfConfig& group, const std::string& format) {
+std::unique_ptr<WeightScheme> scheme_of(const JsonReader& group, std::string_view format) {
   if (format != kFormat) refuse(group, str("format \"", format, "\""), kFormat);
   if (!group.section("input_activations").empty()) {
     refuse(group, "input_activations", "null");
   }
-  const HfConfig weights = group.section("weights");
+  const JsonReader weights = group.section("weights");
   return std::make_unique<PackedScheme>(
       PackedScheme::Options{.values = encoding_of(weights),
                             .group = group_of(weights),
@@ -72,16 +72,16 @@ std::vector<ModulePattern> patterns_of(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-std::vector<SchemeRule> compressed_tensors_rules(const HfConfig& quantization) {
+std::vector<SchemeRule> compressed_tensors_rules(const JsonReader& quantization) {
   if (quantization.has("kv_cache_scheme")) refuse(quantization, "kv_cache_scheme", "null");
   require(quantization.section("sparsity_config"), "format", "dense");
-  const std::string format = quantization.text_or("format", kFormat);
+  const std::string_view format = quantization.text_or("format", kFormat);
   std::vector<SchemeRule> rules;
   rules.push_back(
       {patterns_of(quantization.texts_or_empty("ignore")), std::make_unique<PlainScheme>()});
-  const HfConfig groups = quantization.section("config_groups");
-  for (const auto& [name, value] : groups.values()) {
-    const HfConfig group = groups.section(name);
+  const JsonReader groups = quantization.section("config_groups");
+  for (const std::string_view name : groups.keys()) {
+    const JsonReader group = groups.section(name);
     rules.push_back({patterns_of(group.texts_or_empty("targets")),
                      scheme_of(group, group.text_or("format", format))});
   }

@@ -5,13 +5,13 @@
 
 #include <vector>
 
-#include "load/hf_config.h"
+#include "base/json_reader.h"
 #include "load/weight_scheme.h"
 
 namespace pagoda {
 
 // A rule for what `ignore` names, then one a config group. Throws kConfig for what cannot be
 // computed with: other formats than pack-quantized, quantized activations or caches.
-std::vector<SchemeRule> compressed_tensors_rules(const HfConfig& quantization);
+std::vector<SchemeRule> compressed_tensors_rules(const JsonReader& quantization);
 
 }  // namespace pagoda

@@ -24,71 +24,66 @@ bool is_neutral(const std::string& source) {
   return source == "vllm" || source == "pagoda";
 }
 
-// The file as an object; none where the model has none.
-std::optional<HfConfig> read_file(const fs::path& model_folder, const std::string& source) {
+constexpr JsonTerms kFileTerms = {.blame = ErrorKind::kConfig,
+                                  .remedy = "correct the file or use --generation-config vllm",
+                                  .absent_remedy = {}};
+constexpr JsonTerms kOverrideTerms = {
+    .blame = ErrorKind::kConfig, .remedy = "correct the option", .absent_remedy = {}};
+
+// A file of defaults.
+struct DefaultsFile {
+  json::object values;
+  std::string path;
+};
+
+// None where the model has none.
+std::optional<DefaultsFile> read_file(const fs::path& model_folder, const std::string& source) {
   const bool is_asked_for = source != "auto" && !is_neutral(source);
   const fs::path folder = is_asked_for ? fs::path(source) : model_folder;
   const fs::path path = folder / kFile;
-  if (fs::exists(path)) return HfConfig(read_json_object(path), path.string());
+  if (fs::exists(path)) return DefaultsFile{read_json_object(path), path.string()};
   if (!is_asked_for) return std::nullopt;
   throw Error(ErrorKind::kConfig, str("--generation-config: ", source, " holds no ", kFile,
                                       "; give auto, vllm, or a folder that holds one"));
 }
 
-// One source of defaults: the file, or the command line.
-class Reader {
- public:
-  Reader(const HfConfig& values, std::string remedy)
-      : values_(values), remedy_(std::move(remedy)) {}
-
-  struct Range {
-    double low, high;
-    bool includes_low = true;
-    std::string_view text;  // for messages
-  };
-
-  void number(std::optional<double>& into, std::string_view key, const Range& range) const {
-    if (!settles(into, key)) return;
-    const double value = values_.number(key);
-    check(key, value, range);
-    into = value;
-  }
-  void integer(std::optional<int64_t>& into, std::string_view key, const Range& range) const {
-    if (!settles(into, key)) return;
-    const int64_t value = values_.integer(key);
-    check(key, static_cast<double>(value), range);
-    into = value;
-  }
-
- private:
-  // Whether there is a value to take. A null takes back what an earlier source said.
-  template <class T>
-  bool settles(std::optional<T>& into, std::string_view key) const {
-    if (values_.values().contains(key) && !values_.has(key)) into.reset();
-    return values_.has(key);
-  }
-
-  void check(std::string_view key, double value, const Range& range) const {
-    const bool is_high_enough = range.includes_low ? value >= range.low : value > range.low;
-    if (is_high_enough && value <= range.high) return;
-    throw Error(ErrorKind::kConfig, str(values_.origin(), ": ", key, " is ", value, ", expected ",
-                                        range.text, "; ", remedy_));
-  }
-
-  const HfConfig& values_;
-  const std::string remedy_;
+struct Range {
+  double low, high;
+  bool includes_low = true;
+  std::string_view text;  // for messages
 };
 
-void read_sampling(GenerationDefaults& into, const HfConfig& values, std::string remedy) {
+void check(const JsonReader& values, std::string_view key, double value, const Range& range) {
+  const bool is_high_enough = range.includes_low ? value >= range.low : value > range.low;
+  if (!is_high_enough || value > range.high) values.reject(key, range.text);
+}
+
+// A null takes back what an earlier source said.
+void read(const JsonReader& values, std::string_view key, const Range& range,
+          std::optional<double>& into) {
+  if (values.is_null(key)) into.reset();
+  if (!values.has(key)) return;
+  into = values.number(key);
+  check(values, key, *into, range);
+}
+
+void read(const JsonReader& values, std::string_view key, const Range& range,
+          std::optional<int64_t>& into) {
+  if (values.is_null(key)) into.reset();
+  if (!values.has(key)) return;
+  into = values.integer(key);
+  check(values, key, static_cast<double>(*into), range);
+}
+
+void read_sampling(GenerationDefaults& into, const JsonReader& values) {
   constexpr double kMost = std::numeric_limits<double>::max();
-  const Reader reader(values, std::move(remedy));
-  reader.number(into.repetition_penalty, "repetition_penalty",
-                {0, kMost, false, "a number above 0"});
-  reader.number(into.temperature, "temperature", {0, kMost, true, "a number from 0"});
-  reader.integer(into.top_k, "top_k", {-1, 2147483647, true, "-1, 0 (all) or a count"});
-  reader.number(into.top_p, "top_p", {0, 1, false, "a number in (0, 1]"});
-  reader.number(into.min_p, "min_p", {0, 1, true, "a number in [0, 1]"});
-  reader.integer(into.max_new_tokens, "max_new_tokens", {1, 0x1p53, true, "a number from 1"});
+  read(values, "repetition_penalty", {0, kMost, false, "a number above 0"},
+       into.repetition_penalty);
+  read(values, "temperature", {0, kMost, true, "a number from 0"}, into.temperature);
+  read(values, "top_k", {-1, 2147483647, true, "-1, 0 (all) or a count"}, into.top_k);
+  read(values, "top_p", {0, 1, false, "a number in (0, 1]"}, into.top_p);
+  read(values, "min_p", {0, 1, true, "a number in [0, 1]"}, into.min_p);
+  read(values, "max_new_tokens", {1, 0x1p53, true, "a number from 1"}, into.max_new_tokens);
 }
 
 // transformers' GenerationConfig cannot tell its own defaults from values that a file states, and
@@ -100,7 +95,7 @@ void forget_defaults_of_transformers(GenerationDefaults& defaults) {
   if (defaults.top_p == 1.0) defaults.top_p.reset();
 }
 
-std::vector<TokenId> end_tokens(const HfConfig& values) {
+std::vector<TokenId> end_tokens(const JsonReader& values) {
   std::vector<TokenId> ids;
   for (const int64_t id : values.integers_or_empty("eos_token_id")) {
     if (id < 0 || id > std::numeric_limits<int32_t>::max()) {
@@ -129,17 +124,21 @@ std::string GenerationDefaults::text() const {
   return "{" + text + "}";
 }
 
-GenerationDefaults load_generation_defaults(const fs::path& model_folder, const HfConfig& config,
+GenerationDefaults load_generation_defaults(const fs::path& model_folder, const JsonReader& config,
                                             const GenerationOptions& options) {
   GenerationDefaults defaults;
-  const auto file = read_file(model_folder, options.source);
-  defaults.eos_token_ids = end_tokens(file ? *file : config);
-  if (file && !is_neutral(options.source)) {
-    read_sampling(defaults, *file, "correct the file or use --generation-config vllm");
-    forget_defaults_of_transformers(defaults);
+  if (const auto file = read_file(model_folder, options.source)) {
+    const JsonReader values(file->values, file->path, kFileTerms);
+    defaults.eos_token_ids = end_tokens(values);
+    if (!is_neutral(options.source)) {
+      read_sampling(defaults, values);
+      forget_defaults_of_transformers(defaults);
+    }
+  } else {
+    defaults.eos_token_ids = end_tokens(config);
   }
-  const HfConfig overrides(options.overrides, kOverride);
-  read_sampling(defaults, overrides, "correct the option");
+  const JsonReader overrides(options.overrides, kOverride, kOverrideTerms);
+  read_sampling(defaults, overrides);
   if (overrides.has("eos_token_id")) defaults.eos_token_ids = end_tokens(overrides);
   return defaults;
 }

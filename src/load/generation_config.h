@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "load/hf_config.h"
+#include "base/json_reader.h"
 
 namespace pagoda {
 
@@ -39,7 +39,7 @@ struct GenerationDefaults {
 // Throws kConfig where a value is of the wrong type or out of range, or a folder that was asked
 // for has no generation_config.json.
 GenerationDefaults load_generation_defaults(const std::filesystem::path& model_folder,
-                                            const HfConfig& config,
+                                            const JsonReader& config,
                                             const GenerationOptions& options);
 
 // The lines with which vLLM tells that requests get other defaults than the neutral ones.

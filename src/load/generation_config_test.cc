@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "load/hf_config.h"
 #include "load/test_files.h"
 
 namespace pagoda {
@@ -12,7 +13,7 @@ namespace {
 
 struct Fixture {
   GenerationDefaults load(const std::string& source = "auto", std::string_view overrides = "{}") {
-    return load_generation_defaults(folder.path(), config,
+    return load_generation_defaults(folder.path(), config.keys(),
                                     {source, boost::json::parse(overrides).get_object()});
   }
   std::string error(const std::string& source = "auto", std::string_view overrides = "{}") {

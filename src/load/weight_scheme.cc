@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_reader.h"
 #include "base/str.h"
 #include "load/compressed_tensors.h"
-#include "load/hf_config.h"
 #include "load/plain_scheme.h"
 
 namespace pagoda {
@@ -15,14 +15,14 @@ namespace {
 // What quant_method names.
 struct Method {
   std::string_view name;
-  std::vector<SchemeRule> (*rules)(const HfConfig& quantization);
+  std::vector<SchemeRule> (*rules)(const JsonReader& quantization);
 };
 constexpr Method kMethods[] = {{"compressed-tensors", &compressed_tensors_rules}};
 
 // Older files of compressed-tensors call it compression_config.
-HfConfig quantization_of(const HfConfig& config) {
-  const HfConfig section = config.section("quantization_config");
-  return section.empty() ? config.section("compression_config") : section;
+JsonReader quantization_of(const JsonReader& hf) {
+  JsonReader section = hf.section("quantization_config");
+  return section.empty() ? hf.section("compression_config") : section;
 }
 
 }  // namespace
@@ -39,17 +39,17 @@ const WeightScheme& WeightSchemes::of(std::string_view module) const {
   return *plain_;
 }
 
-WeightSchemes weight_schemes_of(const HfConfig& config) {
-  const HfConfig quantization = quantization_of(config);
+WeightSchemes weight_schemes_of(const JsonReader& hf) {
+  const JsonReader quantization = quantization_of(hf);
   if (quantization.empty()) return WeightSchemes();
-  const std::string name = quantization.text_or("quant_method", "unnamed");
+  const std::string_view name = quantization.text_or("quant_method", "unnamed");
   std::string known;
   for (const Method& method : kMethods) {
     if (method.name == name) return WeightSchemes(method.rules(quantization));
     known += str(known.empty() ? "" : ", ", method.name);
   }
   throw Error(ErrorKind::kConfig,
-              str(config.origin(), ": quantization_config \"", name, "\" is not supported; ",
+              str(hf.origin(), ": quantization_config \"", name, "\" is not supported; ",
                   "supported is ", known, ", or a checkpoint in bfloat16, float16 or float32"));
 }
 

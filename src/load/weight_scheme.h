@@ -14,7 +14,7 @@
 
 namespace pagoda {
 
-class HfConfig;
+class JsonReader;
 
 class WeightScheme {
  public:
@@ -45,8 +45,8 @@ class WeightSchemes {
   std::unique_ptr<WeightScheme> plain_;
 };
 
-// By quantization_config. Throws kConfig, before any weight is read, for a method that is not known
-// or a part of it that cannot be computed with, by name.
-WeightSchemes weight_schemes_of(const HfConfig& config);
+// By quantization_config of config.json. Throws kConfig, before any weight is read, for a method
+// that is not known or a part of it that cannot be computed with, by name.
+WeightSchemes weight_schemes_of(const JsonReader& hf);
 
 }  // namespace pagoda

@@ -66,7 +66,7 @@ std::vector<float> grouped_values() {
 struct Fixture {
   Fixture(const HfConfig& config, const std::vector<TestTensor>& tensors, int rank = 0,
           int ranks = 1)
-      : schemes(weight_schemes_of(config)) {
+      : schemes(weight_schemes_of(config.keys())) {
     folder.write("model.safetensors", safetensors_file(tensors));
     source = open_checkpoint(folder.path());
     store = std::make_unique<WeightStore>(
@@ -199,7 +199,7 @@ TEST_CASE("slices that are transposed become floats") {
 
 TEST_CASE("what is ignored, or no projection, stays plain") {
   const HfConfig config = config_of(kInt4);
-  const WeightSchemes schemes = weight_schemes_of(config);
+  const WeightSchemes schemes = weight_schemes_of(config.keys());
   const auto is_packed = [&](std::string_view module) {
     return dynamic_cast<const PackedScheme*>(&schemes.of(module)) != nullptr;
   };
@@ -232,7 +232,7 @@ TEST_CASE("groups that do not divide the inputs are refused") {
 TEST_CASE("what cannot be computed with is refused by its name") {
   const std::string end = ", or a checkpoint in bfloat16, float16 or float32";
   const auto refusal = [](const std::string& weights, const std::string& more = "") {
-    return error_of([&] { weight_schemes_of(config_of(weights, more)); });
+    return error_of([&] { weight_schemes_of(config_of(weights, more).keys()); });
   };
   const std::string where = "config.json: quantization_config: config_groups: group_0: weights: ";
   CHECK(refusal(R"("num_bits":3)") ==
@@ -247,7 +247,7 @@ TEST_CASE("what cannot be computed with is refused by its name") {
 }
 
 TEST_CASE("random weights have quantized forms too") {
-  const WeightSchemes schemes = weight_schemes_of(config_of(kInt4));
+  const WeightSchemes schemes = weight_schemes_of(config_of(kInt4).keys());
   const auto source = make_random_weights(1, DType::kBF16);
   TestDevice device;
   WeightStore store(*source, device, {.schemes = &schemes});

@@ -5,7 +5,7 @@
 
 namespace pagoda {
 
-DecoderConfig decoder_config(const HfConfig& hf, const RotarySpec& rotary) {
+DecoderConfig decoder_config(const JsonReader& hf, const RotarySpec& rotary) {
   return {.vocab = size_of(hf, "vocab_size"),
           .hidden = size_of(hf, "hidden_size"),
           .layers = size_of(hf, "num_hidden_layers"),
@@ -14,15 +14,15 @@ DecoderConfig decoder_config(const HfConfig& hf, const RotarySpec& rotary) {
           .rotary = {rotary}};
 }
 
-GqaShape gqa_shape(const HfConfig& hf, int64_t head_dim) {
+GqaShape gqa_shape(const JsonReader& hf, int64_t head_dim) {
   return {.hidden = size_of(hf, "hidden_size"),
           .heads = size_of(hf, "num_attention_heads"),
           .kv_heads = kv_heads_of(hf),
           .head_dim = head_dim};
 }
 
-ModelFacts decoder_facts(const HfConfig& hf, const DecoderConfig& c) {
-  return {.architecture = hf.architecture(),
+ModelFacts decoder_facts(const JsonReader& hf, const DecoderConfig& c) {
+  return {.architecture = architecture_of(hf),
           .vocab = c.vocab,
           .layers = c.layers,
           .max_positions = max_positions_of(hf),

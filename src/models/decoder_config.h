@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "load/hf_config.h"
+#include "base/json_reader.h"
 #include "models/model_definition.h"
 #include "nn/gqa_attention.h"
 #include "nn/norm.h"
@@ -21,12 +21,12 @@ struct DecoderConfig {
   double embedding_scale = 1.0;    // on embeddings, but not in the output projection
   double logit_cap = 0.0;          // logits x become cap * tanh(x / cap); 0: stay
 };
-DecoderConfig decoder_config(const HfConfig& hf, const RotarySpec& rotary);
+DecoderConfig decoder_config(const JsonReader& hf, const RotarySpec& rotary);
 
 // Heads of this size without biases; a family adds what is its own.
-GqaShape gqa_shape(const HfConfig& hf, int64_t head_dim);
+GqaShape gqa_shape(const JsonReader& hf, int64_t head_dim);
 
 // A family adds what is its own: KV heads, experts, the token of pictures.
-ModelFacts decoder_facts(const HfConfig& hf, const DecoderConfig& c);
+ModelFacts decoder_facts(const JsonReader& hf, const DecoderConfig& c);
 
 }  // namespace pagoda

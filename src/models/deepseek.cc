@@ -35,21 +35,21 @@ struct Defaults {
   std::string_view method, score;
 };
 
-Error unsupported(const HfConfig& hf, std::string_view key, const std::string& value,
+Error unsupported(const JsonReader& hf, std::string_view key, std::string_view value,
                   std::string_view supported) {
   return {ErrorKind::kConfig, str(hf.origin(), ": ", key, " \"", value,
                                   "\" is not supported; supported are ", supported)};
 }
 
-ExpertScore score_of(const HfConfig& hf, std::string_view otherwise) {
-  const std::string name = hf.text_or("scoring_func", otherwise);
+ExpertScore score_of(const JsonReader& hf, std::string_view otherwise) {
+  const std::string_view name = hf.text_or("scoring_func", otherwise);
   if (name == "softmax") return ExpertScore::kSoftmax;
   if (name == "sigmoid") return ExpertScore::kSigmoid;
   throw unsupported(hf, "scoring_func", name, "softmax, sigmoid");
 }
 
 // n_group groups of equal size, of which topk_group hold enough experts for a token.
-void check_groups(const HfConfig& hf, int64_t experts, const RoutingRule& rule) {
+void check_groups(const JsonReader& hf, int64_t experts, const RoutingRule& rule) {
   if (experts % rule.groups == 0 && rule.active_groups <= rule.groups &&
       rule.active <= experts / rule.groups * rule.active_groups) {
     return;
@@ -60,8 +60,8 @@ void check_groups(const HfConfig& hf, int64_t experts, const RoutingRule& rule) 
                   rule.groups, " equal groups; correct them"));
 }
 
-RoutingRule routing_of(const HfConfig& hf, int64_t experts, const Defaults& defaults) {
-  const std::string method = hf.text_or("topk_method", defaults.method);
+RoutingRule routing_of(const JsonReader& hf, int64_t experts, const Defaults& defaults) {
+  const std::string_view method = hf.text_or("topk_method", defaults.method);
   RoutingRule rule = {.active = active_experts_of(hf, experts),
                       .score = score_of(hf, defaults.score),
                       .normalize = hf.flag_or("norm_topk_prob", false),
@@ -77,7 +77,7 @@ RoutingRule routing_of(const HfConfig& hf, int64_t experts, const Defaults& defa
   return rule;
 }
 
-MoeShape moe_of(const HfConfig& hf, const Defaults& defaults) {
+MoeShape moe_of(const JsonReader& hf, const Defaults& defaults) {
   if (!hf.has("n_routed_experts")) return {};
   const int64_t experts = size_of(hf, "n_routed_experts");
   const int64_t ffn = size_of(hf, "moe_intermediate_size");
@@ -90,7 +90,7 @@ MoeShape moe_of(const HfConfig& hf, const Defaults& defaults) {
           .shared_name = "shared_experts"};
 }
 
-MlaShape attention_of(const HfConfig& hf) {
+MlaShape attention_of(const JsonReader& hf) {
   if (hf.flag_or("attention_bias", false)) {
     throw unsupported(hf, "attention_bias", "true", "false");
   }
@@ -107,7 +107,7 @@ MlaShape attention_of(const HfConfig& hf) {
           .scale = yarn_score_factor_of(hf) / std::sqrt(static_cast<double>(nope + rope))};
 }
 
-Config parse(const HfConfig& hf, const Defaults& defaults) {
+Config parse(const JsonReader& hf, const Defaults& defaults) {
   require_silu(hf);
   return {.decoder = decoder_config(hf, rotary_of(hf, size_of(hf, "qk_rope_head_dim"))),
           .ffn = size_of(hf, "intermediate_size"),
@@ -165,7 +165,7 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOption
   return std::make_unique<Decoder<Block, Config>>(w, c, options);
 }
 
-ModelDefinition define(const HfConfig& hf, const Defaults& defaults) {
+ModelDefinition define(const JsonReader& hf, const Defaults& defaults) {
   const Config c = parse(hf, defaults);
   ModelFacts facts = decoder_facts(hf, c.decoder);
   if (c.moe.experts > 0) facts.expert_ffn = {c.moe.ffn};
@@ -174,11 +174,11 @@ ModelDefinition define(const HfConfig& hf, const Defaults& defaults) {
 
 }  // namespace
 
-ModelDefinition define_deepseek_v2(const HfConfig& hf) {
+ModelDefinition define_deepseek_v2(const JsonReader& hf) {
   return define(hf, {.method = "greedy", .score = "softmax"});
 }
 
-ModelDefinition define_deepseek_v3(const HfConfig& hf) {
+ModelDefinition define_deepseek_v3(const JsonReader& hf) {
   return define(hf, {.method = "noaux_tc", .score = "sigmoid"});
 }
 

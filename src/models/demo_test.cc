@@ -53,7 +53,7 @@ Expected read_expected() {
 
 std::vector<std::vector<int32_t>> answers_of(const std::string& backend, DType dtype,
                                              const Expected& expected) {
-  const ModelDefinition demo = define_model(HfConfig::load(demo_folder(), {}));
+  const ModelDefinition demo = define_model(HfConfig::load(demo_folder()));
   const auto source = open_checkpoint(demo_folder());
   std::vector<std::vector<int32_t>> answers;
   run_ranks(backend, 1, [&](const TestRank& rank) {

@@ -33,7 +33,7 @@ struct Config {
 };
 
 // Follows layer_types, or else every sliding_window_pattern-th layer sees everything.
-std::vector<bool> local_layers_of(const HfConfig& hf, int64_t layers) {
+std::vector<bool> local_layers_of(const JsonReader& hf, int64_t layers) {
   const std::vector<std::string> types = hf.texts_or_empty("layer_types");
   if (!types.empty() && std::ssize(types) != layers) {
     throw Error(ErrorKind::kConfig,
@@ -49,7 +49,7 @@ std::vector<bool> local_layers_of(const HfConfig& hf, int64_t layers) {
   return is_local;
 }
 
-Config parse(const HfConfig& hf) {
+Config parse(const JsonReader& hf) {
   require_activation(hf, "hidden_activation", "gelu_pytorch_tanh");
   const int64_t head_dim = size_or(hf, "head_dim", 256);  // as Gemma3TextConfig documents
   Config c = {.decoder = decoder_config(hf, rotary_of(hf, head_dim)),
@@ -115,7 +115,7 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOption
 
 }  // namespace
 
-ModelDefinition define_gemma3(const HfConfig& hf) {
+ModelDefinition define_gemma3(const JsonReader& hf) {
   const Config c = parse(hf);
   ModelFacts facts = decoder_facts(hf, c.decoder);
   facts.kv_heads = c.attention.kv_heads;

@@ -23,7 +23,7 @@ struct Config {
   MlpShape mlp;
 };
 
-Config parse(const HfConfig& hf) {
+Config parse(const JsonReader& hf) {
   require_silu(hf);
   const int64_t head_dim = head_dim_of(hf);
   Config c = {.decoder = decoder_config(hf, rotary_of(hf, rotary_dim_of(hf, head_dim, 0.5))),
@@ -66,7 +66,7 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOption
 
 }  // namespace
 
-ModelDefinition define_glm4(const HfConfig& hf) {
+ModelDefinition define_glm4(const JsonReader& hf) {
   const Config c = parse(hf);
   ModelFacts facts = decoder_facts(hf, c.decoder);
   facts.kv_heads = c.attention.kv_heads;

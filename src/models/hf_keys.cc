@@ -8,7 +8,16 @@
 
 namespace pagoda {
 
-int64_t size_of(const HfConfig& hf, std::string_view key) {
+std::string architecture_of(const JsonReader& hf) {
+  if (!hf.has("architectures")) {
+    hf.reject("architectures", R"(a list such as ["Qwen3ForCausalLM"])");
+  }
+  const std::vector<std::string> names = hf.texts_or_empty("architectures");
+  if (names.empty()) hf.reject("architectures", "a name in it");
+  return names.front();
+}
+
+int64_t size_of(const JsonReader& hf, std::string_view key) {
   const int64_t value = hf.integer(key);
   if (value >= 1 && value <= INT32_MAX) return value;
   throw Error(ErrorKind::kConfig,
@@ -16,11 +25,11 @@ int64_t size_of(const HfConfig& hf, std::string_view key) {
                   "; correct it, or override it with --hf-overrides"));
 }
 
-int64_t size_or(const HfConfig& hf, std::string_view key, int64_t documented_default) {
+int64_t size_or(const JsonReader& hf, std::string_view key, int64_t documented_default) {
   return hf.has(key) ? size_of(hf, key) : documented_default;
 }
 
-int64_t head_dim_of(const HfConfig& hf) {
+int64_t head_dim_of(const JsonReader& hf) {
   if (hf.has("head_dim")) return size_of(hf, "head_dim");
   const int64_t hidden = size_of(hf, "hidden_size"), heads = size_of(hf, "num_attention_heads");
   if (hidden % heads != 0) {
@@ -31,7 +40,7 @@ int64_t head_dim_of(const HfConfig& hf) {
   return hidden / heads;
 }
 
-int64_t kv_heads_of(const HfConfig& hf) {
+int64_t kv_heads_of(const JsonReader& hf) {
   const int64_t heads = size_of(hf, "num_attention_heads");
   const int64_t kv_heads = size_or(hf, "num_key_value_heads", heads);
   if (heads % kv_heads != 0) {
@@ -42,18 +51,18 @@ int64_t kv_heads_of(const HfConfig& hf) {
   return kv_heads;
 }
 
-void require_activation(const HfConfig& hf, std::string_view key, std::string_view wanted) {
-  const std::string act = hf.text_or(key, wanted);
+void require_activation(const JsonReader& hf, std::string_view key, std::string_view wanted) {
+  const std::string_view act = hf.text_or(key, wanted);
   if (act == wanted) return;
   throw Error(ErrorKind::kConfig, str(hf.origin(), ": ", key, " \"", act, "\" is not supported by ",
-                                      hf.architecture(), "; supported is ", wanted));
+                                      architecture_of(hf), "; supported is ", wanted));
 }
 
-void require_silu(const HfConfig& hf) {
+void require_silu(const JsonReader& hf) {
   require_activation(hf, "hidden_act", "silu");
 }
 
-std::vector<int64_t> upper_layers_windows(const HfConfig& hf) {
+std::vector<int64_t> upper_layers_windows(const JsonReader& hf) {
   std::vector<int64_t> windows(static_cast<size_t>(size_of(hf, "num_hidden_layers")), 0);
   if (!hf.flag_or("use_sliding_window", false)) return windows;
   const int64_t first = hf.integer_or("max_window_layers", 28);
@@ -63,7 +72,7 @@ std::vector<int64_t> upper_layers_windows(const HfConfig& hf) {
   return windows;
 }
 
-int64_t active_experts_of(const HfConfig& hf, int64_t experts) {
+int64_t active_experts_of(const JsonReader& hf, int64_t experts) {
   const int64_t active = size_of(hf, "num_experts_per_tok");
   if (active <= experts) return active;
   throw Error(ErrorKind::kConfig,
@@ -71,7 +80,7 @@ int64_t active_experts_of(const HfConfig& hf, int64_t experts) {
                   experts, " experts to choose from; correct it"));
 }
 
-std::vector<bool> sparse_layers_of(const HfConfig& hf) {
+std::vector<bool> sparse_layers_of(const JsonReader& hf) {
   const int64_t step = size_or(hf, "decoder_sparse_step", 1);
   const std::vector<int64_t> dense = hf.integers_or_empty("mlp_only_layers");
   std::vector<bool> sparse;

@@ -9,7 +9,7 @@
 namespace pagoda {
 namespace {
 
-LlamaConfig parse(const HfConfig& hf) {
+LlamaConfig parse(const JsonReader& hf) {
   const int64_t head_dim = head_dim_of(hf);
   LlamaConfig c = llama_config(hf, head_dim, head_dim);
   c.attention.qkv_bias = c.attention.output_bias = Bias(hf.flag_or("attention_bias", false));
@@ -18,19 +18,19 @@ LlamaConfig parse(const HfConfig& hf) {
 }
 
 // null: none; absent: what MistralConfig documents.
-int64_t mistral_window(const HfConfig& hf) {
+int64_t mistral_window(const JsonReader& hf) {
   constexpr int64_t kDocumentedDefault = 4096;
-  const bool is_absent = !hf.values().contains("sliding_window");
+  const bool is_absent = !hf.has("sliding_window") && !hf.is_null("sliding_window");
   return is_absent ? kDocumentedDefault : size_or(hf, "sliding_window", 0);
 }
 
 }  // namespace
 
-ModelDefinition define_llama(const HfConfig& hf) {
+ModelDefinition define_llama(const JsonReader& hf) {
   return define_llama_decoder(hf, parse(hf));
 }
 
-ModelDefinition define_mistral(const HfConfig& hf) {
+ModelDefinition define_mistral(const JsonReader& hf) {
   LlamaConfig c = parse(hf);
   c.attention.window = mistral_window(hf);
   return define_llama_decoder(hf, c);

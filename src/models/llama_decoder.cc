@@ -22,7 +22,7 @@ std::unique_ptr<Model> make(const LlamaConfig& c, const Weights& w, const ModelO
 
 }  // namespace
 
-LlamaConfig llama_config(const HfConfig& hf, int64_t head_dim, int64_t rotary_dim) {
+LlamaConfig llama_config(const JsonReader& hf, int64_t head_dim, int64_t rotary_dim) {
   require_silu(hf);
   return {.decoder = decoder_config(hf, rotary_of(hf, rotary_dim)),
           .attention = gqa_shape(hf, head_dim),
@@ -40,7 +40,7 @@ void LlamaBlock::operator()(Step& step, LayerIndex layer, Residual& r) const {
   r.add(mlp(step, mlp_norm(step, r)));
 }
 
-ModelDefinition define_llama_decoder(const HfConfig& hf, const LlamaConfig& config) {
+ModelDefinition define_llama_decoder(const JsonReader& hf, const LlamaConfig& config) {
   ModelFacts facts = decoder_facts(hf, config.decoder);
   facts.kv_heads = config.attention.kv_heads;
   return {std::move(facts), std::bind_front(&make, config)};

@@ -20,7 +20,7 @@ struct LlamaConfig {
   std::vector<int64_t> windows = {};  // one a layer; empty: that of `attention` in all
 };
 // Without biases and windows. Throws kConfig unless the activation is silu.
-LlamaConfig llama_config(const HfConfig& hf, int64_t head_dim, int64_t rotary_dim);
+LlamaConfig llama_config(const JsonReader& hf, int64_t head_dim, int64_t rotary_dim);
 
 struct LlamaBlock {
   RmsNorm attention_norm;
@@ -34,6 +34,6 @@ struct LlamaBlock {
   void operator()(Step& step, LayerIndex layer, Residual& r) const;
 };
 
-ModelDefinition define_llama_decoder(const HfConfig& hf, const LlamaConfig& config);
+ModelDefinition define_llama_decoder(const JsonReader& hf, const LlamaConfig& config);
 
 }  // namespace pagoda

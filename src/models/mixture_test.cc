@@ -31,7 +31,7 @@ std::vector<float> logits_in_steps_of(size_t count) {
   const auto source = open_checkpoint(folder);
   const TestRank rank = {open_device("cpu", {.ordinal = 0, .threads = 2}),
                          std::make_unique<SoloCommunicator>()};
-  TestRunner runner(define_model(HfConfig::load(folder, {})), *source, rank,
+  TestRunner runner(define_model(HfConfig::load(folder)), *source, rank,
                     {.dtype = DType::kBF16, .blocks = 150});
   std::vector<TestSequence> sequences = make_sequences();
   std::vector<float> logits;

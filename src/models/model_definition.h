@@ -31,8 +31,10 @@ struct ModelFacts {
   std::vector<int64_t> ffn = {};         // widths of feed-forward parts
   std::vector<int64_t> expert_ffn = {};  // of experts that are chosen
   int position_axes = 1;                 // 3: M-RoPE, see nn/rotary_positions.h
-  // Of models that see pictures: the token that stands for one merged patch.
+  // Of models that see pictures: the token that stands for one merged patch, and the marks before
+  // and behind a picture, where the model has them.
   std::optional<TokenId> image_token = {};
+  std::optional<TokenId> picture_begin = {}, picture_end = {};
 };
 
 // Layers [first, last) of a model: a stage, where others have the rest. The first stage embeds, the

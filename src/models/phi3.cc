@@ -10,7 +10,7 @@
 
 namespace pagoda {
 
-ModelDefinition define_phi3(const HfConfig& hf) {
+ModelDefinition define_phi3(const JsonReader& hf) {
   const int64_t head_dim = head_dim_of(hf);
   LlamaConfig c = llama_config(hf, head_dim, rotary_dim_of(hf, head_dim, 1.0));
   c.attention.storage = Storage::kFused;

@@ -1,11 +1,11 @@
 #include "models/preprocessor.h"
 
-#include <boost/json.hpp>
+#include <array>
+#include <boost/json/object.hpp>
 #include <cmath>
 #include <optional>
-#include <utility>
+#include <vector>
 
-#include "base/json_writer.h"
 #include "base/str.h"
 #include "load/json_file.h"
 
@@ -22,105 +22,69 @@ constexpr int64_t kMostPixels = 1 << 28;    // a picture of 3 * 256 MiB
 constexpr int64_t kMostPatchSize = 256;     // far above every model's
 constexpr double kRescaleTolerance = 1e-9;  // files write 1 / 255 with 14 digits and more
 
-// A JSON object with a name. Absent and null keys are the same.
-class Keys {
- public:
-  Keys(const json::object& values, std::string origin, ErrorKind blame)
-      : values_(values), origin_(std::move(origin)), blame_(blame) {}
-
-  const json::value* find(std::string_view key) const {
-    const json::value* value = values_.if_contains(key);
-    return value == nullptr || value->is_null() ? nullptr : value;
-  }
-  const json::object& values() const { return values_; }
-
-  [[noreturn]] void refuse(std::string_view key, std::string_view expected) const {
-    const json::value* value = values_.if_contains(key);
-    const std::string found = value == nullptr ? "missing" : to_json(*value, kPythonStyle);
-    throw Error(blame_, str(origin_, ": ", key, " is ", found, ", but ", expected));
-  }
-
-  std::optional<int64_t> integer(std::string_view key, int64_t most) const {
-    const json::value* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    json::error_code failed;
-    const auto number = value->to_number<int64_t>(failed);
-    if (failed || number < 1 || number > most) {
-      refuse(key, str("has to be a whole number from 1 to ", most));
-    }
-    return number;
-  }
-
-  // Of steps that ours always takes.
-  void require_true(std::string_view key) const {
-    const json::value* value = find(key);
-    if (value != nullptr && *value != true) refuse(key, "only true is possible");
-  }
-
-  // One number for all channels, or one each.
-  void read_channels(std::string_view key, std::array<float, 3>& out) const {
-    const json::value* value = find(key);
-    if (value == nullptr) return;
-    for (size_t i = 0; i < out.size(); ++i) {
-      const json::value* item = value;
-      if (value->is_array())
-        item = value->get_array().size() == 3 ? &value->get_array()[i] : nullptr;
-      if (item == nullptr || !item->is_number()) {
-        refuse(key, "has to be a number, or a list of three");
-      }
-      out[i] = static_cast<float>(item->to_number<double>());
-    }
-  }
-
-  std::optional<Keys> section(std::string_view key) const {
-    const json::value* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_object()) refuse(key, "has to be an object");
-    return Keys(value->get_object(), str(origin_, ": ", key), blame_);
-  }
-
- private:
-  const json::object& values_;
-  const std::string origin_;
-  const ErrorKind blame_;
-};
-
-void read_pixels(const Keys& keys, std::string_view least, std::string_view most,
-                 PatchConfig& config) {
-  if (const auto pixels = keys.integer(least, kMostPixels)) config.min_pixels = *pixels;
-  if (const auto pixels = keys.integer(most, kMostPixels)) config.max_pixels = *pixels;
+const JsonTerms& terms_for(ErrorKind blame) {
+  static constexpr JsonTerms kStart = {.blame = ErrorKind::kConfig};
+  static constexpr JsonTerms kAsked = {.blame = ErrorKind::kRequest};
+  return blame == ErrorKind::kRequest ? kAsked : kStart;
 }
 
-void read_bounds(const Keys& keys, PatchConfig& config) {
-  if (const auto size = keys.section("size")) {
-    for (const auto& [key, value] : size->values()) {
-      if (key == "shortest_edge" || key == "longest_edge") continue;
-      // Qwen2-VL's files have both names, of which transformers reads the ones outside.
-      if (key == "min_pixels" || key == "max_pixels") continue;
-      size->refuse(key, "only shortest_edge and longest_edge, in pixels of area, are possible");
-    }
-    read_pixels(*size, "min_pixels", "max_pixels", config);
-    read_pixels(*size, "shortest_edge", "longest_edge", config);
+std::optional<int64_t> count_of(const JsonReader& keys, std::string_view key, int64_t most) {
+  if (!keys.has(key)) return std::nullopt;
+  const auto number = keys.if_integer(key);
+  if (number && *number >= 1 && *number <= most) return number;
+  keys.refuse(key, str("but has to be a whole number from 1 to ", most));
+}
+
+// Of steps that ours always takes.
+void require_true(const JsonReader& keys, std::string_view key) {
+  if (keys.has(key) && keys.if_flag(key) != true) keys.refuse(key, "but only true is possible");
+}
+
+// One number for all channels, or one each.
+void read_channels(const JsonReader& keys, std::string_view key, std::array<float, 3>& out) {
+  const auto value = keys.find(key);
+  if (!value) return;
+  const auto items = value->is_list() ? value->items() : std::vector(out.size(), *value);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto number = items.size() == out.size() ? items[i].if_number() : std::nullopt;
+    if (!number) keys.refuse(key, "but has to be a number, or a list of three");
+    out[i] = static_cast<float>(*number);
   }
+}
+
+void read_pixels(const JsonReader& keys, std::string_view least, std::string_view most,
+                 PatchConfig& config) {
+  if (const auto pixels = count_of(keys, least, kMostPixels)) config.min_pixels = *pixels;
+  if (const auto pixels = count_of(keys, most, kMostPixels)) config.max_pixels = *pixels;
+}
+
+void read_bounds(const JsonReader& keys, PatchConfig& config) {
+  const JsonReader size = keys.section("size");
+  for (const std::string_view key : size.keys()) {
+    if (key == "shortest_edge" || key == "longest_edge") continue;
+    // Qwen2-VL's files have both names, of which transformers reads the ones outside.
+    if (key == "min_pixels" || key == "max_pixels") continue;
+    size.refuse(key, "but only shortest_edge and longest_edge, in pixels of area, are possible");
+  }
+  read_pixels(size, "min_pixels", "max_pixels", config);
+  read_pixels(size, "shortest_edge", "longest_edge", config);
   read_pixels(keys, "min_pixels", "max_pixels", config);
   if (config.min_pixels > config.max_pixels) {
-    keys.refuse("min_pixels", str("min_pixels (", config.min_pixels,
+    keys.refuse("min_pixels", str("but min_pixels (", config.min_pixels,
                                   ") has to be at most max_pixels (", config.max_pixels, ")"));
   }
 }
 
-void require_our_steps(const Keys& keys) {
-  keys.require_true("do_resize");
-  keys.require_true("do_rescale");
-  keys.require_true("do_normalize");
-  keys.require_true("do_convert_rgb");
-  if (const json::value* resample = keys.find("resample")) {
-    if (*resample != kBicubic) keys.refuse("resample", "only 3 (bicubic) is possible");
+void require_our_steps(const JsonReader& keys) {
+  for (const char* step : {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"}) {
+    require_true(keys, step);
   }
-  if (const json::value* factor = keys.find("rescale_factor")) {
-    const bool fits = factor->is_number() &&
-                      std::abs(factor->to_number<double>() * 255.0 - 1.0) < kRescaleTolerance;
-    if (!fits) keys.refuse("rescale_factor", "only 1 / 255 is possible");
+  if (keys.has("resample") && keys.if_integer("resample") != kBicubic) {
+    keys.refuse("resample", "but only 3 (bicubic) is possible");
+  }
+  const double factor = keys.if_number("rescale_factor").value_or(0.0);
+  if (keys.has("rescale_factor") && std::abs(factor * 255.0 - 1.0) >= kRescaleTolerance) {
+    keys.refuse("rescale_factor", "but only 1 / 255 is possible");
   }
 }
 
@@ -129,25 +93,25 @@ void require_our_steps(const Keys& keys) {
 PatchConfig load_patch_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "preprocessor_config.json";
   const json::object values = read_json_object(path);
-  const Keys keys(values, path.string(), ErrorKind::kConfig);
+  const JsonReader keys(values, path.string(), terms_for(ErrorKind::kConfig));
   PatchConfig config;
   config.max_pixels = kDefaultMaxPixels;
   require_our_steps(keys);
-  config.patch_size = keys.integer("patch_size", kMostPatchSize).value_or(config.patch_size);
+  config.patch_size = count_of(keys, "patch_size", kMostPatchSize).value_or(config.patch_size);
   config.temporal_patch_size =
-      keys.integer("temporal_patch_size", kMostPatchSize).value_or(config.temporal_patch_size);
-  config.merge_size = keys.integer("merge_size", kMostPatchSize).value_or(config.merge_size);
-  keys.read_channels("image_mean", config.mean);
-  keys.read_channels("image_std", config.deviation);
+      count_of(keys, "temporal_patch_size", kMostPatchSize).value_or(config.temporal_patch_size);
+  config.merge_size = count_of(keys, "merge_size", kMostPatchSize).value_or(config.merge_size);
+  read_channels(keys, "image_mean", config.mean);
+  read_channels(keys, "image_std", config.deviation);
   for (const float deviation : config.deviation) {
-    if (deviation == 0.0F) keys.refuse("image_std", "it divides, so it must not be 0");
+    if (deviation == 0.0F) keys.refuse("image_std", "but it divides, so it must not be 0");
   }
   read_bounds(keys, config);
   return config;
 }
 
-void require_fit(const PatchConfig& config, const HfConfig& hf) {
-  const HfConfig vision = hf.section("vision_config");
+void require_fit(const PatchConfig& config, const JsonReader& hf) {
+  const JsonReader vision = hf.section("vision_config");
   struct Wanted {
     const char* key;
     int64_t value, otherwise;  // where vision_config says nothing
@@ -165,13 +129,13 @@ void require_fit(const PatchConfig& config, const HfConfig& hf) {
 }
 
 PatchConfig with_processor_arguments(PatchConfig config, const ProcessorArguments& arguments) {
-  const Keys keys(arguments.values, arguments.origin, arguments.blame);
-  for (const auto& [key, value] : arguments.values) {
+  const JsonReader keys(arguments.values, arguments.origin, terms_for(arguments.blame));
+  for (const std::string_view key : keys.keys()) {
     // There is one implementation, and there are no videos: neither changes anything.
     if (key == "use_fast" || key == "fps") continue;
     if (key != "min_pixels" && key != "max_pixels" && key != "size") {
       keys.refuse(key,
-                  "only min_pixels, max_pixels and size {shortest_edge, longest_edge} are "
+                  "but only min_pixels, max_pixels and size {shortest_edge, longest_edge} are "
                   "possible");
     }
   }

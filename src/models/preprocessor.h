@@ -10,7 +10,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "load/hf_config.h"
+#include "base/json_reader.h"
 #include "vision/patches.h"
 
 namespace pagoda {
@@ -19,7 +19,7 @@ namespace pagoda {
 PatchConfig load_patch_config(const std::filesystem::path& folder);
 
 // Throws kConfig where vision_config of config.json means other patches than `config`.
-void require_fit(const PatchConfig& config, const HfConfig& hf);
+void require_fit(const PatchConfig& config, const JsonReader& hf);
 
 // Who gave processor arguments, for messages: --mm-processor-kwargs, or a request's
 // mm_processor_kwargs.

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <string>
 
+#include "load/hf_config.h"
+
 namespace pagoda {
 namespace {
 
@@ -123,13 +125,13 @@ TEST_CASE("a file that cuts other patches than the model has is refused, whoever
   const auto model = [](std::string_view vision) {
     return HfConfig(boost::json::parse({vision.data(), vision.size()}).as_object(), "config.json");
   };
-  require_fit({}, model(R"({"vision_config":{"patch_size":14,"spatial_merge_size":2}})"));
-  require_fit({}, model(R"({"vision_config":{}})"));
-  CHECK_THROWS_WITH_AS(require_fit({}, model(R"({"vision_config":{"patch_size":16}})")),
+  require_fit({}, model(R"({"vision_config":{"patch_size":14,"spatial_merge_size":2}})").keys());
+  require_fit({}, model(R"({"vision_config":{}})").keys());
+  CHECK_THROWS_WITH_AS(require_fit({}, model(R"({"vision_config":{"patch_size":16}})").keys()),
                        "config.json: vision_config: patch_size is 16, but 14 in "
                        "preprocessor_config.json; take both files from the same model",
                        Error);
-  CHECK_THROWS_WITH_AS(require_fit({.merge_size = 1}, model("{}")),
+  CHECK_THROWS_WITH_AS(require_fit({.merge_size = 1}, model("{}").keys()),
                        "config.json: vision_config: spatial_merge_size is 2, but 1 in "
                        "preprocessor_config.json; take both files from the same model",
                        Error);

@@ -9,7 +9,7 @@
 
 namespace pagoda {
 
-ModelDefinition define_qwen2(const HfConfig& hf) {
+ModelDefinition define_qwen2(const JsonReader& hf) {
   const int64_t head_dim = head_dim_of(hf);
   LlamaConfig c = llama_config(hf, head_dim, head_dim);
   c.attention.qkv_bias = Bias::kPresent;

@@ -31,7 +31,7 @@ double multiplies_of_token(const LlamaConfig& c) {
          (heads + 3.0 * static_cast<double>(c.mlp.ffn));
 }
 
-LlamaConfig parse_decoder(const HfConfig& hf) {
+LlamaConfig parse_decoder(const JsonReader& hf) {
   const int64_t head_dim = head_dim_of(hf);
   LlamaConfig c = llama_config(hf, head_dim, head_dim);
   c.attention.qkv_bias = Bias::kPresent;
@@ -39,7 +39,7 @@ LlamaConfig parse_decoder(const HfConfig& hf) {
   return c;
 }
 
-Config parse(const HfConfig& hf) {
+Config parse(const JsonReader& hf) {
   Config c = {{parse_decoder(hf)}, window_encoder_config(hf.section("vision_config"))};
   c.encoder.multiplies_of_token = multiplies_of_token(c);
   if (c.encoder.out == c.decoder.hidden) return c;
@@ -82,20 +82,27 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOption
   return std::make_unique<SeeingDecoder>(w, c, options);
 }
 
-TokenId image_token_of(const HfConfig& hf, int64_t vocab) {
-  const int64_t id = hf.integer("image_token_id");
+TokenId token_of(const JsonReader& hf, std::string_view key, int64_t vocab) {
+  const int64_t id = hf.integer(key);
   if (id >= 0 && id < vocab) return TokenId(static_cast<int32_t>(id));
-  throw Error(ErrorKind::kConfig, str(hf.origin(), ": image_token_id ", id,
+  throw Error(ErrorKind::kConfig, str(hf.origin(), ": ", key, " ", id,
                                       " is no token of a vocabulary of ", vocab, "; correct it"));
+}
+
+std::optional<TokenId> token_or_none(const JsonReader& hf, std::string_view key, int64_t vocab) {
+  if (!hf.has(key)) return std::nullopt;
+  return token_of(hf, key, vocab);
 }
 
 }  // namespace
 
-ModelDefinition define_qwen2_5_vl(const HfConfig& hf) {
+ModelDefinition define_qwen2_5_vl(const JsonReader& hf) {
   const Config c = parse(hf);
   ModelFacts facts = decoder_facts(hf, c.decoder);
   facts.kv_heads = c.attention.kv_heads;
-  facts.image_token = image_token_of(hf, c.decoder.vocab);
+  facts.image_token = token_of(hf, "image_token_id", c.decoder.vocab);
+  facts.picture_begin = token_or_none(hf, "vision_start_token_id", c.decoder.vocab);
+  facts.picture_end = token_or_none(hf, "vision_end_token_id", c.decoder.vocab);
   return {std::move(facts), std::bind_front(&make, c)};
 }
 

@@ -27,7 +27,7 @@ struct Config {
   std::vector<int64_t> windows;  // one a layer
 };
 
-Config parse(const HfConfig& hf) {
+Config parse(const JsonReader& hf) {
   require_silu(hf);
   const int64_t head_dim = head_dim_of(hf);
   Config c = {
@@ -88,7 +88,7 @@ std::unique_ptr<Model> make(const Config& c, const Weights& w, const ModelOption
 
 }  // namespace
 
-ModelDefinition define_qwen2_moe(const HfConfig& hf) {
+ModelDefinition define_qwen2_moe(const JsonReader& hf) {
   const Config c = parse(hf);
   ModelFacts facts = decoder_facts(hf, c.decoder);
   facts.kv_heads = c.attention.kv_heads;

@@ -9,7 +9,7 @@
 
 namespace pagoda {
 
-ModelDefinition define_qwen3(const HfConfig& hf) {
+ModelDefinition define_qwen3(const JsonReader& hf) {
   const int64_t head_dim = size_or(hf, "head_dim", 128);  // as Qwen3Config documents
   LlamaConfig c = llama_config(hf, head_dim, head_dim);
   c.attention.head_norm = true;

@@ -1,4 +1,5 @@
 // Which architectures there are.
+#include <boost/json/object.hpp>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -8,13 +9,14 @@
 #include "load/hf_config.h"
 #include "load/weight_scheme.h"
 #include "models/families.h"
+#include "models/hf_keys.h"
 
 namespace pagoda {
 namespace {
 
 struct Entry {
   std::string_view architecture;
-  ModelDefinition (*define)(const HfConfig&);
+  ModelDefinition (*define)(const JsonReader&);
 };
 constexpr Entry kModels[] = {
     {"DeepseekV2ForCausalLM", &define_deepseek_v2},
@@ -31,24 +33,30 @@ constexpr Entry kModels[] = {
     {"Qwen3MoeForCausalLM", &define_qwen3_moe},
 };
 
-const Entry& entry_of(const HfConfig& config) {
-  const std::string architecture = config.architecture();
+const Entry& entry_of(const JsonReader& hf) {
+  const std::string architecture = architecture_of(hf);
   std::string known;
   for (const Entry& e : kModels) {
     if (e.architecture == architecture) return e;
     known += str(known.empty() ? "" : ", ", e.architecture);
   }
-  throw Error(ErrorKind::kConfig, str(config.origin(), ": architecture \"", architecture,
+  throw Error(ErrorKind::kConfig, str(hf.origin(), ": architecture \"", architecture,
                                       "\" is not supported; supported are ", known));
+}
+
+// Of config.json's values, so that a definition can be copied and outlive the file.
+WeightSchemes schemes_of(const boost::json::object& values, const std::string& origin) {
+  return weight_schemes_of(HfConfig(values, origin).keys());
 }
 
 }  // namespace
 
 ModelDefinition define_model(const HfConfig& config) {
-  const Entry& entry = entry_of(config);
-  weight_schemes_of(config);  // throws here and now
-  ModelDefinition definition = entry.define(config);
-  definition.schemes = std::bind_front(&weight_schemes_of, config);
+  const JsonReader hf = config.keys();
+  const Entry& entry = entry_of(hf);
+  weight_schemes_of(hf);  // throws here and now
+  ModelDefinition definition = entry.define(hf);
+  definition.schemes = std::bind_front(&schemes_of, hf.object(), hf.origin());
   return definition;
 }
 

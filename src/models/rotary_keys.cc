@@ -16,18 +16,18 @@ namespace pagoda {
 namespace {
 
 // transformers 5 writes rope_theta into the same section.
-HfConfig rope_scaling_of(const HfConfig& hf) {
+JsonReader rope_scaling_of(const JsonReader& hf) {
   const bool is_new = hf.has("rope_parameters") && !hf.has("rope_scaling");
   return hf.section(is_new ? "rope_parameters" : "rope_scaling");
 }
 
 // Older files call it "type".
-std::string rope_type_of(const HfConfig& scaling) {
+std::string_view rope_type_of(const JsonReader& scaling) {
   return scaling.text_or("rope_type", scaling.text_or("type", "default"));
 }
 
 // What frequencies are divided by, or a base they are powers of.
-double positive(const HfConfig& scaling, std::string_view key) {
+double positive(const JsonReader& scaling, std::string_view key) {
   const double value = scaling.number(key);
   if (value > 0.0) return value;
   throw Error(ErrorKind::kConfig, str(scaling.origin(), ": ", key, " is ", value,
@@ -36,8 +36,8 @@ double positive(const HfConfig& scaling, std::string_view key) {
 
 // A scaling in the making: its section, and all of config.json.
 struct Source {
-  const HfConfig& scaling;
-  const HfConfig& hf;
+  const JsonReader& scaling;
+  const JsonReader& hf;
 };
 
 RotaryScaling unscaled(const Source& /*from*/) {
@@ -70,7 +70,7 @@ double yarn_mscale(double factor, double mscale) {
 }
 
 // As transformers v5 _compute_yarn_parameters: an explicit factor, or what the two mscales make.
-double yarn_amplitude(const HfConfig& scaling, double factor) {
+double yarn_amplitude(const JsonReader& scaling, double factor) {
   if (scaling.has("attention_factor")) return scaling.number("attention_factor");
   const double mscale = scaling.number_or("mscale", 0.0);
   const double mscale_all = scaling.number_or("mscale_all_dim", 0.0);
@@ -81,7 +81,7 @@ double yarn_amplitude(const HfConfig& scaling, double factor) {
 // The stretch is `factor`, as in vLLM and transformers v5 (v4.53 takes max_position_embeddings /
 // original_max_position_embeddings).
 RotaryScaling yarn(const Source& from) {
-  const HfConfig& scaling = from.scaling;
+  const JsonReader& scaling = from.scaling;
   const double factor = positive(scaling, "factor");
   const int64_t context = size_of(from.hf, "max_position_embeddings");
   return YarnScaling{.factor = factor,
@@ -93,7 +93,7 @@ RotaryScaling yarn(const Source& from) {
                      .amplitude = yarn_amplitude(scaling, factor)};
 }
 
-std::vector<double> factors(const HfConfig& scaling, std::string_view key) {
+std::vector<double> factors(const JsonReader& scaling, std::string_view key) {
   std::vector<double> found = scaling.numbers_or_empty(key);
   const auto is_bad = [](double factor) { return !(factor > 0.0); };
   if (!found.empty() && std::none_of(found.begin(), found.end(), is_bad)) return found;
@@ -103,7 +103,7 @@ std::vector<double> factors(const HfConfig& scaling, std::string_view key) {
 
 // transformers v5 _compute_longrope_parameters. The original length stands beside the section.
 RotaryScaling longrope(const Source& from) {
-  const HfConfig& scaling = from.scaling;
+  const JsonReader& scaling = from.scaling;
   const int64_t longest = size_of(from.hf, "max_position_embeddings");
   const int64_t inside = size_or(scaling, "original_max_position_embeddings", longest);
   const auto original =
@@ -127,7 +127,7 @@ constexpr Kind kKinds[] = {{"default", &unscaled},  {"mrope", &unscaled},  // as
                            {"longrope", &longrope}, {"su", &longrope}};  // its older name
 
 RotaryScaling read_scaling(const Source& from) {
-  const std::string type = rope_type_of(from.scaling);
+  const std::string_view type = rope_type_of(from.scaling);
   std::string known;
   for (const Kind& kind : kKinds) {
     if (kind.rope_type == type) return kind.read(from);
@@ -138,7 +138,7 @@ RotaryScaling read_scaling(const Source& from) {
 }
 
 // How many of `half` frequencies go by each axis; empty: there is one.
-std::vector<int64_t> sections_of(const HfConfig& scaling, int64_t half) {
+std::vector<int64_t> sections_of(const JsonReader& scaling, int64_t half) {
   std::vector<int64_t> sections = scaling.integers_or_empty("mrope_section");
   if (sections.empty()) return sections;
   const int64_t sum = std::accumulate(sections.begin(), sections.end(), int64_t{0});
@@ -151,7 +151,7 @@ std::vector<int64_t> sections_of(const HfConfig& scaling, int64_t half) {
                   " of a head; correct it"));
 }
 
-void check_factors(const LongScaling& by, int64_t dim, const HfConfig& scaling) {
+void check_factors(const LongScaling& by, int64_t dim, const JsonReader& scaling) {
   for (const auto& [name, factors] :
        {std::pair("short_factor", &by.short_factors), std::pair("long_factor", &by.long_factors)}) {
     if (std::ssize(*factors) == dim / 2) continue;
@@ -163,7 +163,7 @@ void check_factors(const LongScaling& by, int64_t dim, const HfConfig& scaling) 
 
 }  // namespace
 
-int64_t rotary_dim_of(const HfConfig& hf, int64_t head_dim, double documented_factor) {
+int64_t rotary_dim_of(const JsonReader& hf, int64_t head_dim, double documented_factor) {
   const double inside =
       hf.section("rope_parameters").number_or("partial_rotary_factor", documented_factor);
   const double factor = hf.number_or("partial_rotary_factor", inside);
@@ -174,13 +174,13 @@ int64_t rotary_dim_of(const HfConfig& hf, int64_t head_dim, double documented_fa
                                       ", expected a share of a head, above 0 to 1; correct it"));
 }
 
-RotarySpec rotary_of(const HfConfig& hf, int64_t dim) {
+RotarySpec rotary_of(const JsonReader& hf, int64_t dim) {
   if (dim % 2 != 0) {
     throw Error(ErrorKind::kConfig, str(hf.origin(), ": head_dim is ", dim,
                                         ", expected an even number: rotary turns pairs"));
   }
   const double theta = hf.section("rope_parameters").number_or("rope_theta", 10000.0);
-  const HfConfig scaling = rope_scaling_of(hf);
+  const JsonReader scaling = rope_scaling_of(hf);
   RotarySpec spec = {.dim = dim,
                      .theta = hf.number_or("rope_theta", theta),
                      .scaling = read_scaling({scaling, hf}),
@@ -189,7 +189,7 @@ RotarySpec rotary_of(const HfConfig& hf, int64_t dim) {
   return spec;
 }
 
-int64_t max_positions_of(const HfConfig& hf) {
+int64_t max_positions_of(const JsonReader& hf) {
   constexpr std::string_view kKeys[] = {"max_position_embeddings",
                                         "n_positions",
                                         "max_seq_len",
@@ -204,8 +204,8 @@ int64_t max_positions_of(const HfConfig& hf) {
     if (hf.has(key)) longest = std::min(longest, size_of(hf, key));
   }
   if (longest == INT64_MAX) longest = size_of(hf, kKeys[0]);  // throws and names it
-  const HfConfig scaling = rope_scaling_of(hf);
-  const std::string type = rope_type_of(scaling);
+  const JsonReader scaling = rope_scaling_of(hf);
+  const std::string_view type = rope_type_of(scaling);
   if (type == "llama3" || type == "longrope" || type == "su") return longest;
   if (type == "yarn") longest = size_or(scaling, "original_max_position_embeddings", longest);
   const double stretched = static_cast<double>(longest) * scaling.number_or("factor", 1.0);
@@ -215,8 +215,8 @@ int64_t max_positions_of(const HfConfig& hf) {
                   stretched, ", expected 1 to ", INT32_MAX, "; correct it"));
 }
 
-double yarn_score_factor_of(const HfConfig& hf) {
-  const HfConfig scaling = rope_scaling_of(hf);
+double yarn_score_factor_of(const JsonReader& hf) {
+  const JsonReader scaling = rope_scaling_of(hf);
   const double mscale_all = scaling.number_or("mscale_all_dim", 0.0);
   if (mscale_all == 0.0) return 1.0;
   const double mscale = yarn_mscale(positive(scaling, "factor"), mscale_all);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "load/hf_config.h"
 
 namespace pagoda {
 namespace {
@@ -16,18 +17,19 @@ HfConfig config(std::string_view text) {
 
 // Of heads of 8 numbers with this rope_scaling.
 RotarySpec spec_with(const std::string& scaling) {
-  return rotary_of(config(R"({"max_position_embeddings":64,"rope_scaling":)" + scaling + "}"), 8);
+  return rotary_of(
+      config(R"({"max_position_embeddings":64,"rope_scaling":)" + scaling + "}").keys(), 8);
 }
 
 // Of a model of 4096 positions, with `more` keys.
 int64_t max_positions_with(const std::string& more) {
-  return max_positions_of(config(R"({"max_position_embeddings":4096)" + more + "}"));
+  return max_positions_of(config(R"({"max_position_embeddings":4096)" + more + "}").keys());
 }
 
 }  // namespace
 
 TEST_CASE("an odd head dimension is refused") {
-  CHECK_THROWS_WITH_AS(rotary_of(config("{}"), 15),
+  CHECK_THROWS_WITH_AS(rotary_of(config("{}").keys(), 15),
                        "config.json: head_dim is 15, expected an even number: rotary turns pairs",
                        Error);
 }
@@ -35,21 +37,24 @@ TEST_CASE("an odd head dimension is refused") {
 TEST_CASE("rotary is found where either generation of files has it") {
   const RotarySpec before = rotary_of(
       config(
-          R"({"max_position_embeddings":64,"rope_theta":1e6,"rope_scaling":{"type":"linear","factor":2.0}})"),
+          R"({"max_position_embeddings":64,"rope_theta":1e6,"rope_scaling":{"type":"linear","factor":2.0}})")
+          .keys(),
       16);
   CHECK(before.theta == 1e6);
   CHECK(std::get<LinearScaling>(before.scaling).factor == 2.0);
   const RotarySpec since = rotary_of(config(R"({"max_position_embeddings":64,"rope_scaling":null,
-      "rope_parameters":{"rope_theta":5e5,"rope_type":"yarn","factor":4.0}})"),
+      "rope_parameters":{"rope_theta":5e5,"rope_type":"yarn","factor":4.0}})")
+                                         .keys(),
                                      16);
   CHECK(since.theta == 5e5);
   CHECK(std::get<YarnScaling>(since.scaling).factor == 4.0);
-  CHECK(rotary_of(config(R"({"max_position_embeddings":64})"), 16).theta == 10000.0);
+  CHECK(rotary_of(config(R"({"max_position_embeddings":64})").keys(), 16).theta == 10000.0);
 }
 
 TEST_CASE("options go before what the file says of rotary") {
   const RotarySpec spec = rotary_of(config(R"({"max_position_embeddings":64,"rope_theta":1e6,
-      "rope_scaling":{"type":"linear","factor":2.0},"rope_parameters":{"rope_theta":5e5,"rope_type":"linear","factor":4.0}})"),
+      "rope_scaling":{"type":"linear","factor":2.0},"rope_parameters":{"rope_theta":5e5,"rope_type":"linear","factor":4.0}})")
+                                        .keys(),
                                     16);
   CHECK(spec.theta == 1e6);
   CHECK(std::get<LinearScaling>(spec.scaling).factor == 2.0);
@@ -104,7 +109,8 @@ LongScaling longrope_with(const std::string& more) {
   return std::get<LongScaling>(rotary_of(config(R"({"max_position_embeddings":1024,)"
                                                 R"("original_max_position_embeddings":64,)"
                                                 R"("rope_scaling":{"type":"longrope",)" +
-                                                kLongFactors + more + "}}"),
+                                                kLongFactors + more + "}}")
+                                             .keys(),
                                          8)
                                    .scaling);
 }
@@ -122,7 +128,8 @@ TEST_CASE("longrope amplifies by how far the context is stretched, or as it is t
 TEST_CASE("longrope without a factor for each pair of numbers is refused") {
   CHECK_THROWS_WITH_AS(
       rotary_of(config(R"({"max_position_embeddings":64,"rope_scaling":{"type":"longrope",)" +
-                       kLongFactors + "}}"),
+                       kLongFactors + "}}")
+                    .keys(),
                 16),
       "config.json: rope_scaling: short_factor has 4 numbers, expected 8, one for each pair of a "
       "head's numbers that turn; correct it",
@@ -134,11 +141,11 @@ TEST_CASE("longrope without a factor for each pair of numbers is refused") {
 }
 
 TEST_CASE("the part of a head that turns is the share that the file names") {
-  CHECK(rotary_dim_of(config(R"({"partial_rotary_factor":0.75})"), 24, 1.0) == 18);
-  CHECK(rotary_dim_of(config("{}"), 24, 0.5) == 12);
-  CHECK(rotary_dim_of(config(R"({"rope_parameters":{"partial_rotary_factor":0.25}})"), 64, 1.0) ==
-        16);
-  CHECK_THROWS_WITH_AS(rotary_dim_of(config(R"({"partial_rotary_factor":1.5})"), 24, 1.0),
+  CHECK(rotary_dim_of(config(R"({"partial_rotary_factor":0.75})").keys(), 24, 1.0) == 18);
+  CHECK(rotary_dim_of(config("{}").keys(), 24, 0.5) == 12);
+  CHECK(rotary_dim_of(config(R"({"rope_parameters":{"partial_rotary_factor":0.25}})").keys(), 64,
+                      1.0) == 16);
+  CHECK_THROWS_WITH_AS(rotary_dim_of(config(R"({"partial_rotary_factor":1.5})").keys(), 24, 1.0),
                        "config.json: partial_rotary_factor is 1.5, expected a share of a head, "
                        "above 0 to 1; correct it",
                        Error);

@@ -40,7 +40,7 @@ class Stories {
 
 std::string story_of(const Stories& stories, const std::string& backend) {
   constexpr size_t kTokens = 200;  // as the expected text was made
-  const ModelDefinition model = define_model(HfConfig::load(stories.folder(), {}));
+  const ModelDefinition model = define_model(HfConfig::load(stories.folder()));
   const auto source = open_checkpoint(stories.folder());
   const Tokenizer tokenizer = Tokenizer::load(stories.folder());
   std::vector<int32_t> prompt;

@@ -59,7 +59,7 @@ bool is_ours(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / "expected.tensors")) return false;
   if (is_described_elsewhere(folder)) return false;
   try {
-    define_model(HfConfig::load(folder, {}));
+    define_model(HfConfig::load(folder));
     const json::value expected = json::parse(read_text_file(folder / "expected.json"));
     // Others hold embeddings or probabilities.
     const json::value* prompts = expected.as_object().if_contains("prompts");
@@ -103,7 +103,7 @@ Golden read_golden(const std::filesystem::path& folder) {
   const json::value expected = json::parse(read_text_file(folder / "expected.json"));
   const json::value& bf16 = expected.at("tolerance").at("bfloat16");
   Golden golden{.name = folder.filename().string(),
-                .definition = define_model(HfConfig::load(folder, {})),
+                .definition = define_model(HfConfig::load(folder)),
                 .prompts = {},
                 .patches = {},
                 .bf16_max = bf16.at("max").to_number<double>(),

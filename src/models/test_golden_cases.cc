@@ -109,7 +109,7 @@ TEST_CASE("any number of ranks gives the logits of the reference, the same bits 
 
 TEST_CASE("ranks that hold whole experts give the logits of the reference") {
   for (const auto& folder : golden_folders(golden_root())) {
-    if (define_model(HfConfig::load(folder, {})).facts.expert_ffn.empty()) continue;
+    if (define_model(HfConfig::load(folder)).facts.expert_ffn.empty()) continue;
     for (const int ranks : {2, 5, 8}) {  // 5 divides no number of experts; some have none of 6
       check_golden(folder, backends_here().back(), DType::kF32, ranks, Experts::kWhole);
       check_golden(folder, "ref:apart", DType::kF32, ranks, Experts::kWhole);
@@ -273,7 +273,7 @@ class WatchedCheckpoint final : public WeightSource {
 TEST_CASE("a stage reads the weights of its layers only, and counts no others as unused") {
   for (const auto& folder : golden_folders(golden_root())) {
     CAPTURE(folder.string());
-    const ModelDefinition model = define_model(HfConfig::load(folder, {}));
+    const ModelDefinition model = define_model(HfConfig::load(folder));
     const auto source = open_checkpoint(folder);
     const WatchedCheckpoint watched(*source);
     const auto device = open_device("ref", {});
@@ -332,7 +332,7 @@ class RenamedCheckpoint final : public WeightSource {
 
 std::filesystem::path golden_with_pictures() {
   for (const auto& folder : golden_folders(golden_root())) {
-    if (define_model(HfConfig::load(folder, {})).facts.image_token) return folder;
+    if (define_model(HfConfig::load(folder)).facts.image_token) return folder;
   }
   return {};
 }

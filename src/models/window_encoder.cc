@@ -16,7 +16,7 @@ constexpr double kAttentionCost = 2.5;
 
 constexpr double kMergerEps = 1e-6;  // transformers v4.51, Qwen2_5_VLPatchMerger
 
-[[noreturn]] void refuse(const HfConfig& vision, const std::string& what) {
+[[noreturn]] void refuse(const JsonReader& vision, const std::string& what) {
   throw Error(ErrorKind::kConfig, str(vision.origin(), ": ", what));
 }
 
@@ -49,7 +49,7 @@ void append_window(PatchLayout& out, const Window& window, const PatchGrid& grid
 
 // Files that transformers wrote may leave out what has the values of its own class (v4.51,
 // Qwen2_5_VLVisionConfig). Indexes behind the last block mean nothing there.
-WindowEncoderConfig window_encoder_config(const HfConfig& vision) {
+WindowEncoderConfig window_encoder_config(const JsonReader& vision) {
   const int64_t patch = size_or(vision, "patch_size", 14),
                 merge = size_or(vision, "spatial_merge_size", 2);
   const int64_t window_pixels = size_or(vision, "window_size", 112);
@@ -65,7 +65,7 @@ WindowEncoderConfig window_encoder_config(const HfConfig& vision) {
       .sees_all = std::vector<bool>(static_cast<size_t>(size_or(vision, "depth", 32)), false),
       .out = size_or(vision, "out_hidden_size", 3584),
       .multiplies_of_token = 1.0};
-  if (const std::string act = vision.text_or("hidden_act", "silu"); act != "silu") {
+  if (const std::string_view act = vision.text_or("hidden_act", "silu"); act != "silu") {
     refuse(vision, str("hidden_act \"", act, "\" is not supported; supported is silu"));
   }
   if (c.block.hidden % c.block.heads != 0 || c.block.head_dim() % 4 != 0) {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "load/hf_config.h"
+#include "base/json_reader.h"
 #include "load/weights.h"
 #include "models/image_encoder.h"
 #include "nn/vision_block.h"
@@ -29,7 +29,7 @@ struct WindowEncoderConfig {
 
 // vision_config of config.json; multiplies_of_token is for the caller to set. Throws kConfig for
 // what this tower is not.
-WindowEncoderConfig window_encoder_config(const HfConfig& vision);
+WindowEncoderConfig window_encoder_config(const JsonReader& vision);
 
 class WindowEncoder final : public ImageEncoder {
  public:

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "load/hf_config.h"
 #include "load/random_weights.h"
 #include "load/test_device.h"
 #include "load/weight_store.h"
@@ -13,8 +14,9 @@ namespace pagoda {
 namespace {
 
 WindowEncoderConfig config_of(std::string_view text) {
-  return window_encoder_config(HfConfig(boost::json::parse({text.data(), text.size()}).as_object(),
-                                        "config.json: vision_config"));
+  const HfConfig vision(boost::json::parse({text.data(), text.size()}).as_object(),
+                        "config.json: vision_config");
+  return window_encoder_config(vision.keys());
 }
 
 // A small tower with windows of 2 x 2 merged patches, whose last block sees the whole picture.

@@ -59,7 +59,7 @@ MergeTable::Merge MergeTable::find(int32_t left, int32_t right) const {
   return slots_[slot_of(pair)].merge;
 }
 
-Bpe::Bpe(const JsonSection& model, bool byte_level)
+Bpe::Bpe(const JsonReader& model, bool byte_level)
     : names_(read_names(model)), options_(options_of(model, byte_level)) {
   if (byte_level) bytes_ = bytes_of_names(names_);
   if (const auto unk = model.find("unk_token")) {
@@ -72,7 +72,7 @@ Bpe::Bpe(const JsonSection& model, bool byte_level)
   whole_ = std::make_unique<std::atomic<Whole>[]>(size);
 }
 
-Bpe::Options Bpe::options_of(const JsonSection& model, bool byte_level) {
+Bpe::Options Bpe::options_of(const JsonReader& model, bool byte_level) {
   for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     const std::string_view affix = model.text_or(key, "");
     if (!affix.empty()) {
@@ -80,7 +80,7 @@ Bpe::Options Bpe::options_of(const JsonSection& model, bool byte_level) {
     }
   }
   const auto dropout = model.find("dropout");
-  if (dropout && !(dropout->value().is_number() && dropout->value().to_number<double>() == 0)) {
+  if (dropout && dropout->if_number() != 0.0) {
     dropout->refuse("is set: encoding at random is not supported; remove it");
   }
   return {.byte_level = byte_level,
@@ -90,12 +90,11 @@ Bpe::Options Bpe::options_of(const JsonSection& model, bool byte_level) {
           .unk = {}};
 }
 
-Vocabulary Bpe::read_names(const JsonSection& model) {
-  const JsonSection vocab = model.at("vocab");
-  const json::object* object = vocab.value().if_object();
-  if (object == nullptr) vocab.refuse("is no object");
-  Vocabulary names(object->size());
-  for (const auto& [key, value] : *object) {
+Vocabulary Bpe::read_names(const JsonReader& model) {
+  const JsonReader vocab = model.at("vocab");
+  const json::object& object = vocab.object();
+  Vocabulary names(object.size());
+  for (const auto& [key, value] : object) {
     const std::string_view name(key.data(), key.size());
     const int64_t* id = value.if_int64();
     if (id == nullptr || !names.add(name, *id))
@@ -126,18 +125,17 @@ void Bpe::find_byte_tokens() {
   }
 }
 
-void Bpe::read_merges(const JsonSection& merges) {
-  const json::array* array = merges.value().if_array();
-  if (array == nullptr) merges.refuse("is no array");
-  merges_ = MergeTable(array->size());
+void Bpe::read_merges(const JsonReader& merges) {
+  const size_t size = merges.list().size();
+  merges_ = MergeTable(size);
   words_begin_with_blanks_ = !options_.byte_level && keys().find(kBlankMark).has_value();
-  for (size_t rank = 0; rank < array->size(); ++rank) read_merge(merges, rank);
+  for (size_t rank = 0; rank < size; ++rank) read_merge(merges, rank);
 }
 
 // ["a", "b"], or in older files "a b".
-void Bpe::read_merge(const JsonSection& merges, size_t rank) {
+void Bpe::read_merge(const JsonReader& merges, size_t rank) {
   const auto refuse = [&](std::string_view what) { merges.refuse(str("[", rank, "] ", what)); };
-  const json::value& merge = merges.value().get_array()[rank];
+  const json::value& merge = merges.list()[rank];
   std::string_view left, right;
   if (const json::string* line = merge.if_string()) {
     const std::string_view text = view(*line);

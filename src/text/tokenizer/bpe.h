@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "text/tokenizer/json_section.h"
+#include "base/json_reader.h"
 #include "text/tokenizer/vocabulary.h"
 
 namespace pagoda {
@@ -60,7 +60,7 @@ class Bpe {
 
   // `model` is "model" of a tokenizer.json. With `byte_level` the vocabulary is written in the byte
   // alphabet and pieces are plain bytes. Throws kCheckpoint.
-  Bpe(const JsonSection& model, bool byte_level);
+  Bpe(const JsonReader& model, bool byte_level);
 
   // Appends the tokens of one piece of pre-tokenized text.
   void encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& out) const;
@@ -73,11 +73,11 @@ class Bpe {
     std::optional<int32_t> unk;
   };
 
-  static Options options_of(const JsonSection& model, bool byte_level);
-  static Vocabulary read_names(const JsonSection& model);
+  static Options options_of(const JsonReader& model, bool byte_level);
+  static Vocabulary read_names(const JsonReader& model);
   static Vocabulary bytes_of_names(const Vocabulary& names);
-  void read_merges(const JsonSection& merges);
-  void read_merge(const JsonSection& merges, size_t rank);
+  void read_merges(const JsonReader& merges);
+  void read_merge(const JsonReader& merges, size_t rank);
   void find_byte_tokens();
 
   const Vocabulary& keys() const { return options_.byte_level ? bytes_ : names_; }

@@ -45,7 +45,7 @@ class PrependNormalizer final : public Normalizer {
 
 class ReplaceNormalizer final : public Normalizer {
  public:
-  explicit ReplaceNormalizer(const JsonSection& section) : replacer_(section) {}
+  explicit ReplaceNormalizer(const JsonReader& section) : replacer_(section) {}
   void apply(std::string& text) const override { replacer_.apply(text); }
 
  private:
@@ -102,8 +102,8 @@ class ByteLevelNormalizer final : public Normalizer {
 
 class SequenceNormalizer final : public Normalizer {
  public:
-  explicit SequenceNormalizer(const JsonSection& section) {  // NOLINT(misc-no-recursion)
-    for (const JsonSection& step : section.at("normalizers").items()) {
+  explicit SequenceNormalizer(const JsonReader& section) {  // NOLINT(misc-no-recursion)
+    for (const JsonReader& step : section.at("normalizers").items()) {
       steps_.push_back(make_normalizer(step));
     }
   }
@@ -118,7 +118,7 @@ class SequenceNormalizer final : public Normalizer {
 }  // namespace
 
 std::unique_ptr<const Normalizer> make_normalizer(  // NOLINT(misc-no-recursion)
-    const JsonSection& section) {
+    const JsonReader& section) {
   const std::string_view type = section.text("type");
   if (type == "Sequence") return std::make_unique<SequenceNormalizer>(section);
   if (type == "NFC") return std::make_unique<NormalFormNormalizer>(NormalForm::kNfc);

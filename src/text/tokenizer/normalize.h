@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "text/tokenizer/json_section.h"
+#include "base/json_reader.h"
 
 namespace pagoda {
 
@@ -17,6 +17,6 @@ class Normalizer {
 };
 
 // Throws kCheckpoint naming the type if it is not supported.
-std::unique_ptr<const Normalizer> make_normalizer(const JsonSection& section);
+std::unique_ptr<const Normalizer> make_normalizer(const JsonReader& section);
 
 }  // namespace pagoda

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "text/tokenizer/json_section.h"
+#include "base/json_reader.h"
 
 namespace pagoda {
 
@@ -15,6 +15,6 @@ struct Surroundings {
 };
 
 // Throws kCheckpoint naming the type if it is not supported.
-Surroundings surroundings_of(const JsonSection& post_processor);
+Surroundings surroundings_of(const JsonReader& post_processor);
 
 }  // namespace pagoda

@@ -23,7 +23,7 @@ enum class Behavior : uint8_t {
   kContiguous,
 };
 
-Behavior behavior_of(const JsonSection& section, std::string_view name) {
+Behavior behavior_of(const JsonReader& section, std::string_view name) {
   if (name == "Removed") return Behavior::kRemoved;
   if (name == "Isolated") return Behavior::kIsolated;
   if (name == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
@@ -259,7 +259,7 @@ std::unique_ptr<const PreTokenizer> sequence_of(
   return std::make_unique<SequencePreTokenizer>(std::move(steps));
 }
 
-std::unique_ptr<const PreTokenizer> make_metaspace(const JsonSection& section) {
+std::unique_ptr<const PreTokenizer> make_metaspace(const JsonReader& section) {
   using Prepend = MetaspacePreTokenizer::Prepend;
   // Files before tokenizers 0.15 say add_prefix_space instead of prepend_scheme.
   Prepend prepend = section.flag_or("add_prefix_space", true) ? Prepend::kAlways : Prepend::kNever;
@@ -278,7 +278,7 @@ std::unique_ptr<const PreTokenizer> make_metaspace(const JsonSection& section) {
                                                  section.flag_or("split", true));
 }
 
-std::unique_ptr<const PreTokenizer> make_byte_level(const JsonSection& section, bool maps_bytes) {
+std::unique_ptr<const PreTokenizer> make_byte_level(const JsonReader& section, bool maps_bytes) {
   return std::make_unique<ByteLevelPreTokenizer>(
       ByteLevelPreTokenizer::Options{.add_prefix_space = section.flag_or("add_prefix_space", true),
                                      .use_regex = section.flag_or("use_regex", true),
@@ -297,7 +297,7 @@ std::unique_ptr<const PreTokenizer> make_bert() {
 }
 
 std::unique_ptr<const PreTokenizer> make_step(
-    const JsonSection& section) {  // NOLINT(misc-no-recursion)
+    const JsonReader& section) {  // NOLINT(misc-no-recursion)
   const std::string_view type = section.text("type");
   if (type == "Split") {
     return std::make_unique<RegexPreTokenizer>(
@@ -326,7 +326,7 @@ std::unique_ptr<const PreTokenizer> make_step(
   }
   if (type == "Sequence") {
     std::vector<std::unique_ptr<const PreTokenizer>> steps;
-    for (const JsonSection& step : section.at("pretokenizers").items()) {
+    for (const JsonReader& step : section.at("pretokenizers").items()) {
       steps.push_back(make_step(step));
     }
     return sequence_of(std::move(steps));
@@ -339,7 +339,7 @@ std::unique_ptr<const PreTokenizer> make_step(
 
 }  // namespace
 
-PreTokenizerSpec make_pre_tokenizer(const JsonSection& section, bool add_prefix_space) {
+PreTokenizerSpec make_pre_tokenizer(const JsonReader& section, bool add_prefix_space) {
   const std::string_view type = section.text("type");
   if (type == "ByteLevel") {
     return {std::make_unique<ByteLevelPreTokenizer>(
@@ -349,7 +349,7 @@ PreTokenizerSpec make_pre_tokenizer(const JsonSection& section, bool add_prefix_
             true};
   }
   if (type != "Sequence") return {make_step(section), false};
-  const std::vector<JsonSection> items = section.at("pretokenizers").items();
+  const std::vector<JsonReader> items = section.at("pretokenizers").items();
   const bool byte_level = !items.empty() && items.back().text("type") == "ByteLevel";
   std::vector<std::unique_ptr<const PreTokenizer>> steps;
   for (size_t i = 0; i < items.size(); ++i) {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string_view>
 
-#include "text/tokenizer/json_section.h"
+#include "base/json_reader.h"
 #include "text/tokenizer/regex.h"
 
 namespace pagoda {
@@ -40,6 +40,6 @@ struct PreTokenizerSpec {
 
 // `add_prefix_space` is that of tokenizer_config.json, which overrides a ByteLevel that stands
 // alone (as transformers does). Throws kCheckpoint naming the type if it is not supported.
-PreTokenizerSpec make_pre_tokenizer(const JsonSection& section, bool add_prefix_space);
+PreTokenizerSpec make_pre_tokenizer(const JsonReader& section, bool add_prefix_space);
 
 }  // namespace pagoda

@@ -15,6 +15,8 @@ namespace {
 namespace json = boost::json;
 using Pieces = std::vector<std::string>;
 
+constexpr JsonTerms kTerms = {.blame = ErrorKind::kCheckpoint, .joint = "."};
+
 class Collector final : public PieceSink {
  public:
   void take(const Piece& piece) override { pieces.emplace_back(piece.text); }
@@ -22,7 +24,7 @@ class Collector final : public PieceSink {
 };
 
 Pieces pieces_of(const json::value& section, std::string_view text) {
-  const PreTokenizerSpec spec = make_pre_tokenizer(JsonSection(section, "test:"), false);
+  const PreTokenizerSpec spec = make_pre_tokenizer(JsonReader(section, "test:", kTerms), false);
   Collector collector;
   Regex::Scratch scratch;
   spec.steps->split({text, true}, scratch, collector);
@@ -106,7 +108,7 @@ TEST_CASE("behind another step Metaspace puts a mark before every piece, the fir
 }
 
 std::string normalized(const json::value& section, std::string text) {
-  make_normalizer(JsonSection(section, "test:"))->apply(text);
+  make_normalizer(JsonReader(section, "test:", kTerms))->apply(text);
   return text;
 }
 

@@ -6,7 +6,7 @@
 namespace pagoda {
 namespace {
 
-Regex compile(const JsonSection& where, std::string_view pattern) {
+Regex compile(const JsonReader& where, std::string_view pattern) {
   try {
     return Regex(pattern);
   } catch (const Error& e) {
@@ -25,13 +25,13 @@ std::string escaped_for_regex(std::string_view literal) {
   return escaped;
 }
 
-Regex regex_of_pattern(const JsonSection& pattern) {
+Regex regex_of_pattern(const JsonReader& pattern) {
   if (const auto expression = pattern.find("Regex")) return compile(pattern, expression->text());
   return compile(pattern, escaped_for_regex(pattern.text("String")));
 }
 
-Replacer::Replacer(const JsonSection& section) : content_(section.text("content")) {
-  const JsonSection pattern = section.at("pattern");
+Replacer::Replacer(const JsonReader& section) : content_(section.text("content")) {
+  const JsonReader pattern = section.at("pattern");
   literal_ = pattern.text_or("String", "");
   if (literal_.empty()) regex_ = regex_of_pattern(pattern);
 }

@@ -8,14 +8,14 @@
 #include <string>
 #include <string_view>
 
-#include "text/tokenizer/json_section.h"
+#include "base/json_reader.h"
 #include "text/tokenizer/regex.h"
 
 namespace pagoda {
 
 class Replacer {
  public:
-  explicit Replacer(const JsonSection& section);  // throws kCheckpoint
+  explicit Replacer(const JsonReader& section);  // throws kCheckpoint
   void apply(std::string& text) const;
 
  private:
@@ -28,7 +28,7 @@ class Replacer {
 };
 
 // The regular expression of a "pattern" member: {"Regex": "..."} or {"String": "..."}.
-Regex regex_of_pattern(const JsonSection& pattern);
+Regex regex_of_pattern(const JsonReader& pattern);
 // The same, for all characters of `literal` standing for themselves.
 std::string escaped_for_regex(std::string_view literal);
 

@@ -22,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
+constexpr JsonTerms kTerms = {.blame = ErrorKind::kCheckpoint, .joint = "."};
+
 fs::path vectors() {
   return fs::path(PAGODA_SHARED_DIR) / "data/tokenizer-vectors/hf-split-regex";
 }
@@ -51,7 +53,7 @@ class Collector final : public PieceSink {
 std::vector<std::string> pieces_of(const json::value& split, std::string_view text) {
   Collector collector;
   try {
-    const PreTokenizerSpec spec = make_pre_tokenizer(JsonSection(split, "test:"), false);
+    const PreTokenizerSpec spec = make_pre_tokenizer(JsonReader(split, "test:", kTerms), false);
     Regex::Scratch scratch;
     if (!text.empty()) spec.steps->split({text, true}, scratch, collector);
   } catch (const Error& e) {

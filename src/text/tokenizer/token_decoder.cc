@@ -14,7 +14,7 @@ namespace {
 
 class ReplaceStep final : public TokenStep {
  public:
-  explicit ReplaceStep(const JsonSection& section) : replacer_(section) {}
+  explicit ReplaceStep(const JsonReader& section) : replacer_(section) {}
   void apply(std::string& token, bool /*is_first*/) const override { replacer_.apply(token); }
 
  private:
@@ -86,13 +86,13 @@ TokenDecoder::TokenDecoder(TokenDecoder&&) noexcept = default;
 TokenDecoder& TokenDecoder::operator=(TokenDecoder&&) noexcept = default;
 TokenDecoder::~TokenDecoder() = default;
 
-TokenDecoder::TokenDecoder(const JsonSection& section) {
+TokenDecoder::TokenDecoder(const JsonReader& section) {
   if (section.text("type") != "Sequence") {
     add_step(section, false);
     return;
   }
   bool fused = false;
-  for (const JsonSection& step : section.at("decoders").items()) {
+  for (const JsonReader& step : section.at("decoders").items()) {
     if (step.text("type") == "Fuse") {
       fused = true;
     } else {
@@ -102,12 +102,12 @@ TokenDecoder::TokenDecoder(const JsonSection& section) {
   }
 }
 
-void TokenDecoder::set_form(const JsonSection& section, Form form) {
+void TokenDecoder::set_form(const JsonReader& section, Form form) {
   if (form_ != Form::kPlain) section.refuse("is the second decoder that makes bytes");
   form_ = form;
 }
 
-void TokenDecoder::add_step(const JsonSection& section, bool fused) {
+void TokenDecoder::add_step(const JsonReader& section, bool fused) {
   const std::string_view type = section.text("type");
   if (type == "Strip") {
     const std::string_view character = section.text("content");

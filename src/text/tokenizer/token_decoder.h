@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "text/tokenizer/json_section.h"
+#include "base/json_reader.h"
 
 namespace pagoda {
 
@@ -33,7 +33,7 @@ class TokenDecoder {
 
   TokenDecoder();  // of a file without a decoder
   // Throws kCheckpoint naming the type if it is not supported.
-  explicit TokenDecoder(const JsonSection& section);
+  explicit TokenDecoder(const JsonReader& section);
   TokenDecoder(TokenDecoder&&) noexcept;
   TokenDecoder& operator=(TokenDecoder&&) noexcept;
   ~TokenDecoder();
@@ -64,8 +64,8 @@ class TokenDecoder {
   };
 
  private:
-  void add_step(const JsonSection& section, bool fused);
-  void set_form(const JsonSection& section, Form form);
+  void add_step(const JsonReader& section, bool fused);
+  void set_form(const JsonReader& section, Form form);
 
   Form form_ = Form::kPlain;
   std::vector<std::unique_ptr<const TokenStep>> steps_;

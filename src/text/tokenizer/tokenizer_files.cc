@@ -22,6 +22,11 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr JsonTerms kTerms = {.blame = ErrorKind::kCheckpoint,
+                              .joint = ".",
+                              .remedy = "download the file again",
+                              .absent_remedy = "download the file again"};
+
 std::string_view text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
@@ -102,15 +107,15 @@ json::value read_main_file(const fs::path& folder, std::string_view tokenizer_cl
                   "; get it with the model, or name a folder that has it by --tokenizer"));
 }
 
-Bpe read_bpe(const JsonSection& file, bool byte_level) {
-  const JsonSection model = file.at("model");
+Bpe read_bpe(const JsonReader& file, bool byte_level) {
+  const JsonReader model = file.at("model");
   // Old files of BPE models have no type.
   const std::string_view type = model.text_or("type", model.find("merges") ? "BPE" : "(none)");
   if (type != "BPE") model.refuse(str("is of type ", type, "; only BPE is supported"));
   return {model, byte_level};
 }
 
-AddedToken read_added_token(const JsonSection& section, int64_t id) {
+AddedToken read_added_token(const JsonReader& section, int64_t id) {
   if (id < 0 || id >= int64_t{1} << 24) section.refuse(str("has the impossible id ", id));
   const bool special = section.flag_or("special", false);
   return {.content = std::string(section.text("content")),
@@ -124,7 +129,7 @@ AddedToken read_added_token(const JsonSection& section, int64_t id) {
 
 class Reader {
  public:
-  Reader(const JsonSection& file, const JsonSection& config) : file_(file), config_(config) {}
+  Reader(const JsonReader& file, const JsonReader& config) : file_(file), config_(config) {}
 
   TokenizerParts read() {
     if (const auto normalizer = file_.find("normalizer")) {
@@ -147,19 +152,16 @@ class Reader {
  private:
   void read_added_tokens() {
     if (const auto tokens = file_.find("added_tokens")) {
-      for (const JsonSection& token : tokens->items()) {
+      for (const JsonReader& token : tokens->items()) {
         add(read_added_token(token, token.integer("id")));
       }
     }
-    const auto decoder = config_.find("added_tokens_decoder");
-    const json::object* by_id = decoder ? decoder->value().if_object() : nullptr;
-    if (by_id == nullptr) return;
-    for (const auto& [key, value] : *by_id) {
+    const auto decoder = config_.if_object("added_tokens_decoder");
+    if (!decoder) return;
+    for (const std::string_view key : decoder->keys()) {
       int64_t id = -1;
       std::from_chars(key.data(), key.data() + key.size(), id);
-      const JsonSection token(value,
-                              str(decoder->place(), ".", std::string_view(key.data(), key.size())));
-      add(read_added_token(token, id));
+      add(read_added_token(decoder->at(key), id));
     }
   }
 
@@ -176,9 +178,9 @@ class Reader {
     parts_.unk = read_named_token("unk_token");
     parts_.pad = read_named_token("pad_token");
     for (const char* name : {"sep_token", "cls_token", "mask_token"}) read_named_token(name);
-    const auto more = config_.find("additional_special_tokens");
-    if (!more || !more->value().is_array()) return;
-    for (const JsonSection& token : more->items()) add_named_token(token);
+    const auto more = config_.if_list("additional_special_tokens");
+    if (!more) return;
+    for (const JsonReader& token : more->items()) add_named_token(token);
   }
 
   std::optional<TokenId> read_named_token(std::string_view name) {
@@ -187,12 +189,12 @@ class Reader {
     return add_named_token(*token);
   }
 
-  TokenId add_named_token(const JsonSection& token) {
-    const bool is_text = token.value().is_string();
+  TokenId add_named_token(const JsonReader& token) {
+    const auto text = token.if_text();
     const int64_t next = std::max(parts_.bpe->names().size(), parts_.added.end_of_ids());
     AddedToken added;
-    if (is_text) {
-      added.content = token.text();
+    if (text) {
+      added.content = *text;
       added.id = static_cast<int32_t>(next);
     } else {
       added = read_added_token(token, next);
@@ -228,7 +230,7 @@ class Reader {
     }
   }
 
-  const JsonSection file_, config_;
+  const JsonReader file_, config_;
   TokenizerParts parts_;
 };
 
@@ -240,10 +242,10 @@ TokenizerParts read_tokenizer_files(const fs::path& folder) {
   const fs::path config_path = folder / "tokenizer_config.json";
   const json::value config_value =
       fs::exists(config_path) ? parse_file(config_path, &memory) : json::value(json::object());
-  const JsonSection config(config_value, config_path.string() + ":");
+  const JsonReader config(config_value, config_path.string() + ":", kTerms);
   const json::value file_value =
       read_main_file(folder, config.text_or("tokenizer_class", ""), &memory);
-  const JsonSection file(file_value, (folder / "tokenizer.json").string() + ":");
+  const JsonReader file(file_value, (folder / "tokenizer.json").string() + ":", kTerms);
   return Reader(file, config).read();
 }
 
