@@ -14,6 +14,7 @@
 #include "cpu_rig.h"
 #include "load/random_weights.h"
 #include "load/weight_store.h"
+#include "load/weights.h"
 #include "models/window_encoder.h"
 #include "tensor/workspace.h"
 

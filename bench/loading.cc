@@ -20,7 +20,9 @@
 #include "base/str.h"
 #include "base/usable_cores.h"
 #include "bench.h"
+#include "load/checkpoint.h"
 #include "load/weight_store.h"
+#include "load/weights.h"
 
 namespace pagoda {
 namespace {

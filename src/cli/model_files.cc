@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/hub_commands.h"
 #include "hub/obtain.h"
+#include "load/checkpoint.h"
 #include "load/choose_dtype.h"
 #include "load/hf_config.h"
 #include "models/preprocessor.h"

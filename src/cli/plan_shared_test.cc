@@ -1,6 +1,9 @@
 // Plans for published models, from their config.json alone, and for every golden checkpoint that
 // this build serves, against a real load.
 
+#include <algorithm>
+#include <filesystem>
+
 #include "base/error.h"
 #include "cli/test_plan.h"
 #include "load/checkpoint.h"
@@ -31,8 +34,17 @@ TEST_CASE("the user's models take as many 32 GiB devices as the user gives them"
                       "vision_config":{"out_hidden_size":5120,"intermediate_size":3456}})") == 4);
 }
 
+// Whole numbers of which config.json does not tell.
+bool is_described_elsewhere(const fs::path& folder) {
+  const fs::directory_iterator files(folder);
+  return std::any_of(begin(files), end(files), [](const auto& file) {
+    return file.path().filename().string().starts_with("quant_model_description");
+  });
+}
+
 // Embedding models, say, are not.
 bool is_supported(const fs::path& folder) {
+  if (is_described_elsewhere(folder)) return false;
   try {
     define_model(HfConfig::load(folder));
     return open_checkpoint(folder)->has("model.embed_tokens.weight");

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/test_plan.h"
 #include "engine/runner.h"
+#include "load/checkpoint.h"
 #include "load/hf_config.h"
 #include "tensor/idle_ops.h"
 

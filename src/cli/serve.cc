@@ -21,6 +21,7 @@
 #include "engine/memory_plan.h"
 #include "engine/placement.h"
 #include "engine/rank_count.h"
+#include "load/checkpoint.h"
 #include "load/progress_printer.h"
 #include "text/template/chat_template.h"
 #include "text/tokenizer/tokenizer.h"

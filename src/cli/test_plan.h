@@ -10,6 +10,7 @@
 #include "cli/plan.h"
 #include "cli/settings_of.h"
 #include "engine/world.h"
+#include "load/checkpoint.h"
 #include "load/choose_dtype.h"
 #include "load/hf_config.h"
 

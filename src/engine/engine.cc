@@ -20,6 +20,7 @@
 #include "engine/scheduler.h"
 #include "engine/stats_log.h"
 #include "engine/world.h"
+#include "load/checkpoint.h"
 #include "load/random_weights.h"
 
 namespace pagoda {

@@ -54,12 +54,12 @@ TEST_CASE("the line of statistics comes every ten seconds of traffic, once more,
   StatsLog log(start);
   CHECK_FALSE(log.next_line());
   const StepCounts step = {.running = 1,
-                                    .waiting = 2,
-                                    .kv_cache_usage = 0.25,
-                                    .prompt_tokens = 100,
-                                    .generation_tokens = 50,
-                                    .prefix_queries = 200,
-                                    .prefix_hits = 150};
+                           .waiting = 2,
+                           .kv_cache_usage = 0.25,
+                           .prompt_tokens = 100,
+                           .generation_tokens = 50,
+                           .prefix_queries = 200,
+                           .prefix_hits = 150};
   log.count(step, start + seconds(100));
   CHECK(log.next_line() == start + seconds(110));
   CHECK_FALSE(log.line_at(start + seconds(109)));

@@ -6,6 +6,7 @@
 #include "backends/backends.h"
 #include "base/must.h"
 #include "base/usable_cores.h"
+#include "load/weights.h"
 #include "tensor/idle_ops.h"
 
 namespace pagoda {

@@ -15,7 +15,7 @@
 #include "engine/memory_plan.h"
 #include "engine/picture_encoder.h"
 #include "engine/step_plan.h"
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 #include "load/weight_store.h"
 #include "models/model.h"
 #include "models/state_cache.h"

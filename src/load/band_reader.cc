@@ -6,7 +6,7 @@
 
 #include "base/must.h"
 #include "load/group_cut.h"
-#include "load/weight_store.h"
+#include "load/load_progress.h"
 
 namespace pagoda {
 namespace {

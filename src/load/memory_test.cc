@@ -8,9 +8,11 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "load/checkpoint.h"
 #include "load/test_device.h"
 #include "load/test_files.h"
 #include "load/weight_store.h"
+#include "load/weights.h"
 
 namespace pagoda {
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "base/mutex.h"
-#include "load/weight_store.h"
+#include "load/load_progress.h"
 
 namespace pagoda {
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "load/checkpoint.h"
+#include "load/weight_source.h"
 #include "tensor/dtype.h"
 
 namespace pagoda {

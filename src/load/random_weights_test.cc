@@ -9,6 +9,7 @@
 #include "load/test_device.h"
 #include "load/test_files.h"
 #include "load/weight_store.h"
+#include "load/weights.h"
 
 namespace pagoda {
 namespace {

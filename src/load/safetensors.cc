@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "base/utf8.h"
-#include "load/checkpoint.h"
+#include "load/weight_source.h"
 
 namespace pagoda {
 namespace {
@@ -362,12 +362,6 @@ std::string printable_name(std::string_view name) {
   std::replace_if(
       out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   return name.size() > kMaxBytes ? out + "..." : out;
-}
-
-std::string shape_text(std::span<const int64_t> shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += str(i == 0 ? "" : ", ", shape[i]);
-  return text + "]";
 }
 
 }  // namespace pagoda

@@ -11,7 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "load/checkpoint.h"
+#include "load/weight_source.h"
 #include "tensor/weight_format.h"
 
 namespace pagoda {

@@ -8,20 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "load/checkpoint.h"
-#include "load/weights.h"
+#include "load/load_progress.h"
+#include "load/weight_source.h"
 #include "tensor/device.h"
 
 namespace pagoda {
 
+class Weights;
 class WeightSchemes;
-
-// Told how loading goes. Thread rule: called from any thread of any rank.
-class LoadProgress {
- public:
-  virtual ~LoadProgress() = default;
-  virtual void add_bytes(int64_t bytes) = 0;  // of the files, read and packed
-};
 
 struct WeightStoreOptions {
   DType dtype = DType::kBF16;  // of the activations; matrices are kept in it

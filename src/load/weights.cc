@@ -16,7 +16,7 @@
 #include "load/band_reader.h"
 #include "load/plain_scheme.h"
 #include "load/transposed_reader.h"
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 #include "load/weight_store.h"
 
 namespace pagoda {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "load/checkpoint.h"
 #include "load/test_device.h"
 #include "load/test_files.h"
 #include "load/weight_store.h"

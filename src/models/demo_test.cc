@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "load/checkpoint.h"
 #include "load/hf_config.h"
 #include "models/test_world.h"
 

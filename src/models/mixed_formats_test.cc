@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "load/checkpoint.h"
 #include "load/hf_config.h"
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 #include "models/test_golden.h"
 #include "models/test_world.h"
 #include "tensor/matrix.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "load/checkpoint.h"
 #include "load/hf_config.h"
 #include "models/test_golden.h"
 #include "models/test_world.h"

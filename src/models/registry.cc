@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "load/hf_config.h"
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 #include "models/families.h"
 #include "models/hf_keys.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "load/checkpoint.h"
 #include "load/hf_config.h"
 #include "models/test_world.h"
 #include "text/tokenizer/tokenizer.h"

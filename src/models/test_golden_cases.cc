@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "base/str.h"
+#include "load/checkpoint.h"
 #include "load/hf_config.h"
+#include "load/weights.h"
 #include "models/test_golden.h"
 #include "models/test_recording_ops.h"
 #include "models/test_world.h"

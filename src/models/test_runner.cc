@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/must.h"
+#include "load/weights.h"
 #include "nn/rotary_positions.h"
 
 namespace pagoda {

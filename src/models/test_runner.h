@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 #include "load/weight_store.h"
 #include "models/model.h"
 #include "models/model_definition.h"

@@ -7,6 +7,7 @@
 #include "load/random_weights.h"
 #include "load/test_device.h"
 #include "load/weight_store.h"
+#include "load/weights.h"
 
 namespace pagoda {
 namespace {

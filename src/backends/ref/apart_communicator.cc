@@ -135,4 +135,9 @@ void ApartGroup::leave() {
   MUST(meet(false));
 }
 
+// Here, because what connects devices knows them, and not the other way round.
+std::unique_ptr<CommunicatorGroup> ApartDevice::connect(int ranks) const {
+  return std::make_unique<ApartGroup>(ranks);
+}
+
 }  // namespace pagoda::ref

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backends/ref/apart_communicator.h"
-
 namespace pagoda::ref {
 namespace {
 
@@ -15,10 +13,6 @@ constexpr int64_t kMemoryBytes = int64_t{8} << 30;
 
 ApartDevice::ApartDevice(int ordinal)
     : stream_(static_cast<uint64_t>(ordinal)), memory_(stream_), ops_(*this, memory_, stream_) {}
-
-std::unique_ptr<CommunicatorGroup> ApartDevice::connect(int ranks) const {
-  return std::make_unique<ApartGroup>(ranks);
-}
 
 DeviceMemory ApartDevice::memory() const {
   const int64_t left = std::max<int64_t>(0, kMemoryBytes - memory_.allocated_bytes());

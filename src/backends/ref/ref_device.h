@@ -4,30 +4,10 @@
 // Thread rule: as Device; it has no threads of its own.
 #pragma once
 
-#include <vector>
-
 #include "backends/ref/ref_ops.h"
 #include "tensor/device.h"
 
 namespace pagoda::ref {
-
-// Every number of every expert, in order: floats of a file rounded to the dtype of the activations,
-// whole numbers times their scales as they are.
-class RefMatrix final : public Matrix {
- public:
-  RefMatrix(const MatrixSpec& spec, const PanelReader& reader);
-  const MatrixSpec& spec() const override { return spec_; }
-  int64_t bytes() const override;
-  const float* row(int64_t expert, int64_t row) const {
-    return values_.data() + (expert * spec_.out + row) * spec_.in;
-  }
-
- private:
-  void append(const PanelReader& reader, int64_t expert, int64_t first, int64_t rows);
-
-  MatrixSpec spec_;
-  std::vector<float> values_;  // [count, out, in]
-};
 
 class RefDevice final : public Device {
  public:

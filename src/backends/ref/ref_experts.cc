@@ -1,7 +1,7 @@
 // Products with one matrix of several: experts and heads.
 #include <algorithm>
 
-#include "backends/ref/ref_device.h"
+#include "backends/ref/ref_matrix.h"
 #include "backends/ref/ref_ops.h"
 #include "backends/ref/rows.h"
 #include "base/must.h"

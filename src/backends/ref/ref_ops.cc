@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "backends/ref/ref_device.h"
+#include "backends/ref/ref_matrix.h"
 #include "backends/ref/rows.h"
 #include "base/must.h"
 

@@ -1,10 +1,11 @@
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 
 #include <doctest/doctest.h>
 
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "load/checkpoint.h"
 #include "load/compressed_tensors.h"
 #include "load/hf_config.h"
 #include "load/packed_scheme.h"
@@ -12,6 +13,7 @@
 #include "load/test_device.h"
 #include "load/test_files.h"
 #include "load/weight_store.h"
+#include "load/weights.h"
 
 namespace pagoda {
 namespace {

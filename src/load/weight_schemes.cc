@@ -1,4 +1,4 @@
-#include "load/weight_scheme.h"
+#include "load/weight_schemes.h"
 
 #include <algorithm>
 #include <utility>
