@@ -13,6 +13,7 @@
 #include "engine/rank_count.h"
 #include "engine/runner.h"
 #include "load/random_weights.h"
+#include "load/weight_schemes.h"
 #include "models/model.h"
 #include "tensor/idle_ops.h"
 
@@ -144,15 +145,17 @@ int64_t rest_of_tables(const EngineConfig& config, const ParallelConfig& layout,
 }
 
 // Rank 0 keeps the biases that are added once. Where nothing is padded but the vocabulary, at the
-// end of the last rank, those between the two are alike.
+// end of the last rank, those between the two are alike. Weights in groups are dealt group by
+// group, of which some ranks may have none, however evenly the model's sizes divide.
 std::vector<Rank> ranks_to_measure(const EngineConfig& config,
                                    const std::vector<ParallelConfig>& layouts) {
   const std::vector<int64_t> even = even_rank_counts(config.parallel, config.model.facts());
+  const bool has_groups = !config.model.definition.schemes().are_plain();
   std::vector<Rank> ranks;
   for (const ParallelConfig& layout : layouts) {
     const int count = layout.tensor_parallel_size;
     const bool is_even = std::find(even.begin(), even.end(), count) != even.end();
-    if (is_even && count > 3 && !layout.expert_parallel) {
+    if (is_even && count > 3 && !layout.expert_parallel && !has_groups) {
       ranks.insert(ranks.end(), {{&layout, 0}, {&layout, 1, count - 2}, {&layout, count - 1}});
       continue;
     }

@@ -20,6 +20,7 @@ class WeightSchemes {
   // The first rule that fits a module decides; where none does, the weight is plain.
   explicit WeightSchemes(std::vector<SchemeRule> rules);
   const WeightScheme& of(std::string_view module) const;
+  bool are_plain() const { return rules_.empty(); }  // of all modules
 
  private:
   std::vector<SchemeRule> rules_;
