@@ -69,16 +69,23 @@ std::vector<std::byte> encoded(Encoding encoding, const std::vector<float>& valu
   return bytes;
 }
 
+namespace {
+
+std::vector<int32_t> order_of(int64_t columns, int64_t expert, int64_t groups) {
+  std::vector<int32_t> order(static_cast<size_t>(columns));
+  for (int64_t i = 0; i < columns; ++i) {
+    order[static_cast<size_t>(i)] = static_cast<int32_t>((i * 7 + expert) % groups);
+  }
+  return order;
+}
+
+}  // namespace
+
 MemoryPanels::MemoryPanels(const MatrixSpec& spec, const std::vector<float>& values)
     : spec_(spec), groups_(spec.format.groups(spec.in)) {
   MUST(static_cast<int64_t>(values.size()) == spec.count * spec.out * spec.in);
   for (int64_t expert = 0; expert < spec.count; ++expert) {
-    if (spec.format.ordered_groups > 0) {
-      std::vector<int32_t>& order = orders_.emplace_back();
-      for (int64_t i = 0; i < spec.in; ++i) {
-        order.push_back(static_cast<int32_t>((i * 7 + expert) % groups_));
-      }
-    }
+    if (spec.format.ordered_groups > 0) orders_.push_back(order_of(spec.in, expert, groups_));
     for (int64_t row = 0; row < spec.out; ++row) {
       const float* numbers = values.data() + (expert * spec.out + row) * spec.in;
       spec.format.is_quantized() ? append_integers(numbers, expert) : append_floats(numbers);

@@ -9,10 +9,10 @@ namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 
-const RanksNeed kNeed = {.weight_bytes = 8 * kGiB,
-                         .rank_weight_bytes = 4 * kGiB,
-                         .state = {.groups = {{.window = 0, .block_bytes = 1 << 20}}},
-                         .workspace_bytes = kGiB};
+const RanksNeed plain_need = {.weight_bytes = 8 * kGiB,
+                              .rank_weight_bytes = 4 * kGiB,
+                              .state = {.groups = {{.window = 0, .block_bytes = 1 << 20}}},
+                              .workspace_bytes = kGiB};
 
 EngineConfig two_ranks() {
   EngineConfig config;
@@ -27,13 +27,13 @@ ModelFacts facts() {
 }
 
 TEST_CASE("what fits passes, on one memory for all ranks and on one for each") {
-  CHECK_NOTHROW(require_memory(two_ranks(), facts(), kNeed, {20 * kGiB, 16 * kGiB, true}));
-  CHECK_NOTHROW(require_memory(two_ranks(), facts(), kNeed, {12 * kGiB, 10 * kGiB, false}));
+  CHECK_NOTHROW(require_memory(two_ranks(), facts(), plain_need, {20 * kGiB, 16 * kGiB, true}));
+  CHECK_NOTHROW(require_memory(two_ranks(), facts(), plain_need, {12 * kGiB, 10 * kGiB, false}));
 }
 
 std::string refusal(const DeviceMemory& memory, ErrorKind kind) {
   try {
-    require_memory(two_ranks(), facts(), kNeed, memory);
+    require_memory(two_ranks(), facts(), plain_need, memory);
   } catch (const Error& e) {
     CHECK(e.kind() == kind);
     return e.what();
@@ -62,7 +62,7 @@ TEST_CASE("so it is where weights and a step fit, but no cache beside what other
 }
 
 TEST_CASE("the logits to sample from are counted once, where ranks share the host's memory") {
-  RanksNeed need = kNeed;
+  RanksNeed need = plain_need;
   need.host_bytes = 7 * kGiB;
   CHECK_THROWS_WITH_AS(require_memory(two_ranks(), facts(), need, {20 * kGiB, 16 * kGiB, true}),
                        doctest::Contains("a step 9.00 GiB"), Error);
@@ -72,7 +72,7 @@ TEST_CASE("the logits to sample from are counted once, where ranks share the hos
 TEST_CASE("a cache too small for --max-model-len is told before loading in the engine's words") {
   EngineConfig config = two_ranks();
   config.cache.space_bytes = 16 << 20;
-  CHECK_THROWS_WITH_AS(require_memory(config, facts(), kNeed, {20 * kGiB, 16 * kGiB, true}),
+  CHECK_THROWS_WITH_AS(require_memory(config, facts(), plain_need, {20 * kGiB, 16 * kGiB, true}),
                        doctest::Contains("--max-model-len 256 fits"), Error);
 }
 

@@ -16,9 +16,9 @@ const ModelFacts facts = {
 
 // 20 GiB, of which 4 GiB are used: 14 GiB of the share of 90 % are left, and 13 GiB when a tenth
 // and 1 GiB are to stay free.
-const RankMemory kRank = {.memory = {.total_bytes = 20 * kGiB, .free_bytes = 16 * kGiB},
-                          .state = {.groups = {{.window = 0, .block_bytes = kMiB}}},
-                          .workspace_bytes = kGiB};
+const RankMemory plain_rank = {.memory = {.total_bytes = 20 * kGiB, .free_bytes = 16 * kGiB},
+                               .state = {.groups = {{.window = 0, .block_bytes = kMiB}}},
+                               .workspace_bytes = kGiB};
 
 EngineConfig config_with(std::optional<int64_t> max_model_len, int64_t max_sequences = 1000) {
   EngineConfig config;
@@ -39,7 +39,7 @@ std::string error_of(const F& f) {
 }
 
 TEST_CASE("the cache takes its share but leaves a tenth and 1 GiB free") {
-  const MemoryPlan plan = plan_memory(config_with(4096), facts, kRank);
+  const MemoryPlan plan = plan_memory(config_with(4096), facts, plain_rank);
   CHECK(plan.num_blocks() == 12 * 1024);  // 13 GiB less the workspace
   CHECK(plan.max_model_len == 4096);
 }
@@ -47,7 +47,7 @@ TEST_CASE("the cache takes its share but leaves a tenth and 1 GiB free") {
 TEST_CASE("what rank 0 alone keeps on the host is counted once, and not on devices of their own") {
   EngineConfig config = config_with(4096);
   config.parallel.tensor_parallel_size = 2;
-  RankMemory rank = kRank;
+  RankMemory rank = plain_rank;
   rank.host_bytes = kGiB;
   rank.memory.is_shared = true;
   CHECK(plan_memory(config, facts, rank).num_blocks() == 5 * 1024);  // (13 - 1) / 2 - 1 GiB
@@ -58,41 +58,42 @@ TEST_CASE("what rank 0 alone keeps on the host is counted once, and not on devic
 TEST_CASE("a small utilization counts what others use") {
   EngineConfig config = config_with(4096);
   config.cache.memory_utilization = 0.5;
-  CHECK(plan_memory(config, facts, kRank).num_blocks() == 5 * 1024);  // 10 - 4 used - 1 workspace
+  CHECK(plan_memory(config, facts, plain_rank).num_blocks() ==
+        5 * 1024);  // 10 - 4 used - 1 workspace
 }
 
 TEST_CASE("the cache is no larger than all sequences at their longest need") {
-  CHECK(plan_memory(config_with(4096, 2), facts, kRank).num_blocks() == 2 * 4096 / 16);
+  CHECK(plan_memory(config_with(4096, 2), facts, plain_rank).num_blocks() == 2 * 4096 / 16);
 }
 
 TEST_CASE("memory or blocks that are given are taken as they are") {
   EngineConfig config = config_with(4096, 2);
   config.cache.space_bytes = 3 * kGiB;
-  CHECK(plan_memory(config, facts, kRank).num_blocks() == 3 * 1024);
+  CHECK(plan_memory(config, facts, plain_rank).num_blocks() == 3 * 1024);
   config.cache.num_blocks_override = 300;
-  CHECK(plan_memory(config, facts, kRank).num_blocks() == 300);
+  CHECK(plan_memory(config, facts, plain_rank).num_blocks() == 300);
 }
 
 TEST_CASE("ranks on one host share its memory, ranks on accelerators do not") {
   EngineConfig config = config_with(4096);
   config.parallel.tensor_parallel_size = 2;
-  CHECK(plan_memory(config, facts, kRank).num_blocks() == 5 * 1024 + 512);  // 13 / 2 - 1
-  RankMemory own = kRank;
+  CHECK(plan_memory(config, facts, plain_rank).num_blocks() == 5 * 1024 + 512);  // 13 / 2 - 1
+  RankMemory own = plain_rank;
   own.memory.is_shared = false;
   CHECK(plan_memory(config, facts, own).num_blocks() == 12 * 1024);
 }
 
 TEST_CASE("without a length the longest that fits is taken, up to what the model was made for") {
-  CHECK(plan_memory(config_with(std::nullopt), facts, kRank).max_model_len == 4096);
+  CHECK(plan_memory(config_with(std::nullopt), facts, plain_rank).max_model_len == 4096);
   EngineConfig config = config_with(std::nullopt);
   config.cache.num_blocks_override = 100;
-  CHECK(plan_memory(config, facts, kRank).max_model_len == 1600);
+  CHECK(plan_memory(config, facts, plain_rank).max_model_len == 1600);
 }
 
 TEST_CASE("a length that does not fit is refused in vLLM's words, with need, have and what fits") {
   EngineConfig config = config_with(4096);
   config.cache.space_bytes = 100 * kMiB;
-  CHECK(error_of([&] { plan_memory(config, facts, kRank); }) ==
+  CHECK(error_of([&] { plan_memory(config, facts, plain_rank); }) ==
         "To serve at least one request with the models's max seq len (4096), (0.25 GiB KV cache is "
         "needed, which is larger than the available KV cache memory (0.10 GiB). Based on the "
         "available memory, the estimated maximum model length is 1600. Try increasing "
@@ -103,7 +104,7 @@ TEST_CASE("a length that does not fit is refused in vLLM's words, with need, hav
 }
 
 TEST_CASE("no memory at all is said in vLLM's words, with what would help") {
-  RankMemory full = kRank;
+  RankMemory full = plain_rank;
   full.memory.free_bytes = 2 * kGiB;
   const std::string message = error_of([&] { plan_memory(config_with(4096), facts, full); });
   CHECK(message.starts_with(

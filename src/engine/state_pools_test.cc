@@ -18,7 +18,7 @@ std::vector<BlockHash> hashes_of(int64_t blocks) {
 
 // A prompt of so many full blocks has been computed and is over; its blocks are known.
 std::vector<BlockHash> leave_prompt(StatePools& pools, int64_t blocks) {
-  const std::vector<BlockHash> hashes = hashes_of(blocks);
+  std::vector<BlockHash> hashes = hashes_of(blocks);
   SequenceState state;
   REQUIRE(pools.extend(state, blocks * kBlockSize));
   for (int64_t i = 0; i < blocks; ++i) pools.note(state, i, hashes[static_cast<size_t>(i)]);

@@ -244,12 +244,12 @@ void BandReader::read_groups(int64_t first_row, int64_t rows, const Places& plac
   std::byte* zeros = scratch + places.zeros;
   const int64_t scale_bytes = groups * bytes_of(format_.scales, 1);
   for_segments(first_row, rows, [&](const Segment& segment, int64_t inside, int64_t count) {
-    for (int64_t i = 0; segment.weight != nullptr && i < count; ++i) {
+    const int64_t held = segment.weight != nullptr ? count : 0;
+    for (int64_t i = 0; i < held; ++i) {
       const int64_t file_row = segment.file_row + inside + i;
       gather_groups(*segment.weight->scales, file_row, scales + i * scale_bytes);
-      if (format_.has_zeros) {
-        gather_groups(*segment.weight->zeros, file_row, zeros + i * groups);
-      }
+      if (!format_.has_zeros) continue;
+      gather_groups(*segment.weight->zeros, file_row, zeros + i * groups);
     }
     scales += count * scale_bytes;
     zeros += count * groups;

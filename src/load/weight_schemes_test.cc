@@ -43,8 +43,8 @@ std::string packed_int4(const std::vector<int>& values, size_t columns) {
 }
 
 std::vector<int> ramp(int count) {
-  std::vector<int> values;
-  for (int i = 0; i < count; ++i) values.push_back(i * 5 % 16 - 8);
+  std::vector<int> values(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) values[static_cast<size_t>(i)] = i * 5 % 16 - 8;
   return values;
 }
 
@@ -59,8 +59,8 @@ std::vector<TestTensor> grouped(const std::string& name) {
 std::vector<float> grouped_values() {
   std::vector<float> values;
   for (const int q : ramp(32)) {
-    const auto scale = static_cast<float>(1 + values.size() / 8);
-    values.push_back(static_cast<float>(q) * scale);
+    const size_t group = values.size() / 8;
+    values.push_back(static_cast<float>(q) * static_cast<float>(1 + group));
   }
   return values;
 }
@@ -118,15 +118,16 @@ TEST_CASE("zero points are packed along the outputs") {
   constexpr float kZeros[] = {-8, 1, 7, 0};
   std::vector<float> expected = grouped_values();
   for (size_t i = 0; i < expected.size(); ++i) {
-    expected[i] -= kZeros[i / 8] * static_cast<float>(1 + i / 8);
+    const size_t group = i / 8;
+    expected[i] -= kZeros[group] * static_cast<float>(1 + group);
   }
   CHECK(values_of(a) == expected);
 }
 
 TEST_CASE("inputs of a group may lie anywhere, for every rank") {
   std::vector<TestTensor> tensors = grouped("a");
-  std::vector<int32_t> order;
-  for (int i = 0; i < 16; ++i) order.push_back(i % 3 == 0 ? 1 : 0);
+  std::vector<int32_t> order(16);
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i % 3 == 0 ? 1 : 0;
   tensors.push_back({"a.weight_g_idx", "I32", {16}, bytes_of_values(order)});
   for (const int rank : {0, 1}) {
     Fixture f(config_of(std::string(kInt4) + R"(,"actorder":"group")"), tensors, rank, 2);
@@ -137,8 +138,8 @@ TEST_CASE("inputs of a group may lie anywhere, for every rank") {
     for (int i = 0; i < 16; ++i) {
       const int row = i / 8, column = rank * 8 + i % 8;
       const int scale = 1 + 2 * row + order[static_cast<size_t>(column)];
-      expected.push_back(
-          static_cast<float>(ramp(32)[static_cast<size_t>(16 * row + column)] * scale));
+      const int value = ramp(32)[static_cast<size_t>(16) * row + column];
+      expected.push_back(static_cast<float>(value * scale));
     }
     CHECK(values_of(a) == expected);
   }

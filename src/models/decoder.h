@@ -82,6 +82,7 @@ class Decoder : public Model {
                                          int64_t max_positions) {
     MUST(specs.size() <= kMostRotaryTables);
     std::vector<Rotary> rotary;
+    rotary.reserve(specs.size());
     for (const RotarySpec& spec : specs) rotary.emplace_back(w, spec, max_positions);
     return rotary;
   }

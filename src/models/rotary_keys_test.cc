@@ -102,14 +102,15 @@ TEST_CASE("a factor that nothing can be divided by is refused") {
 
 namespace {
 
-const std::string kLongFactors =
-    R"("short_factor":[1.0,1.0,1.5,2.0],"long_factor":[1.0,2.0,4.0,8.0])";
+std::string long_factors() {
+  return R"("short_factor":[1.0,1.0,1.5,2.0],"long_factor":[1.0,2.0,4.0,8.0])";
+}
 
 LongScaling longrope_with(const std::string& more) {
   return std::get<LongScaling>(rotary_of(config(R"({"max_position_embeddings":1024,)"
                                                 R"("original_max_position_embeddings":64,)"
                                                 R"("rope_scaling":{"type":"longrope",)" +
-                                                kLongFactors + more + "}}")
+                                                long_factors() + more + "}}")
                                              .keys(),
                                          8)
                                    .scaling);
@@ -128,7 +129,7 @@ TEST_CASE("longrope amplifies by how far the context is stretched, or as it is t
 TEST_CASE("longrope without a factor for each pair of numbers is refused") {
   CHECK_THROWS_WITH_AS(
       rotary_of(config(R"({"max_position_embeddings":64,"rope_scaling":{"type":"longrope",)" +
-                       kLongFactors + "}}")
+                       long_factors() + "}}")
                     .keys(),
                 16),
       "config.json: rope_scaling: short_factor has 4 numbers, expected 8, one for each pair of a "

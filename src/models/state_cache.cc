@@ -1,5 +1,6 @@
 #include "models/state_cache.h"
 
+#include <algorithm>
 #include <array>
 
 namespace pagoda {
@@ -14,11 +15,16 @@ int64_t round_up_to_page(int64_t bytes) {
 // [slots, ...] of a part [...].
 Tensor in_slots(Tensor part, int64_t slots) {
   Tensor all = part;
-  for (int i = part.rank; i > 0; --i) {
-    all.shape[static_cast<size_t>(i)] = part.shape[static_cast<size_t>(i - 1)];
-  }
+  std::copy_n(part.shape.begin(), part.rank, all.shape.begin() + 1);
   all.shape[0] = slots;
   all.rank = static_cast<int8_t>(part.rank + 1);
+  return all;
+}
+
+std::vector<Tensor> all_in_slots(const std::vector<Tensor>& parts, int64_t slots) {
+  std::vector<Tensor> all;
+  all.reserve(parts.size());
+  for (const Tensor& part : parts) all.push_back(in_slots(part, slots));
   return all;
 }
 
@@ -31,9 +37,7 @@ StateMemory shapes_of(const Device& device, const std::vector<LayerState>& layer
                         .group_of = groups.of_layer};
   for (size_t i = 0; i < layers.size(); ++i) {
     if (const auto* fixed = std::get_if<FixedState>(&layers[i])) {
-      for (const Tensor& part : fixed->parts) {
-        memory.fixed[i].push_back(in_slots(part, size.slots));
-      }
+      memory.fixed[i] = all_in_slots(fixed->parts, size.slots);
       continue;
     }
     const KvShape& shape = std::get<PagedState>(layers[i]).shape;

@@ -191,6 +191,7 @@ std::vector<Stage> make_stages(const Golden& golden, const WeightSource& source,
                                const TestRank& rank, DType dtype,
                                const std::vector<LayerRange>& ranges) {
   std::vector<Stage> stages;
+  stages.reserve(ranges.size());
   for (const LayerRange& range : ranges) {
     stages.push_back(
         {std::make_unique<TestRunner>(golden.definition, source, rank,
@@ -220,6 +221,7 @@ std::vector<float> logits_through(std::vector<Stage> stages) {
   return logits;
 }
 
+// NOLINTNEXTLINE(readability-function-size): CHECK opens blocks that are no nesting of ours
 void check_stages(const std::filesystem::path& folder, const std::string& backend, DType dtype) {
   CAPTURE(folder.string());
   CAPTURE(backend);
@@ -272,6 +274,7 @@ class WatchedCheckpoint final : public WeightSource {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size): likewise
 TEST_CASE("a stage reads the weights of its layers only, and counts no others as unused") {
   for (const auto& folder : golden_folders(golden_root())) {
     CAPTURE(folder.string());

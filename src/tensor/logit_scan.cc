@@ -121,7 +121,10 @@ void scores_to_weights(std::span<ScoredId> tokens, float max, float scale) {
 size_t fill_top(std::span<ScoredId> best, std::span<const float> row) {
   if (best.empty()) return 0;
   auto end = best.begin();  // of a heap, the worst of the best on top
-  const auto floor = [&] { return end < best.end() ? kLowest : best.front().score; };
+  const auto floor = [&]() -> float {
+    if (end < best.end()) return kLowest;
+    return best.front().score;
+  };
   visit_at_least(row, floor, [&](float score, int32_t id) {
     if (end == best.end()) {
       if (score == best.front().score) return;  // ids only grow: an equal is worse

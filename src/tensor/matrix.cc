@@ -58,7 +58,7 @@ template <int (*value_at)(const std::byte*, int64_t)>
 void widen_integers(float* out, const QuantizedRow& row, int64_t first, int64_t count) {
   int64_t known = -1;
   float scale = 0.0f;
-  int zero = 0;
+  int8_t zero = 0;
   for (int64_t i = first; i < first + count; ++i) {
     if (const int64_t group = row.group_of(i); group != known) {
       scale = float_at(row.format.scales, row.scales, group);

@@ -44,18 +44,18 @@ Tensor shape_only(std::initializer_list<int64_t> shape, DType dtype) {
 }
 
 // Rows of each of four experts, of 300 that there may be.
-const std::vector<std::vector<int32_t>> kDeals = {
+const std::vector<std::vector<int32_t>> all_deals = {
     {0, 75, 150, 225, 300}, {0, 300, 300, 300, 300}, {0, 0, 0, 299, 300}, {0, 0, 1, 1, 1}};
 
 // Tokens of this step and of all, of each of up to four sequences: 130 tokens, 1,100 keys at most.
 struct Ragged {
   std::vector<int32_t> tokens, keys;
 };
-const std::vector<Ragged> kBatches = {{{127, 1, 1, 1}, {127, 1100, 3, 700}},
-                                      {{1}, {1100}},
-                                      {{1, 1, 1, 1}, {1100, 1100, 1100, 1100}},
-                                      {{33, 32, 33, 32}, {33, 300, 1100, 32}},
-                                      {{130}, {130}}};
+const std::vector<Ragged> all_batches = {{{127, 1, 1, 1}, {127, 1100, 3, 700}},
+                                         {{1}, {1100}},
+                                         {{1, 1, 1, 1}, {1100, 1100, 1100, 1100}},
+                                         {{33, 32, 33, 32}, {33, 300, 1100, 32}},
+                                         {{130}, {130}}};
 constexpr int64_t kBlock = 16, kMostBlocks = 69;
 
 struct Heads {
@@ -100,7 +100,7 @@ TEST_CASE("experts take no more scratch than was measured, however tokens are de
                            .rows = shape_only({300}, DType::kI32)});
     Scratch scratch = used_scratch(f.idle.scratch_bytes());
     const int64_t reserved = scratch.bytes();
-    for (const std::vector<int32_t>& offsets : kDeals) {
+    for (const std::vector<int32_t>& offsets : all_deals) {
       Array out({300, spec.out}, dtype), clean({300, spec.out}, dtype);
       Scratch fresh;
       const GroupedMatmul call = {.out = out,
@@ -157,7 +157,7 @@ TEST_CASE("attention takes no more scratch than was measured, however ragged the
                                  shape_only({5}, DType::kI32), shape_only({4}, DType::kI32)}));
     Scratch scratch = used_scratch(f.idle.scratch_bytes());
     const int64_t reserved = scratch.bytes();
-    for (const Ragged& batch : kBatches) {
+    for (const Ragged& batch : all_batches) {
       std::vector<int32_t> offsets = {0}, table;
       for (const int32_t n : batch.tokens) offsets.push_back(offsets.back() + n);
       const auto sequences = static_cast<int64_t>(batch.tokens.size());
