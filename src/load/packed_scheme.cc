@@ -119,7 +119,7 @@ std::vector<int32_t> read_order(const ModuleTensors& tensors, int64_t columns, i
   if (stored != memory) std::memcpy(memory, stored, static_cast<size_t>(columns * kWordBytes));
   for (const int32_t group : order) {
     if (group >= 0 && group < groups) continue;
-    throw Error(ErrorKind::kCheckpoint, str(tensors.module(), ".", kOrder, ": names group ", group,
+    throw Error(ErrorKind::kCheckpoint, str(tensors.full_name(kOrder), ": names group ", group,
                                             " of ", groups, "; get the model again"));
   }
   return order;
@@ -159,7 +159,8 @@ StoredWeight PackedScheme::open(const ModuleTensors& tensors,
   weight.values = std::make_unique<PackedValues>(
       tensors.open(kPacked, std::array{rows, words_of(options_.values, columns)}, Numbers::kWords),
       options_.values, columns);
-  weight.scales = tensors.open(kScale, std::array{rows, groups}, Numbers::kFloats);
+  weight.scales = checked_scales(tensors.open(kScale, std::array{rows, groups}, Numbers::kFloats),
+                                 tensors.full_name(kScale), groups);
   weight.format.scales = weight.scales->encoding();
   if (options_.has_zeros) {
     weight.format.has_zeros = true;

@@ -7,7 +7,8 @@
 //   <module>.weight_g_idx       I32 [in], the group of each input
 //   <module>.weight_shape       I64 [2], out and in once more
 //
-// Values and zero points are stored plus 2^(bits - 1).
+// Values and zero points are stored plus 2^(bits - 1), in fields of so many bits: no file can have
+// one that is out of range.
 //
 // Thread rule: as WeightScheme.
 #pragma once

@@ -22,9 +22,14 @@ struct StoredWeight {
   WeightFormat format;
   std::unique_ptr<StoredTensor> values;       // format.values [rows, columns]
   std::unique_ptr<StoredTensor> scales = {};  // format.scales [rows, groups]; null for floats
-  std::unique_ptr<StoredTensor> zeros = {};   // int8 [rows, groups], or null
+  std::unique_ptr<StoredTensor> zeros = {};   // int8 [rows, groups] in range of values, or null
   std::vector<int32_t> order = {};            // [columns], the group of each, or empty
 };
+
+// The same scales [rows, groups], of which one that is not finite throws kCheckpoint when it is
+// read: `tensor`, its row and group, its value. Reading them is little beside reading the values.
+std::unique_ptr<StoredTensor> checked_scales(std::unique_ptr<StoredTensor> scales,
+                                             std::string tensor, int64_t groups);
 
 // The tensors of a module: "<module>.<name>".
 class ModuleTensors {
@@ -35,6 +40,7 @@ class ModuleTensors {
       : source_(source), module_(module), used_(used) {}
 
   const std::string& module() const { return module_; }
+  std::string full_name(std::string_view name) const;
   // As WeightSource: a source of random numbers has every name.
   bool has(std::string_view name) const;
   // In files, not because random numbers have every name.

@@ -4,10 +4,12 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "base/thread_team.h"
 #include "load/band_reader.h"
 #include "tensor/device.h"
@@ -36,17 +38,21 @@ class TestDevice final : public Device {
   std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec, const PanelReader& reader) override {
     std::vector<float> values(static_cast<size_t>(spec.count * spec.out * spec.in));
     std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(team_.size()));
+    Mutex mutex;
+    std::optional<Error> error;  // one of them; jobs of a team must not throw
     for (int64_t i = 0; i < spec.count; ++i) {
       team_.for_chunks(spec.out, panel_rows_, [&](int64_t begin, int64_t end, int worker) {
-        const int64_t rows = end - begin;
-        const Panel panel = reader.read(i, begin, rows, scratch[static_cast<size_t>(worker)]);
-        for (int64_t r = 0; r < rows; ++r) {
-          widen(values.data() + (i * spec.out + begin + r) * spec.in, panel, spec,
-                {.row = r, .first = 0, .count = spec.in});
+        float* out = values.data() + (i * spec.out + begin) * spec.in;
+        try {
+          read_rows(out, spec, reader, {i, begin, end - begin},
+                    scratch[static_cast<size_t>(worker)]);
+        } catch (const Error& e) {
+          const MutexLock lock(mutex);
+          error = e;
         }
-        reader.done(i, begin, rows);
       });
     }
+    if (error) throw Error(*error);
     ++matrices_made;
     return std::make_unique<TestMatrix>(spec, std::move(values));
   }
@@ -69,6 +75,18 @@ class TestDevice final : public Device {
   int matrices_made = 0;
 
  private:
+  struct Rows {
+    int64_t expert, first, count;
+  };
+  static void read_rows(float* out, const MatrixSpec& spec, const PanelReader& reader,
+                        const Rows& rows, std::vector<std::byte>& scratch) {
+    const Panel panel = reader.read(rows.expert, rows.first, rows.count, scratch);
+    for (int64_t r = 0; r < rows.count; ++r) {
+      widen(out + r * spec.in, panel, spec, {.row = r, .first = 0, .count = spec.in});
+    }
+    reader.done(rows.expert, rows.first, rows.count);
+  }
+
   ThreadTeam team_{2};
   const int64_t panel_rows_;
 };

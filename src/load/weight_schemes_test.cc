@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <boost/json.hpp>
+#include <limits>
 
 #include "base/error.h"
 #include "load/checkpoint.h"
@@ -221,6 +222,28 @@ TEST_CASE("a weight that is stored twice is refused") {
         }) ==
         "a: is there both as weight_packed and as weight, expected one; remove the file that does "
         "not belong to the model");
+}
+
+TEST_CASE("a scale that is not finite is refused where it stands, for every rank that reads it") {
+  constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+  std::vector<TestTensor> tensors = grouped("a");
+  tensors[1].bytes = bytes_of_values<float>({1, 2, kNone, 4});
+  for (const int ranks : {1, 2}) {
+    Fixture f(config_of(kInt4), tensors, /*rank=*/0, ranks);
+    const Weights w = f.root() / "a";
+    CHECK(
+        error_of([&] {
+          w.matrix({2, 16}, whole_part(2), w.share_inputs(16));
+        }) ==
+        "a.weight_scale: is nan in row 1, group 0, expected a finite number; get the model again");
+  }
+  tensors[1] = {"a.weight_scale", "F16", {2, 2}, bytes_of_values<uint16_t>({0, 0x7C00, 0, 0})};
+  Fixture f(config_of(kInt4), tensors);
+  const std::vector<Part> slices = {whole_part(2)};
+  CHECK(error_of([&] {
+          (f.root() / "a").sliced_transposed({2, 16}, slices);
+        }) ==
+        "a.weight_scale: is inf in row 0, group 1, expected a finite number; get the model again");
 }
 
 TEST_CASE("groups that do not divide the inputs are refused") {
