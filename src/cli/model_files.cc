@@ -12,6 +12,7 @@
 #include "load/checkpoint.h"
 #include "load/choose_dtype.h"
 #include "load/hf_config.h"
+#include "load/weight_schemes.h"
 #include "models/preprocessor.h"
 
 namespace pagoda {
@@ -90,6 +91,11 @@ struct ModelBasics {
   bool may_lack_files;  // all but config.json
 };
 
+ModelDefinition definition_of(const HfConfig& config, const ModelSettings& model) {
+  require_quantization(config.keys(), model.quantization);
+  return define_model(config);
+}
+
 // How the model's pictures become patches; none where it sees no pictures.
 std::optional<PatchConfig> picture_config(const Settings& settings, const ModelBasics& basics) {
   const ModelSettings& model = settings.model;
@@ -144,7 +150,7 @@ ModelFiles find_model_files(const Settings& settings) {
       brings_tokenizer(settings) && !is_dummy ? files.folder : tokenizer_folder_of(settings);
   const fs::path config_folder = config_folder_of(settings, files.folder);
   const HfConfig config = HfConfig::load(config_folder, model.hf_overrides);
-  files.definition = define_model(config);
+  files.definition = definition_of(config, model);
   files.pictures = picture_config(settings, {.folder = files.folder,
                                              .hf = config.keys(),
                                              .facts = files.definition.facts,
@@ -168,7 +174,7 @@ ModelShapes find_model_shapes(const Settings& settings) {
       folder_of(settings, model.model, settings.hub.revision, ModelNeed::kConfig);
   ModelShapes shapes;
   const HfConfig config = HfConfig::load(config_folder_of(settings, folder), model.hf_overrides);
-  shapes.definition = define_model(config);
+  shapes.definition = definition_of(config, model);
   shapes.pictures = picture_config(settings, {.folder = folder,
                                               .hf = config.keys(),
                                               .facts = shapes.definition.facts,

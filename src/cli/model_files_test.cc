@@ -75,6 +75,26 @@ TEST_CASE("a model that sees images says how, and the operator may change the bo
         "--mm-processor-kwargs: max_pixels is 0, but has to be a whole number from 1 to 268435456");
 }
 
+TEST_CASE("--quantization agrees with the checkpoint or is refused by name") {
+  const fs::path models = fs::path(PAGODA_SOURCE_DIR) / "testdata/models";
+  Settings packed = settings_for((models / "ct-w4a16-asym").string());
+  for (const char* name : {"", "compressed-tensors", "Compressed_Tensors"}) {
+    packed.model.quantization = name;
+    CHECK(refusal_of(packed) == "accepted");
+  }
+  packed.model.quantization = "awq";
+  CHECK(refusal_of(packed) ==
+        "Quantization method specified in the model config (compressed-tensors) does not match the "
+        "quantization method specified in the `quantization` argument (awq). Leave --quantization "
+        "out, or give compressed-tensors");
+  Settings plain = settings_for(demo_folder().string());
+  plain.model.quantization = "fp8";
+  CHECK(refusal_of(plain) == "--quantization fp8: " + (demo_folder() / "config.json").string() +
+                                 " has no quantization_config, and weights are not quantized while "
+                                 "they are read; leave the option out, or give a checkpoint that "
+                                 "is stored so");
+}
+
 TEST_CASE("the folder of local images has to be one, before anything is loaded") {
   const fs::path folder = fs::path(PAGODA_SOURCE_DIR) / "testdata/models/qwen2.5-vl";
   Settings settings = settings_for(folder.string());

@@ -176,9 +176,9 @@ constexpr OptionRow kRows[] = {
      .group = Group::kModel,
      .type = Type::kText,
      .value_name = "METHOD",
-     .help = "form of quantized weights",
-     .standing = Standing::kNotYet,
-     .note = "Quantized weights are not possible yet; serve the bfloat16 checkpoint"},
+     .help = "form of quantized weights; must agree with the checkpoint's quantization_config, "
+             "which chooses it without this option",
+     .apply = [](Settings& s, const json::value& v) { s.model.quantization = text(v); }},
     {.name = "enforce-eager",
      .group = Group::kModel,
      .default_value = "false",

@@ -25,6 +25,7 @@ struct ModelSettings {
   std::string tokenizer;      // --tokenizer; empty: the model
   std::string hf_config_path;
   std::string dtype = "auto";
+  std::string quantization;          // --quantization; empty: as config.json says
   boost::json::object hf_overrides;  // --hf-overrides, --rope-scaling, --rope-theta
   std::string chat_template;         // --chat-template: a file, or the template itself
   // Of models that see pictures:

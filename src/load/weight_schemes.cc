@@ -25,6 +25,17 @@ JsonReader quantization_of(const JsonReader& hf) {
   return section.empty() ? hf.section("compression_config") : section;
 }
 
+// As vLLM compares names of methods.
+std::string normalized(std::string_view name) {
+  std::string method(name);
+  for (char& c : method) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return method == "compressed_tensors" ? "compressed-tensors" : method;
+}
+
+std::string method_of(const JsonReader& quantization) {
+  return normalized(quantization.text_or("quant_method", "unnamed"));
+}
+
 }  // namespace
 
 WeightSchemes::WeightSchemes(std::vector<SchemeRule> rules)
@@ -42,7 +53,7 @@ const WeightScheme& WeightSchemes::of(std::string_view module) const {
 WeightSchemes weight_schemes_of(const JsonReader& hf) {
   const JsonReader quantization = quantization_of(hf);
   if (quantization.empty()) return WeightSchemes();
-  const std::string_view name = quantization.text_or("quant_method", "unnamed");
+  const std::string name = method_of(quantization);
   std::string known;
   for (const Method& method : kMethods) {
     if (method.name == name) return WeightSchemes(method.rules(quantization));
@@ -51,6 +62,23 @@ WeightSchemes weight_schemes_of(const JsonReader& hf) {
   throw Error(ErrorKind::kConfig,
               str(hf.origin(), ": quantization_config \"", name, "\" is not supported; ",
                   "supported is ", known, ", or a checkpoint in bfloat16, float16 or float32"));
+}
+
+void require_quantization(const JsonReader& hf, std::string_view method) {
+  if (method.empty()) return;
+  const JsonReader quantization = quantization_of(hf);
+  if (quantization.empty()) {
+    throw Error(ErrorKind::kConfig,
+                str("--quantization ", method, ": ", hf.origin(), " has no quantization_config, ",
+                    "and weights are not quantized while they are read; leave the option out, or ",
+                    "give a checkpoint that is stored so"));
+  }
+  const std::string stored = method_of(quantization);
+  if (normalized(method) == stored) return;
+  throw Error(ErrorKind::kConfig,
+              str("Quantization method specified in the model config (", stored,
+                  ") does not match the quantization method specified in the `quantization` ",
+                  "argument (", method, "). Leave --quantization out, or give ", stored));
 }
 
 }  // namespace pagoda

@@ -31,4 +31,8 @@ class WeightSchemes {
 // that is not known or a part of it that cannot be computed with, by name.
 WeightSchemes weight_schemes_of(const JsonReader& hf);
 
+// Throws kConfig where `method` (--quantization; empty: whichever it is) is not how config.json
+// says that the weights are stored.
+void require_quantization(const JsonReader& hf, std::string_view method);
+
 }  // namespace pagoda
