@@ -17,6 +17,7 @@ namespace json = boost::json;
 
 constexpr std::string_view kInteger = "an integer", kNumber = "a number", kText = "a string";
 constexpr std::string_view kList = "a list", kObject = "an object";
+constexpr size_t kMostShown = 200;  // bytes of a value in a message
 
 std::optional<int64_t> integer_of(const json::value& value) {
   if (const auto* whole = value.if_int64()) return *whole;
@@ -39,10 +40,16 @@ std::optional<std::string_view> text_of(const json::value& value) {
 
 // As it stands in the file, in ASCII; only the beginning of what is long.
 std::string shown(const json::value& value) {
-  constexpr size_t kMost = 200;
   std::string text = to_json(value, kPythonStyle);
-  if (text.size() > kMost) text = text.substr(0, kMost) + "...";
+  if (text.size() > kMostShown) text = text.substr(0, kMostShown) + "...";
   return text;
+}
+
+// Keys are ours nearly always; one that a file made up stays one line.
+std::string shown_key(std::string_view key) {
+  const bool is_plain =
+      std::none_of(key.begin(), key.end(), [](unsigned char c) { return c < 0x20; });
+  return is_plain && key.size() <= kMostShown ? std::string(key) : shown(json::value(key));
 }
 
 std::string behind_semicolon(std::string_view remedy) {
@@ -67,7 +74,7 @@ JsonReader JsonReader::inside(std::string_view key, const json::value& value) co
 }
 
 std::string JsonReader::place_of(std::string_view key) const {
-  return str(origin_, origin_.ends_with(':') ? " " : terms_->joint, key);
+  return str(origin_, origin_.ends_with(':') ? " " : terms_->joint, shown_key(key));
 }
 
 bool JsonReader::has(std::string_view key) const {

@@ -43,6 +43,13 @@ TEST_CASE("what is missing, null or of another type is told with place, value an
         "file: none is missing, expected a number; add it");
 }
 
+TEST_CASE("a key that a file made up stays one line") {
+  const json::value value = json::parse(R"({"a\nb": 1})");
+  const JsonReader file(value, "file", kTerms);
+  CHECK(error_of([&] { file.text(file.keys().front()); }) ==
+        R"(file: "a\nb" is 1, expected a string; correct it)");
+}
+
 TEST_CASE("numbers may be written either way, defaults stand in for absent and null") {
   const json::value value =
       json::parse(R"({"a": 4096.0, "theta": 1000000, "off": null, "flag": true, "name": "x"})");

@@ -1,7 +1,7 @@
 #include "hub/resolve.h"
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <boost/json/value.hpp>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -9,8 +9,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_reader.h"
 #include "base/str.h"
 #include "hub/cache_layout.h"
+#include "hub/json_fields.h"
 
 namespace pagoda {
 namespace {
@@ -18,20 +20,20 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
+constexpr JsonTerms kRedirectTerms = {
+    .blame = ErrorKind::kConfig, .remedy = "correct the file", .absent_remedy = "correct the file"};
+
 // What VLLM_MODEL_REDIRECT_PATH makes of the name: a JSON object of names and folders, or lines of
 // two words. As in vLLM, a file that is not there redirects nothing.
 std::string redirected(std::string_view name, const std::string& redirect_path) {
   if (redirect_path.empty() || !is_file(redirect_path)) return std::string(name);
   const std::string text = read_text_file(redirect_path);
-  json::error_code error;
-  const json::value value = json::parse(text, error);
-  if (!error && value.is_object()) {
-    const json::value* folder = value.get_object().if_contains(name);
-    if (folder == nullptr) return std::string(name);
-    if (folder->is_string()) return std::string(folder->get_string());
-    throw Error(ErrorKind::kConfig,
-                str("VLLM_MODEL_REDIRECT_PATH: ", redirect_path, ": ", name, " leads to ",
-                    json::serialize(*folder), ", expected a folder in quotes; correct the file"));
+  const json::value value = parsed_json(text);
+  if (value.is_object()) {
+    const JsonReader folders(value, str("VLLM_MODEL_REDIRECT_PATH: ", redirect_path),
+                             kRedirectTerms);
+    const bool is_there = folders.has(name) || folders.is_null(name);
+    return std::string(is_there ? folders.text(name) : name);
   }
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {

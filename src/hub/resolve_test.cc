@@ -202,8 +202,8 @@ TEST_CASE("a redirect file sends names to folders, written either way") {
   CHECK(f.find("Qwen/Qwen3-8B") == "m");
   f.write("redirect", R"({"Qwen/Qwen3-8B": 7})");
   CHECK(f.error("Qwen/Qwen3-8B") == str("VLLM_MODEL_REDIRECT_PATH: ", f.path("redirect"),
-                                        ": Qwen/Qwen3-8B leads to 7, expected a folder in quotes; "
-                                        "correct the file"));
+                                        ": Qwen/Qwen3-8B is 7, expected a string; correct the "
+                                        "file"));
 }
 
 TEST_CASE("what is nowhere names the folders searched and the names that are like it") {

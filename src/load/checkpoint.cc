@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <boost/json/object.hpp>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -11,8 +11,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_file.h"
+#include "base/json_reader.h"
 #include "base/str.h"
-#include "load/json_file.h"
 #include "load/safetensors.h"
 
 namespace pagoda {
@@ -23,6 +24,9 @@ namespace json = boost::json;
 
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
 constexpr size_t kMostListed = 5;  // names in a message
+constexpr JsonTerms kIndexTerms = {.blame = ErrorKind::kCheckpoint,
+                                   .remedy = "get the file again",
+                                   .absent_remedy = "get the file again"};
 
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
@@ -217,20 +221,16 @@ std::map<std::string, std::string> read_index(const fs::path& folder) {
   const fs::path path = folder / kIndexName;
   if (!fs::exists(path)) return {};
   const json::object object = read_json_object(path);
-  const json::value* weight_map = object.if_contains("weight_map");
-  if (weight_map == nullptr || !weight_map->is_object() || weight_map->get_object().empty()) {
-    fail(path.string(), ": weight_map is ", weight_map == nullptr ? "missing" : "not usable",
-         ", expected an object of tensor and file names; get the file again");
-  }
+  const JsonReader file(object, path.string(), kIndexTerms);
+  const JsonReader weight_map = file.section("weight_map");
+  if (weight_map.empty()) file.reject("weight_map", "an object of tensor and file names");
   std::map<std::string, std::string> index;
-  for (const auto& [name, file] : weight_map->get_object()) {
-    const std::string text = file.is_string() ? std::string(file.get_string()) : std::string();
-    if (text.empty() || fs::path(text).filename().string() != text || text == "..") {
-      fail(path.string(), ": ", printable_name(std::string_view(name)), ": file is ",
-           printable_name(json::serialize(file)), ", expected the name of a file beside it; ",
-           "get the index again");
+  for (const std::string_view tensor : weight_map.keys()) {
+    const std::string_view name = weight_map.text(tensor);
+    if (name.empty() || fs::path(name).filename().string() != name || name == "..") {
+      weight_map.reject(tensor, "the name of a file beside it");
     }
-    index.emplace(name, text);
+    index.emplace(tensor, name);
   }
   return index;
 }

@@ -77,13 +77,19 @@ TEST_CASE("an index that names a missing file or tensor is told") {
 
 TEST_CASE("an index cannot reach out of its folder") {
   const TemporaryFolder folder;
+  const std::string index = (folder.path() / kIndex).string();
   for (const std::string_view file :
-       {"\"../a.safetensors\"", "\"/etc/passwd\"", "\"..\"", "\"\"", "7", "\"x/a.safetensors\""}) {
+       {"\"../a.safetensors\"", "\"/etc/passwd\"", "\"..\"", "\"\"", "\"x/a.safetensors\""}) {
     folder.write(kIndex, index_of(str(R"({"a":)", file, "}")));
-    CHECK(error_of(folder).find("expected the name of a file beside it") != std::string::npos);
+    CHECK(error_of(folder) == str(index, ": weight_map: a is ", file,
+                                  ", expected the name of a file beside it; get the file again"));
   }
+  folder.write(kIndex, index_of(R"({"a":7})"));
+  CHECK(error_of(folder) == index + ": weight_map: a is 7, expected a string; get the file again");
   folder.write(kIndex, "{}");
-  CHECK(error_of(folder).find(": weight_map is missing, expected an object") != std::string::npos);
+  CHECK(error_of(folder) == index +
+                                ": weight_map is missing, expected an object of tensor and file "
+                                "names; get the file again");
 }
 
 TEST_CASE("a folder without safetensors says what it has instead") {

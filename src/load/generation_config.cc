@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json_file.h"
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "load/json_file.h"
 
 namespace pagoda {
 namespace {

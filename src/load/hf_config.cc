@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "load/json_file.h"
+#include "base/json_file.h"
 
 namespace pagoda {
 namespace {

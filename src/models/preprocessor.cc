@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/json_file.h"
 #include "base/str.h"
-#include "load/json_file.h"
 
 namespace pagoda {
 namespace {

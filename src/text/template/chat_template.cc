@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_file.h"
+#include "base/json_reader.h"
 #include "base/str.h"
 #include "text/template/content_format.h"
 #include "text/template/eval.h"
@@ -21,37 +23,34 @@ namespace json = boost::json;
 constexpr std::string_view kDefault = "default";
 constexpr std::string_view kToolUse = "tool_use";
 
-std::optional<json::object> read_json_file(const std::filesystem::path& path) {
+// Without remedies: whoever asked for the template says them, with its option.
+constexpr JsonTerms kTerms = {.blame = ErrorKind::kConfig};
+
+std::optional<json::object> read_if_there(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
-  boost::system::error_code error;
-  json::value value = json::parse(read_text_file(path), error);
-  if (error || !value.is_object()) {
-    throw Error(ErrorKind::kConfig,
-                str(path.string(), ": is not a JSON object; download the file again"));
-  }
-  return std::move(value.get_object());
+  return read_json_object(path);
 }
 
 // A special token is a text, or an object that holds it as "content".
-std::optional<std::string> token_text(const json::value& value) {
-  const json::value* text = &value;
-  if (value.is_object()) text = value.get_object().if_contains("content");
-  if (text == nullptr || !text->is_string()) return std::nullopt;
-  return std::string(text->get_string());
+std::optional<std::string> token_text(const JsonReader& token) {
+  auto text = token.if_text();
+  if (!text) text = token.if_text("content");
+  if (!text) return std::nullopt;
+  return std::string(*text);
 }
 
-void add_special_tokens(const json::object& config, json::object& tokens) {
+void add_special_tokens(const JsonReader& config, json::object& tokens) {
   constexpr std::string_view kNames[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                          "pad_token", "cls_token", "mask_token"};
   for (const std::string_view name : kNames) {
-    const json::value* value = config.if_contains(name);
-    const auto text = value != nullptr ? token_text(*value) : std::nullopt;
+    const auto token = config.find(name);
+    const auto text = token ? token_text(*token) : std::nullopt;
     if (text) tokens[name] = *text;
   }
-  const json::value* more = config.if_contains("additional_special_tokens");
-  if (more == nullptr || !more->is_array() || more->get_array().empty()) return;
+  const auto more = config.if_list("additional_special_tokens");
+  if (!more || more->list().empty()) return;
   json::array texts;
-  for (const json::value& token : more->get_array()) {
+  for (const JsonReader& token : more->items()) {
     if (const auto text = token_text(token)) texts.emplace_back(*text);
   }
   tokens["additional_special_tokens"] = std::move(texts);
@@ -60,25 +59,19 @@ void add_special_tokens(const json::object& config, json::object& tokens) {
 using Sources = std::map<std::string, std::string>;
 
 // "chat_template": a text, or a list of {name, template}.
-Sources sources_of(const json::object& config, const std::filesystem::path& path) {
-  const json::value* value = config.if_contains("chat_template");
-  if (value == nullptr || value->is_null()) return {};
-  if (value->is_string()) return {{std::string(kDefault), std::string(value->get_string())}};
+Sources sources_of(const JsonReader& config) {
+  constexpr std::string_view kKey = "chat_template";
+  if (!config.has(kKey)) return {};
+  if (const auto text = config.if_text(kKey)) {
+    return {{std::string(kDefault), std::string(*text)}};
+  }
   Sources sources;
-  const json::array none;
-  for (const json::value& item : value->is_array() ? value->get_array() : none) {
-    const json::object* entry = item.if_object();
-    const json::value* name = entry != nullptr ? entry->if_contains("name") : nullptr;
-    const json::value* text = entry != nullptr ? entry->if_contains("template") : nullptr;
-    if (name == nullptr || text == nullptr || !name->is_string() || !text->is_string()) continue;
-    sources.emplace(name->get_string(), text->get_string());
+  const auto list = config.if_list(kKey);
+  for (const JsonReader& entry : list ? list->items() : std::vector<JsonReader>()) {
+    const auto name = entry.if_text("name"), text = entry.if_text("template");
+    if (name && text) sources.emplace(*name, *text);
   }
-  if (sources.empty()) {
-    throw Error(ErrorKind::kConfig,
-                str(path.string(),
-                    ": chat_template must be a text or a list "
-                    "of {\"name\", \"template\"}; correct it or use --chat-template"));
-  }
+  if (sources.empty()) config.reject(kKey, R"(a text or a list of {"name", "template"})");
   return sources;
 }
 
@@ -87,8 +80,9 @@ Sources find_sources(const std::filesystem::path& folder) {
   const std::filesystem::path plain = folder / "chat_template.jinja";
   if (std::filesystem::exists(plain)) return {{std::string(kDefault), read_text_file(plain)}};
   for (const char* name : {"chat_template.json", "tokenizer_config.json"}) {
-    const auto config = read_json_file(folder / name);
-    Sources sources = config ? sources_of(*config, folder / name) : Sources();
+    const auto config = read_if_there(folder / name);
+    if (!config) continue;
+    Sources sources = sources_of({*config, (folder / name).string(), kTerms});
     if (!sources.empty()) return sources;
   }
   return {};
@@ -171,8 +165,8 @@ std::optional<ChatTemplate> ChatTemplate::find(const std::filesystem::path& mode
 json::object ChatTemplate::special_tokens_of(const std::filesystem::path& model_folder) {
   json::object tokens;
   for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-    if (const auto config = read_json_file(model_folder / name))
-      add_special_tokens(*config, tokens);
+    const auto config = read_if_there(model_folder / name);
+    if (config) add_special_tokens({*config, (model_folder / name).string(), kTerms}, tokens);
   }
   return tokens;
 }

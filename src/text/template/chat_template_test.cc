@@ -174,6 +174,16 @@ TEST_CASE("named templates without a default are refused when one is needed") {
         "one with --chat-template");
 }
 
+TEST_CASE("what is no template is told with its place and what is expected") {
+  const Folder folder(Files{{"tokenizer_config.json", R"({"chat_template":[{"name":"x"}]})"}});
+  const std::string file = (folder.path() / "tokenizer_config.json").string();
+  CHECK_THROWS_WITH_AS(ChatTemplate::find(folder.path()),
+                       (file + ": chat_template is [{\"name\": \"x\"}], expected a text or a list "
+                               "of {\"name\", \"template\"}")
+                           .c_str(),
+                       Error);
+}
+
 TEST_CASE("special tokens come from the folder, as text or as objects with content") {
   const Folder folder(Files{{"tokenizer_config.json",
                              R"({"chat_template":"{{ bos_token }}{{ eos_token }}{{ pad_token }}",

@@ -1,4 +1,4 @@
-#include "load/json_file.h"
+#include "base/json_file.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
