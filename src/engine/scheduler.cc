@@ -121,7 +121,7 @@ bool Scheduler::admit_first(Draft& draft, Clock::time_point now) {
   if (sequence.num_pending() > 0) return false;
   start_with_prefix(sequence);
   if (!has_room_for(sequence)) {
-    sequence.take_blocks();  // and drops them: no step has seen them
+    sequence.take_state().give_back_all();  // no step has seen it
     return false;
   }
   sequence.begun_behind = in_flight_.latest();
@@ -519,7 +519,7 @@ std::optional<FinishReason> Scheduler::finish_of(const Sequence& sequence, Token
 }
 
 void Scheduler::give_back_blocks(Sequence& sequence) {
-  in_flight_.give_back(sequence.take_blocks(), sequence.last_step());
+  in_flight_.give_back(sequence.take_state(), sequence.last_step());
 }
 
 void Scheduler::fail(Sequence& sequence, const std::string& reason, Clock::time_point now) {

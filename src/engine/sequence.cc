@@ -48,10 +48,10 @@ void Sequence::start_with(SequenceState found, int64_t blocks, int64_t block_siz
   num_hashed_in_cache = blocks;
 }
 
-std::vector<BlockRef> Sequence::take_blocks() {
+SequenceState Sequence::take_state() {
   num_computed_ = 0;
   num_hashed_in_cache = 0;
-  return state.take_blocks();
+  return std::exchange(state, {});
 }
 
 void Sequence::add_prompt_logprobs(std::vector<TokenLogprobs> logprobs) {

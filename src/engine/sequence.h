@@ -73,8 +73,8 @@ class Sequence {
   void reserve(int64_t tokens, int64_t blocks);
   // What the prefix cache has of its first `blocks`: their tokens need not be computed.
   void start_with(SequenceState found, int64_t blocks, int64_t block_size);
-  // From now on nothing is computed. In order, so that the last are given back first.
-  std::vector<BlockRef> take_blocks();
+  // From now on nothing is computed.
+  SequenceState take_state();
 
   // Log-probabilities of prompt tokens 1, 2, ...
   bool wants_prompt_logprobs() const { return sampling().prompt_logprobs.has_value(); }

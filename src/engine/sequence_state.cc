@@ -1,7 +1,6 @@
 #include "engine/sequence_state.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace pagoda {
 
@@ -11,20 +10,19 @@ void BlockTable::give_back_before(int64_t number) {
   first_ += count;
 }
 
-std::vector<BlockRef> BlockTable::take() {
+void BlockTable::give_back_all() {
+  while (!held_.empty()) held_.pop_back();
   first_ = 0;
-  return std::exchange(held_, {});
 }
 
-std::vector<BlockRef> SequenceState::take_blocks() {
-  std::vector<BlockRef> all;
-  for (BlockTable& table : tables) {
-    std::vector<BlockRef> blocks = table.take();
-    std::move(blocks.begin(), blocks.end(), std::back_inserter(all));
-  }
-  if (slot) all.push_back(std::move(*slot));
+bool SequenceState::holds_any() const {
+  return slot || std::any_of(tables.begin(), tables.end(),
+                             [](const BlockTable& table) { return table.num_held() > 0; });
+}
+
+void SequenceState::give_back_all() {
+  for (BlockTable& table : tables) table.give_back_all();
   slot.reset();
-  return all;
 }
 
 }  // namespace pagoda

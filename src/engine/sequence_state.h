@@ -33,8 +33,8 @@ class BlockTable {
   void add(BlockRef block) { held_.push_back(std::move(block)); }
   // Those before `number`.
   void give_back_before(int64_t number);
-  // All; then there is none.
-  std::vector<BlockRef> take();
+  // All, the last first, so that the beginning of a prompt is the last to be reused.
+  void give_back_all();
 
  private:
   int64_t first_ = 0;
@@ -45,8 +45,9 @@ struct SequenceState {
   std::vector<BlockTable> tables = {};  // one a group
   std::optional<BlockRef> slot = {};    // none: no layer keeps a state of fixed size
 
+  bool holds_any() const;
   // Of every group, and the slot.
-  std::vector<BlockRef> take_blocks();
+  void give_back_all();
 };
 
 }  // namespace pagoda

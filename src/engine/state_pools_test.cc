@@ -22,8 +22,7 @@ std::vector<BlockHash> leave_prompt(StatePools& pools, int64_t blocks) {
   SequenceState state;
   REQUIRE(pools.extend(state, blocks * kBlockSize));
   for (int64_t i = 0; i < blocks; ++i) pools.note(state, i, hashes[static_cast<size_t>(i)]);
-  std::vector<BlockRef> held = state.take_blocks();
-  while (!held.empty()) held.pop_back();
+  state.give_back_all();
   return hashes;
 }
 
@@ -65,7 +64,7 @@ TEST_CASE("a group with a window gives back what no token to come sees, the othe
   REQUIRE(pools.extend(state, 20));
   CHECK(state.tables[1].end() == 5);
   CHECK(pools.room(state) == 20);
-  state.take_blocks();
+  state.give_back_all();
   CHECK(pools.num_used() == 0);
 }
 
@@ -76,7 +75,7 @@ TEST_CASE("a pool that is exhausted stops a sequence, and the room is what all g
   CHECK(pools.room(state) == 8);
   CHECK(pools.fullest() == 0);
   CHECK(pools.usage() == 1.0);
-  state.take_blocks();
+  state.give_back_all();
 }
 
 TEST_CASE("a group that sees all takes up a prefix from its beginning to the first missing block") {
@@ -96,7 +95,7 @@ TEST_CASE("a group with a window takes up a prefix of which only the last blocks
   SequenceState state = pools.share(hashes);
   CHECK(state.tables[0].first() == 3);
   CHECK(state.tables[0].num_held() == 2);
-  state.take_blocks();
+  state.give_back_all();
   hashes[4] = {99, 0, 0, 0};
   CHECK(pools.longest_prefix(hashes) == 4);  // token 16 sees 11 to 15
   hashes[3] = {99, 0, 0, 0};
@@ -114,7 +113,7 @@ TEST_CASE("a prefix ends where every group can take it up") {
   SequenceState other;
   REQUIRE(narrow.extend(other, 4));
   CHECK(narrow.longest_prefix(again) == 5);
-  other.take_blocks();
+  other.give_back_all();
 }
 
 TEST_CASE("layers with a state of fixed size take up nothing, and a sequence gets a slot") {
@@ -125,8 +124,8 @@ TEST_CASE("layers with a state of fixed size take up nothing, and a sequence get
   REQUIRE(pools.extend(a, 4));
   REQUIRE(pools.extend(b, 4));
   CHECK(a.slot->id() != b.slot->id());
-  a.take_blocks();
-  b.take_blocks();
+  a.give_back_all();
+  b.give_back_all();
 }
 
 }  // namespace

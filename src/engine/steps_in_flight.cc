@@ -5,20 +5,13 @@
 #include "base/must.h"
 
 namespace pagoda {
-namespace {
-
-void drop(std::vector<BlockRef>& blocks) {
-  while (!blocks.empty()) blocks.pop_back();
-}
-
-}  // namespace
 
 uint64_t StepsInFlight::collect() {
   MUST(!empty());
   ++collected_;
   std::erase_if(held_, [this](Held& held) {
     if (has(held.step)) return false;
-    drop(held.blocks);
+    held.state.give_back_all();
     return true;
   });
   return collected_;
@@ -28,11 +21,11 @@ void StepsInFlight::abandon() {
   while (!empty()) collect();
 }
 
-void StepsInFlight::give_back(std::vector<BlockRef> blocks, uint64_t last) {
-  if (has(last) && !blocks.empty()) {
-    held_.push_back({last, std::move(blocks)});
+void StepsInFlight::give_back(SequenceState state, uint64_t last) {
+  if (has(last) && state.holds_any()) {
+    held_.push_back({last, std::move(state)});
   } else {
-    drop(blocks);
+    state.give_back_all();
   }
 }
 

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/block_pool.h"
+#include "engine/sequence_state.h"
 
 namespace pagoda {
 
@@ -28,15 +28,14 @@ class StepsInFlight {
   uint64_t latest() const { return launched_; }
   bool has(uint64_t step) const { return step > collected_; }
 
-  // Of who was last in step `last` (0: in none): at once, or with that step. The last of the blocks
-  // first, so that the beginning of a prompt is the last to be reused.
-  void give_back(std::vector<BlockRef> blocks, uint64_t last);
+  // Of who was last in step `last` (0: in none): at once, or with that step.
+  void give_back(SequenceState state, uint64_t last);
   bool holds_blocks() const { return !held_.empty(); }
 
  private:
   struct Held {
     uint64_t step;
-    std::vector<BlockRef> blocks;
+    SequenceState state;
   };
   uint64_t launched_ = 0, collected_ = 0;
   std::vector<Held> held_;

@@ -8,11 +8,17 @@
 namespace pagoda {
 namespace {
 
-std::vector<BlockRef> take(BlockPool& pool, int count) {
+std::vector<BlockRef> take_blocks(BlockPool& pool, int count) {
   std::vector<BlockRef> blocks;
   blocks.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) blocks.push_back(*pool.take());
   return blocks;
+}
+
+SequenceState take(BlockPool& pool, int count) {
+  SequenceState state;
+  state.tables.emplace_back(0, take_blocks(pool, count));
+  return state;
 }
 
 TEST_CASE("blocks go back at once where no step in flight names them") {
@@ -47,11 +53,11 @@ TEST_CASE("of blocks worth keeping the first is the last to be taken again") {
     BlockPool pool(3);
     StepsInFlight steps;
     const uint64_t step = in_flight ? steps.launch() : 0;
-    std::vector<BlockRef> blocks = take(pool, 3);
-    for (const BlockRef& block : blocks) pool.keep(block.id());
-    steps.give_back(std::move(blocks), step);
+    SequenceState state = take(pool, 3);
+    for (int64_t i = 0; i < 3; ++i) pool.keep(state.tables[0][i]);
+    steps.give_back(std::move(state), step);
     steps.abandon();
-    const std::vector<BlockRef> again = take(pool, 3);
+    const std::vector<BlockRef> again = take_blocks(pool, 3);
     CHECK(again[0].id() == BlockId(2));
     CHECK(again[2].id() == BlockId(0));
   }
