@@ -72,6 +72,7 @@ std::optional<PictureSize> EncoderCosts::size_of(const Image& image) const {
 std::vector<double> EncoderCosts::work_of(const Image& image) const {
   const PatchGrid grid = grid_of(image, patches_);
   std::vector<double> work;
+  work.reserve(static_cast<size_t>(encoder_.stages()));
   for (int64_t stage = 0; stage < encoder_.stages(); ++stage) {
     work.push_back(encoder_.work(grid, stage));
   }

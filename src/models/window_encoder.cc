@@ -108,7 +108,15 @@ WindowEncoder::WindowEncoder(const Weights& w, const WindowEncoderConfig& config
 // Windows row by row of the picture; those at its right and lower edge are what is left.
 PatchLayout WindowEncoder::layout(const PatchGrid& grid) const {
   const int64_t merge = config_.merge_size;
-  PatchLayout out = {.groups = {}, .rows = {}, .columns = {}, .windows = {0}};
+  PatchLayout out;
+  const auto across = [&](int64_t side) {
+    return (side / merge + config_.window - 1) / config_.window;
+  };
+  out.groups.reserve(static_cast<size_t>(grid.patches() / (merge * merge)));
+  out.rows.reserve(static_cast<size_t>(grid.patches()));
+  out.columns.reserve(static_cast<size_t>(grid.patches()));
+  out.windows.reserve(static_cast<size_t>(across(grid.h) * across(grid.w) + 1));
+  out.windows.push_back(0);
   for (int64_t row = 0; row < grid.h / merge; row += config_.window) {
     for (int64_t column = 0; column < grid.w / merge; column += config_.window) {
       append_window(out, {row, column, config_.window}, grid, merge);
