@@ -68,7 +68,8 @@ std::string verdict(const ServingPlan& plan) {
   const int64_t kv_bytes = state_bytes(*best.memory, best.need.state);
   return fmt::format(
       "Fewest that serve it: {} {}. All ranks keep {} of weights; on each {} of KV cache hold {} "
-      "requests of {} tokens (--max-num-seqs {}). The host keeps {} of logits besides.\n",
+      "requests of {} tokens (--max-num-seqs {}). The host keeps {} of logits and for sampling "
+      "besides.\n",
       best.ranks, best.ranks == 1 ? "rank" : "ranks", size_text(best.need.weight_bytes),
       size_text(kv_bytes), requests_at_once(plan, best), best.memory->max_model_len,
       plan.max_sequences, size_text(best.need.host_bytes));

@@ -18,7 +18,10 @@ struct BatchBuilder::Layout {
         group_size(after(group_slots, size.tokens)),
         given_rows(group + static_cast<int64_t>(size.groups) * group_size),
         picture_rows(after(given_rows, size.given)),
-        end(after(picture_rows, size.given)),
+        hidden_rows(after(picture_rows, size.given)),
+        chosen_tokens(after(hidden_rows, size.hidden)),
+        chosen_outputs(after(chosen_tokens, size.chosen)),
+        end(after(chosen_outputs, size.chosen)),
         blocks_a_sequence(size.blocks_a_sequence) {}
 
   static int64_t after(int64_t begin, int64_t count) { return (begin + count + 15) / 16 * 16; }
@@ -28,7 +31,7 @@ struct BatchBuilder::Layout {
 
   int64_t tokens, positions, output_rows, query_offsets, kv_lengths;
   int64_t group, group_slots, group_size;  // of each group of layers: a block table, then slots
-  int64_t given_rows, picture_rows, end;
+  int64_t given_rows, picture_rows, hidden_rows, chosen_tokens, chosen_outputs, end;
   int64_t blocks_a_sequence;  // from one row of the block table to the next
 };
 
@@ -36,15 +39,21 @@ BatchBuilder::BatchBuilder(Device& device, const BatchLimits& limits, int64_t bl
     : block_size_(block_size),
       axes_(limits.axes),
       groups_(limits.groups),
-      buffer_(device.allocate(Layout(limits).end * bytes_of(DType::kI32))),
-      staging_(device, buffer_.bytes()) {}
+      buffer_(device.allocate(bytes(limits))),
+      staging_(device, buffer_.bytes(), kHostCopies) {}
+
+int64_t BatchBuilder::bytes(const BatchLimits& limits) {
+  return Layout(limits).end * bytes_of(DType::kI32);
+}
 
 StepInput& BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sampled) {
   BatchLimits size = {.tokens = plan.num_tokens(),
                       .sequences = static_cast<int64_t>(plan.chunks.size()),
                       .outputs = plan.num_outputs(),
                       .blocks_a_sequence = 0,
+                      .hidden = plan.num_hidden(),
                       .given = plan.num_given(),
+                      .chosen = sampled.empty() ? static_cast<int64_t>(plan.sampled.size()) : 0,
                       .axes = axes_,
                       .groups = groups_};
   for (const PlannedChunk& chunk : plan.chunks) {
@@ -56,26 +65,33 @@ StepInput& BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sa
   fill(plan, sampled, layout);
   staging_.upload(make_view(buffer_.data(), {layout.end}, DType::kI32));
 
+  point_at(layout, size);
+  return input_;
+}
+
+void BatchBuilder::point_at(const Layout& layout, const BatchLimits& size) {
   const auto view = [&](int64_t begin, std::initializer_list<int64_t> shape) {
     return make_view(static_cast<int32_t*>(buffer_.data()) + begin, shape, DType::kI32);
   };
-  std::vector<PagedTokens> paged = std::move(input_.batch.paged);  // with its memory
-  paged.resize(groups_);
+  Batch& batch = input_.batch;
+  batch.tokens = view(layout.tokens, {size.tokens});
+  batch.positions = view(layout.positions, {size.axes, size.tokens});
+  batch.output_rows = view(layout.output_rows, {size.outputs});
+  batch.given = {};
+  batch.given_rows = view(layout.given_rows, {size.given});
+  batch.paged.resize(groups_);
   for (size_t i = 0; i < groups_; ++i) {
-    paged[i] = {.slots = view(layout.slots(i), {size.tokens}),
-                .attention = {.block_table = view(layout.block_table(i),
-                                                  {size.sequences, size.blocks_a_sequence}),
-                              .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
-                              .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
+    batch.paged[i] = {
+        .slots = view(layout.slots(i), {size.tokens}),
+        .attention = {
+            .block_table = view(layout.block_table(i), {size.sequences, size.blocks_a_sequence}),
+            .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
+            .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
   }
-  input_ = {.batch = {.tokens = view(layout.tokens, {size.tokens}),
-                      .positions = view(layout.positions, {size.axes, size.tokens}),
-                      .output_rows = view(layout.output_rows, {size.outputs}),
-                      .given = {},
-                      .given_rows = view(layout.given_rows, {size.given}),
-                      .paged = std::move(paged)},
-            .picture_rows = view(layout.picture_rows, {size.given})};
-  return input_;
+  input_.picture_rows = view(layout.picture_rows, {size.given});
+  input_.hidden_rows = view(layout.hidden_rows, {size.hidden});
+  input_.chosen_tokens = view(layout.chosen_tokens, {size.chosen});
+  input_.chosen_outputs = view(layout.chosen_outputs, {size.chosen});
 }
 
 int64_t BatchBuilder::blocks_of(const PlannedChunk& chunk) const {
@@ -84,30 +100,44 @@ int64_t BatchBuilder::blocks_of(const PlannedChunk& chunk) const {
 
 void BatchBuilder::fill(const StepPlan& plan, std::span<const TokenId> sampled,
                         const Layout& layout) {
-  fill_tokens(plan, sampled, numbers(layout.tokens));
+  fill_tokens(plan, sampled, layout);
   fill_sequences(plan, layout);
   fill_positions(plan, layout);
   for (size_t group = 0; group < groups_; ++group) fill_blocks(plan, layout, group);
   fill_given(plan, layout);
 }
 
+// Those that only the device knows are copied there.
 void BatchBuilder::fill_tokens(const StepPlan& plan, std::span<const TokenId> sampled,
-                               int32_t* tokens) {
+                               const Layout& layout) {
+  int32_t* tokens = numbers(layout.tokens);
   std::transform(plan.tokens.begin(), plan.tokens.end(), tokens,
                  [](TokenId token) { return token.value(); });
+  if (sampled.empty()) return fill_chosen(plan, layout);
   for (const SampledToken& one : plan.sampled) {
     tokens[one.token] = sampled[static_cast<size_t>(one.output)].value();
   }
 }
 
+void BatchBuilder::fill_chosen(const StepPlan& plan, const Layout& layout) {
+  int32_t* tokens = numbers(layout.chosen_tokens);
+  int32_t* outputs = numbers(layout.chosen_outputs);
+  for (const SampledToken& one : plan.sampled) {
+    *tokens++ = one.token;
+    *outputs++ = one.output;
+  }
+}
+
 void BatchBuilder::fill_sequences(const StepPlan& plan, const Layout& layout) {
   int32_t* outputs = numbers(layout.output_rows);
+  int32_t* hidden = numbers(layout.hidden_rows);
   int32_t* offsets = numbers(layout.query_offsets);
   int32_t* lengths = numbers(layout.kv_lengths);
   int64_t row = 0;
   for (const PlannedChunk& chunk : plan.chunks) {
     row += chunk.count;
     for (int64_t i = chunk.outputs; i > 0; --i) *outputs++ = static_cast<int32_t>(row - i);
+    for (int64_t i = chunk.hidden; i > 0; --i) *hidden++ = static_cast<int32_t>(row - i);
     *++offsets = static_cast<int32_t>(row);
     *lengths++ = static_cast<int32_t>(chunk.end());
   }
@@ -154,7 +184,7 @@ void BatchBuilder::fill_given(const StepPlan& plan, const Layout& layout) {
   }
 }
 
-Batch batch_without_memory(const BatchLimits& limits) {
+StepInput input_without_memory(const BatchLimits& limits) {
   const auto view = [](std::initializer_list<int64_t> shape) {
     return make_view(nullptr, shape, DType::kI32);
   };
@@ -163,12 +193,16 @@ Batch batch_without_memory(const BatchLimits& limits) {
       .attention = {.block_table = view({limits.sequences, limits.blocks_a_sequence}),
                     .query_offsets = view({limits.sequences + 1}),
                     .kv_lengths = view({limits.sequences})}};
-  return {.tokens = view({limits.tokens}),
-          .positions = view({limits.axes, limits.tokens}),
-          .output_rows = view({limits.outputs}),
-          .given = {},
-          .given_rows = view({limits.given}),
-          .paged = std::vector(limits.groups, paged)};
+  return {.batch = {.tokens = view({limits.tokens}),
+                    .positions = view({limits.axes, limits.tokens}),
+                    .output_rows = view({limits.outputs}),
+                    .given = {},
+                    .given_rows = view({limits.given}),
+                    .paged = std::vector(limits.groups, paged)},
+          .picture_rows = view({limits.given}),
+          .hidden_rows = view({limits.hidden}),
+          .chosen_tokens = view({limits.chosen}),
+          .chosen_outputs = view({limits.chosen})};
 }
 
 }  // namespace pagoda

@@ -20,35 +20,48 @@ namespace pagoda {
 struct BatchLimits {
   int64_t tokens, sequences, outputs;
   int64_t blocks_a_sequence;
-  int64_t given = 0;  // rows that are pictures'
-  int64_t axes = 1;   // of positions
-  size_t groups = 1;  // of layers that share block tables
+  int64_t hidden = 0;  // rows whose hidden states are wanted
+  int64_t given = 0;   // rows that are pictures'
+  int64_t chosen = 0;  // tokens that the device has chosen itself
+  int64_t axes = 1;    // of positions
+  size_t groups = 1;   // of layers that share block tables
 };
 
 // What goes into a step.
 struct StepInput {
-  Batch batch;          // `given` is still to be gathered
+  Batch batch;          // `given` is still to be gathered, and tokens that the device has chosen
   Tensor picture_rows;  // i32 [given], rows of the arena, one for each of batch.given_rows
+  Tensor hidden_rows;   // i32 [hidden], rows whose hidden states are wanted
+  // i32 [chosen]: tokens of the batch that are chosen on the device, and the outputs of the step
+  // before that choose them.
+  Tensor chosen_tokens, chosen_outputs;
 };
 
 class BatchBuilder {
  public:
+  // Of the device; of the host it takes kHostCopies times as much.
+  static int64_t bytes(const BatchLimits& limits);
+  static constexpr int kHostCopies = 2;
+
   BatchBuilder(Device& device, const BatchLimits& limits, int64_t block_size);
 
-  // `sampled`: what outputs of the step before chose. Valid for what is queued before the next
-  // call.
+  // `sampled`: what outputs of the step before chose; empty: the device knows. Valid for what is
+  // queued before the next call.
   StepInput& build(const StepPlan& plan, std::span<const TokenId> sampled = {});
 
  private:
   struct Layout;
+  // input_, whose lists keep their memory.
+  void point_at(const Layout& layout, const BatchLimits& size);
   // What is copied to the device.
   void fill(const StepPlan& plan, std::span<const TokenId> sampled, const Layout& layout);
-  static void fill_tokens(const StepPlan& plan, std::span<const TokenId> sampled, int32_t* tokens);
+  void fill_tokens(const StepPlan& plan, std::span<const TokenId> sampled, const Layout& layout);
   void fill_sequences(const StepPlan& plan, const Layout& layout);
   void fill_positions(const StepPlan& plan, const Layout& layout);
   void fill_position(int32_t* row, const BentPosition& at, int64_t stride) const;
   void fill_blocks(const StepPlan& plan, const Layout& layout, size_t group);
   void fill_given(const StepPlan& plan, const Layout& layout);
+  void fill_chosen(const StepPlan& plan, const Layout& layout);
   int64_t blocks_of(const PlannedChunk& chunk) const;
   int32_t* numbers(int64_t begin) { return host_ + begin; }
 
@@ -61,7 +74,7 @@ class BatchBuilder {
   int32_t* host_ = nullptr;  // of the step that is built
 };
 
-// The largest batch without memory, for measuring.
-Batch batch_without_memory(const BatchLimits& limits);
+// The largest one without memory, for measuring.
+StepInput input_without_memory(const BatchLimits& limits);
 
 }  // namespace pagoda

@@ -64,6 +64,28 @@ TEST_CASE("a batch names every token's place in the cache and what each sequence
   CHECK(numbers(*device, batch.paged[0].attention.block_table) == Numbers{0, 4, 1, 2});
 }
 
+TEST_CASE("tokens that only the device knows are named by the outputs that choose them") {
+  const auto device = open_device("ref", {.threads = 1});
+  BatchBuilder builder(
+      *device,
+      {.tokens = 8, .sequences = 2, .outputs = 2, .blocks_a_sequence = 1, .hidden = 2, .chosen = 2},
+      4);
+  StepPlan plan;
+  plan.chunks = {{.first = 0, .count = 2, .hidden = 1}, {.first = 2, .count = 1, .hidden = 1}};
+  plan.tokens = {TokenId(5), TokenId(6), TokenId(0)};
+  plan.sampled = {{.token = 2, .output = 1}};
+  plan.tables = {{.blocks = {BlockId(0), BlockId(1)}}};
+  const StepInput on_device = builder.build(plan);
+  CHECK(numbers(*device, on_device.batch.tokens) == Numbers{5, 6, 0});
+  CHECK(numbers(*device, on_device.chosen_tokens) == Numbers{2});
+  CHECK(numbers(*device, on_device.chosen_outputs) == Numbers{1});
+  CHECK(numbers(*device, on_device.hidden_rows) == Numbers{1, 2});
+  const std::vector<TokenId> sampled = {TokenId(8), TokenId(9)};
+  const StepInput on_host = builder.build(plan, sampled);
+  CHECK(numbers(*device, on_host.batch.tokens) == Numbers{5, 6, 9});
+  CHECK(on_host.chosen_tokens.empty());
+}
+
 TEST_CASE("a copy of a plan makes the same batch when its sequences are gone") {
   const auto device = open_device("ref", {.threads = 1});
   const BatchLimits limits = {

@@ -21,7 +21,7 @@
 namespace pagoda {
 namespace {
 
-constexpr int64_t kMaxModelLen = 256;
+constexpr int64_t kMaxModelLen = 256, kHidden = 144;
 constexpr int kRequests = 20;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kRounds = 2;  // ten times slower
@@ -36,7 +36,7 @@ ModelDefinition small_model() {
       {boost::json::object{{"architectures", boost::json::array{"Qwen3ForCausalLM"}},
                            {"model_type", "qwen3"},
                            {"vocab_size", 333},
-                           {"hidden_size", 144},
+                           {"hidden_size", kHidden},
                            {"intermediate_size", 272},
                            {"num_hidden_layers", 3},
                            // The upper layers see 40 tokens: their blocks come and go.
@@ -76,8 +76,7 @@ struct Draw {
 };
 
 struct Case {
-  std::vector<TokenId> prompt;
-  SamplingParams sampling;
+  Request request;
   Answer alone;
 };
 
@@ -94,7 +93,9 @@ std::vector<TokenId> random_prompt(Draw& draw) {
   return prompt;
 }
 
+// Half of them want the most likely tokens and nothing else, so that steps of only such ones occur.
 SamplingParams random_sampling(Draw& draw) {
+  if (draw.one_in(2)) return {.temperature = 0, .max_tokens = draw(1, 40), .ignore_eos = true};
   SamplingParams sampling = {.seed = static_cast<uint64_t>(draw(0, 1000)),
                              .max_tokens = draw(1, 40),
                              .ignore_eos = true,
@@ -108,15 +109,30 @@ SamplingParams random_sampling(Draw& draw) {
   return sampling;
 }
 
+Request random_request(Draw& draw) {
+  Request request = {.id = RequestId(0), .prompt = random_prompt(draw)};
+  if (draw.one_in(5)) {
+    request.task = Task::kEmbed;
+  } else {
+    request.sampling = random_sampling(draw);
+  }
+  return request;
+}
+
 std::vector<Case> random_cases(const std::string& backend, int ranks) {
   Draw draw{std::mt19937(1)};
   std::vector<Case> cases;
   for (int i = 0; i < kRequests; ++i) {
-    Case c = {.prompt = random_prompt(draw), .sampling = random_sampling(draw), .alone = {}};
+    Case c = {.request = random_request(draw), .alone = {}};
     TestEngine fresh(fresh_config(backend, ranks));
-    c.alone = fresh.run(c.prompt, c.sampling);
-    REQUIRE(c.alone.finish == FinishReason::kLength);
-    REQUIRE(c.alone.tokens.size() == static_cast<size_t>(c.sampling.max_tokens));
+    c.alone = fresh.wait(fresh.submit(c.request));
+    if (c.request.task == Task::kEmbed) {
+      REQUIRE(c.alone.finish == FinishReason::kStop);
+      REQUIRE(c.alone.embedding.size() == kHidden);
+    } else {
+      REQUIRE(c.alone.finish == FinishReason::kLength);
+      REQUIRE(c.alone.tokens.size() == static_cast<size_t>(c.request.sampling.max_tokens));
+    }
     cases.push_back(std::move(c));
   }
   return cases;
@@ -159,7 +175,7 @@ std::vector<Sent> send_all(TestEngine& engine, const std::vector<Case>& cases, D
   std::shuffle(order.begin(), order.end(), draw.random);
   std::vector<Sent> sent;
   for (const Case* c : order) {
-    sent.push_back({c, engine.submit(c->prompt, c->sampling)});
+    sent.push_back({c, engine.submit(c->request)});
     Sent& other = sent[static_cast<size_t>(draw(0, static_cast<int64_t>(sent.size()) - 1))];
     if (other.cancelled) continue;
     if (draw.one_in(5)) {
@@ -188,6 +204,7 @@ void check_round(uint32_t seed, const std::string& backend, int ranks,
     const Answer answer = engine.wait(sent.id);
     CHECK(answer.error.empty());
     CHECK(answer.tokens == sent.what->alone.tokens);
+    CHECK(answer.embedding == sent.what->alone.embedding);
     CHECK(same(answer.logprobs, sent.what->alone.logprobs));
     CHECK(same(answer.prompt_logprobs, sent.what->alone.prompt_logprobs));
   }

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "base/usable_cores.h"
 #include "engine/command_queue.h"
 #include "engine/metrics.h"
 #include "engine/picture_encoder.h"
@@ -60,12 +59,6 @@ std::string with_commas(int64_t number) {
     text += digits[i];
   }
   return text;
-}
-
-int sampler_threads(const ParallelConfig& parallel) {
-  const int wanted = parallel.threads > 0 ? parallel.threads : usable_cores("/");
-  constexpr int kMostUseful = 8;  // rows are few and quick; more threads only wake up
-  return std::clamp(wanted, 1, kMostUseful);
 }
 
 uint64_t seed_of_process() {

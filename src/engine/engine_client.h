@@ -22,13 +22,20 @@ struct PromptPicture {
   int64_t end() const { return first + tokens; }
 };
 
+// What a request asks for.
+enum class Task : uint8_t {
+  kGenerate,
+  kEmbed,  // the hidden state of the prompt's last token, and no answer
+};
+
 struct Request {
   RequestId id;  // unique for the life of the engine; see EngineClient::next_id()
+  Task task = Task::kGenerate;
   std::vector<TokenId> prompt = {};
   std::vector<PromptPicture> pictures = {};  // in order
-  SamplingParams sampling = {};
-  int64_t priority = 0;         // smaller first, where the policy is priority
-  std::string cache_salt = {};  // prefixes are shared only between equal salts
+  SamplingParams sampling = {};              // of Task::kGenerate
+  int64_t priority = 0;                      // smaller first, where the policy is priority
+  std::string cache_salt = {};               // prefixes are shared only between equal salts
 };
 
 enum class FinishReason : uint8_t { kStop, kLength, kAbort };
@@ -50,7 +57,9 @@ struct Event {
   std::vector<TokenId> tokens = {};          // new ones, the end token included
   std::vector<TokenLogprobs> logprobs = {};  // one a new token, where asked for
   std::vector<TokenLogprobs> prompt_logprobs =
-      {};                                   // with the first token: of prompt tokens 1, 2, ...
+      {};  // with the first token: of prompt tokens 1, 2, ...
+  // Of Task::kEmbed, with its end, which is kStop: [hidden size], behind the model's last norm.
+  std::vector<float> embedding = {};
   int64_t cached_tokens = 0;                // of the prompt, found in the prefix cache
   std::optional<FinishReason> finish = {};  // then this is the request's last event
   std::optional<TokenId> stop_token = {};   // which of stop_token_ids ended it (not the eos token)

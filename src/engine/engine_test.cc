@@ -102,6 +102,26 @@ SamplingParams greedy(int64_t max_tokens) {
   return {.temperature = 0, .max_tokens = max_tokens};
 }
 
+TEST_CASE("an embedding is of the last token, behind the whole prompt, and there is no answer") {
+  TestEngine engine(demo_config(kTestBackend, DType::kF32));
+  const std::vector<TokenId> prompt = demo_references().front().prompt;
+  const auto embed = [&](std::vector<TokenId> tokens) {
+    return engine.wait(
+        engine.submit({.id = RequestId(0), .task = Task::kEmbed, .prompt = std::move(tokens)}));
+  };
+  const Answer whole = embed(prompt);
+  CHECK(whole.finish == FinishReason::kStop);
+  CHECK(whole.tokens.empty());
+  REQUIRE(whole.embedding.size() == 256);
+  CHECK(std::any_of(whole.embedding.begin(), whole.embedding.end(),
+                    [](float number) { return number != 0; }));
+  CHECK(embed(prompt).embedding == whole.embedding);
+  CHECK(embed({prompt.begin(), prompt.end() - 1}).embedding != whole.embedding);
+  std::vector<TokenId> other = prompt;
+  other.front() = TokenId(other.front().value() + 1);
+  CHECK(embed(other).embedding != whole.embedding);
+}
+
 TEST_CASE("the demo model answers as the reference does, on ref in float32") {
   check_demo(demo_config("ref", DType::kF32));
 }

@@ -25,7 +25,7 @@ struct RanksNeed {
   int64_t rank_weight_bytes = 0;  // of the rank that keeps the most
   StateNeed state = {};           // on one rank
   int64_t workspace_bytes = 0;    // of the largest step on one rank
-  int64_t host_bytes = 0;         // of rank 0 alone, in the host's memory: logits to sample from
+  int64_t host_bytes = 0;         // of rank 0 alone, in the host's: logits, and to sample
 };
 
 // One for each of `layouts`, numbers of ranks and where they run: a rank with more threads needs

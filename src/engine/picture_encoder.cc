@@ -10,6 +10,7 @@ namespace {
 // Patches go to the device in pieces: host memory for all of the largest picture would be as much
 // again as the device's.
 constexpr int64_t kGroupsACopy = 64;
+constexpr int kPieces = 2;
 
 int64_t patches_a_group(const ImageEncoder& encoder) {
   return encoder.merge_size() * encoder.merge_size();
@@ -106,7 +107,8 @@ EncoderMemory measure_encoder(const ImageEncoder& encoder, const PatchConfig& pa
   const int64_t hidden = made.dim(1);
   return {.hidden = hidden,
           .kept_bytes = stream.bytes() + limits.cache_rows * hidden * bytes_of(dtype),
-          .workspace_bytes = scratch.peak_bytes()};
+          .workspace_bytes = scratch.peak_bytes(),
+          .staging_bytes = kPieces * piece_bytes(encoder, patches, limits, dtype)};
 }
 
 PictureEncoder::PictureEncoder(Device& device, const ImageEncoder& encoder,
@@ -119,7 +121,7 @@ PictureEncoder::PictureEncoder(Device& device, const ImageEncoder& encoder,
                               bytes_of(dtype))),
       arena_(device.allocate(limits.cache_rows * hidden * bytes_of(dtype))),
       arena_view_(make_view(arena_.data(), {limits.cache_rows, hidden}, dtype)),
-      staging_(device, piece_bytes(encoder, patches, limits, dtype)) {}
+      staging_(device, piece_bytes(encoder, patches, limits, dtype), kPieces) {}
 
 void PictureEncoder::run(Step& step, const PlannedEncoding& encoding) {
   const ScratchScope scope(step.scratch);

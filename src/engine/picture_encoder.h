@@ -41,6 +41,7 @@ struct EncoderMemory {
   int64_t hidden;           // numbers of a row
   int64_t kept_bytes;       // stream and arena
   int64_t workspace_bytes;  // of one encoding
+  int64_t staging_bytes;    // in the host's memory
 };
 // `idle` does nothing, but that its ops note their scratch.
 struct Idle {

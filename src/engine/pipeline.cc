@@ -6,8 +6,22 @@
 
 namespace pagoda {
 
-Pipeline::Pipeline(World& world, Sampler& sampler, int64_t depth)
-    : world_(world), sampler_(sampler), slots_(static_cast<size_t>(depth)) {
+namespace {
+
+// A chunk's rows lie one after the other, as the chunks do.
+void hand_out_hidden(const StepPlan& plan, Tensor hidden, std::vector<ChunkResult>& results) {
+  int64_t row = 0;
+  for (size_t i = 0; i < plan.chunks.size(); ++i) {
+    const int64_t rows = plan.chunks[i].hidden;
+    if (rows > 0) results[i].hidden = floats_of(rows_of(hidden, row, rows));
+    row += rows;
+  }
+}
+
+}  // namespace
+
+Pipeline::Pipeline(StepRunner& runner, Sampler& sampler, int64_t depth)
+    : runner_(runner), sampler_(sampler), slots_(static_cast<size_t>(depth)) {
   MUST(depth >= 1);
 }
 
@@ -19,15 +33,20 @@ StepPlan& Pipeline::next() {
 }
 
 void Pipeline::launch() {
-  finish();
-  world_.launch(slot(oldest_ + num_in_flight_).plan, sampled_);
+  const size_t number = oldest_ + num_in_flight_;
+  StepPlan& plan = slot(number).plan;
+  const bool follows_on_device = num_running_ > 0 && slot(number - 1).plan.is_greedy;
+  while (num_running_ > 0 && !follows_on_device) sample_oldest();
+  // Where the step is sampled before the next one is launched, its logits are as well read here.
+  plan.is_greedy = slots_.size() > 1 && sampler_.is_greedy(plan);
+  runner_.launch(plan, follows_on_device ? std::span<const TokenId>{} : sampled_);
   ++num_in_flight_;
-  is_running_ = true;
+  ++num_running_;
 }
 
 Pipeline::Collected Pipeline::collect() {
   MUST(!is_empty());
-  if (num_in_flight_ == 1) finish();
+  if (num_running_ == num_in_flight_) sample_oldest();
   Slot& collected = slot(oldest_);
   ++oldest_;
   --num_in_flight_;
@@ -35,18 +54,18 @@ Pipeline::Collected Pipeline::collect() {
 }
 
 void Pipeline::drain() {
-  if (is_running_) world_.collect();
-  is_running_ = false;
+  for (; num_running_ > 0; --num_running_) runner_.collect();
   num_in_flight_ = 0;
 }
 
-void Pipeline::finish() {
-  if (!is_running_) return;
-  Slot& latest = slot(oldest_ + num_in_flight_ - 1);
-  sampler_.sample(latest.plan, world_.collect(), latest.results);
-  latest.plan.encodings.clear();  // pictures may go
-  note_sampled(latest);
-  is_running_ = false;
+void Pipeline::sample_oldest() {
+  Slot& oldest = slot(oldest_ + num_in_flight_ - num_running_);
+  const StepOutput output = runner_.collect();
+  sampler_.sample(oldest.plan, output, oldest.results);
+  hand_out_hidden(oldest.plan, output.hidden, oldest.results);
+  oldest.plan.encodings.clear();  // pictures may go
+  note_sampled(oldest);
+  --num_running_;
 }
 
 void Pipeline::note_sampled(const Slot& slot) {

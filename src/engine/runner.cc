@@ -6,6 +6,7 @@
 #include "backends/backends.h"
 #include "base/must.h"
 #include "base/usable_cores.h"
+#include "engine/sampler.h"
 #include "load/weights.h"
 #include "tensor/idle_ops.h"
 
@@ -72,7 +73,9 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
           .sequences = scheduler.max_sequences,
           .outputs = std::min(scheduler.max_step_tokens, outputs),
           .blocks_a_sequence = (max_model_len + block_size() - 1) / block_size(),
+          .hidden = scheduler.max_sequences,
           .given = encodes(picture_limits_for(max_model_len)) ? scheduler.max_step_tokens : 0,
+          .chosen = scheduler.max_sequences,
           .axes = config_.model.facts().position_axes,
           .groups = groups_of(model_->state()).windows.size()};
 }
@@ -82,36 +85,38 @@ Runner::StepMemory Runner::measure_step(int64_t max_model_len) const {
   const std::unique_ptr<IdleOps> ops = device_->idle_ops();
   IdleCommunicator communicator(tensor_parallel_->rank(), tensor_parallel_->size());
   const Idle idle = {*ops, communicator};
-  StepMemory memory;
+  const BatchLimits size = limits(max_model_len);
+  const int64_t input = BatchBuilder::bytes(size);
+  StepMemory memory = {.input_bytes = input + size.outputs * bytes_of(DType::kI32),
+                       .staging_bytes = BatchBuilder::kHostCopies * input};
   const PictureLimits pictures = picture_limits_for(max_model_len);
   if (encodes(pictures)) {
     memory.encoder = measure_encoder(*model_->image_encoder(), *config_.model.pictures, pictures,
                                      config_.model.dtype, idle);
     memory.activation_bytes = memory.encoder->workspace_bytes;
+    memory.staging_bytes += memory.encoder->staging_bytes;
   }
-  memory.activation_bytes =
-      std::max(memory.activation_bytes, decoder_bytes(limits(max_model_len), memory, idle));
+  measure_decoder(size, idle, memory);
   memory.scratch_bytes = ops->scratch_bytes();
   return memory;
 }
 
-int64_t Runner::decoder_bytes(const BatchLimits& size, const StepMemory& memory,
-                              const Idle& idle) const {
-  Batch batch = batch_without_memory(size);
+void Runner::measure_decoder(const BatchLimits& size, const Idle& idle, StepMemory& memory) const {
+  StepInput input = input_without_memory(size);
   const StateMemory state = state_without_memory(*device_, model_->state(), block_size());
   Workspace workspace(config_.model.dtype);
-  if (memory.encoder) batch.given = workspace.make({size.given, memory.encoder->hidden});
+  if (memory.encoder) input.batch.given = workspace.make({size.given, memory.encoder->hidden});
   Step step = {.ops = idle.ops,
                .tensor_parallel = idle.communicator,
                .scratch = workspace,
-               .batch = batch,
+               .batch = input.batch,
                .state = state};
-  wanted_logits(*model_, step);
-  return workspace.peak_bytes();
-}
-
-int64_t Runner::logits_bytes(int64_t max_model_len) const {
-  return limits(max_model_len).outputs * config_.model.facts().vocab * bytes_of(DType::kF32);
+  const Tensor chosen = make_view(nullptr, {size.outputs}, DType::kI32);
+  const StepOutput output = decode(step, input, {.chosen = chosen, .is_greedy = true});
+  memory.activation_bytes = std::max(memory.activation_bytes, workspace.peak_bytes());
+  memory.output = {.outputs = output.logits.dim(0),
+                   .vocab = output.logits.dim(1),
+                   .hidden_bytes = output.hidden.bytes()};
 }
 
 StateNeed Runner::state_need() const {
@@ -129,13 +134,17 @@ RankMemory Runner::measure() const {
 
 RankMemory Runner::measure_for(int64_t max_model_len) const {
   const StepMemory step = measure_step(max_model_len);
+  const DeviceMemory memory = device_->memory();
   const int64_t pictures = step.encoder ? step.encoder->kept_bytes : 0;
-  return {
-      .memory = device_->memory(),
-      .state = state_need(),
-      .workspace_bytes = step.activation_bytes + step.scratch_bytes + pictures,
-      // The logits are there twice: as the model makes them, and as rank 0's sampler reads them.
-      .host_bytes = logits_bytes(max_model_len)};
+  const int64_t staging = memory.is_shared ? step.staging_bytes : 0;
+  // The logits are there once more: as the model makes them, and as rank 0's sampler reads them.
+  const int64_t outputs = config_.scheduler.steps_in_flight * output_bytes(step.output);
+  return {.memory = memory,
+          .state = state_need(),
+          .workspace_bytes =
+              step.activation_bytes + step.scratch_bytes + step.input_bytes + staging + pictures,
+          .host_bytes = outputs + Sampler::scratch_bytes(step.output.vocab,
+                                                         sampler_threads(config_.parallel))};
 }
 
 void Runner::allocate(const MemoryPlan& plan) {
@@ -153,8 +162,12 @@ void Runner::allocate(const MemoryPlan& plan) {
         *device_, *model_->image_encoder(), *config_.model.pictures,
         picture_limits_for(plan.max_model_len), config_.model.dtype, step.encoder->hidden);
   }
-  if (tensor_parallel_->rank() == 0)
-    host_logits_ = device_->allocate_host(logits_bytes(max_positions(config_)));
+  const int64_t outputs = step.output.outputs;
+  chosen_buffer_ = device_->allocate(outputs * bytes_of(DType::kI32));
+  chosen_ = make_view(chosen_buffer_.data(), {outputs}, DType::kI32);
+  const bool is_read = tensor_parallel_->rank() == 0;
+  outputs_ = std::make_unique<StepOutputs>(*device_, is_read ? step.output : OutputLimits{},
+                                           config_.scheduler.steps_in_flight);
 }
 
 void Runner::launch(const StepPlan& plan, std::span<const TokenId> sampled) {
@@ -167,26 +180,32 @@ void Runner::launch(const StepPlan& plan, std::span<const TokenId> sampled) {
                .batch = input.batch,
                .state = state_->memory()};
   for (const PlannedEncoding& encoding : plan.encodings) pictures_->run(step, encoding);
-  Tensor logits = make_view(nullptr, {0, config_.model.facts().vocab}, DType::kF32);
+  StepOutput output;
   if (!plan.chunks.empty()) {
     if (!input.picture_rows.empty()) {
       input.batch.given = pictures_->gather(step, input.picture_rows);
     }
-    logits = wanted_logits(*model_, step);
+    output = decode(step, input, {.chosen = chosen_, .is_greedy = plan.is_greedy});
+    if (plan.is_greedy) output.logits = {};
   }
-  logits_ = tensor_parallel_->rank() == 0 ? on_host(logits) : Tensor{};
+  outputs_->add(tensor_parallel_->rank() == 0 ? output : StepOutput{});
 }
 
-Tensor Runner::collect() {
-  device_->synchronize();
-  return logits_;
-}
-
-Tensor Runner::on_host(Tensor logits) {
-  const Tensor host = make_view(host_logits_.data(), {logits.dim(0), logits.dim(1)}, DType::kF32);
-  MUST(host.bytes() <= host_logits_.bytes());
-  if (!logits.empty()) device_->download(host.data, logits);
-  return host;
+StepOutput Runner::decode(Step& step, const StepInput& input, const Choosing& choosing) const {
+  const Tensor chosen = choosing.chosen;
+  if (const Tensor outputs = input.chosen_outputs; !outputs.empty()) {
+    const Tensor ids = step.scratch.make({outputs.dim(0), 1}, DType::kI32);
+    step.ops.gather_rows(ids, reshaped(chosen, {chosen.dim(0), 1}), outputs);
+    const Tensor tokens = input.batch.tokens;
+    step.ops.scatter_rows(reshaped(tokens, {tokens.dim(0), 1}), ids, input.chosen_tokens);
+  }
+  const ModelOutput made = run_model(*model_, step, input.hidden_rows);
+  StepOutput output = {.logits = made.logits, .chosen = {}, .hidden = made.hidden};
+  if (choosing.is_greedy) {
+    output.chosen = rows_of(chosen, 0, made.logits.dim(0));
+    step.ops.argmax(output.chosen, made.logits);
+  }
+  return output;
 }
 
 }  // namespace pagoda

@@ -14,6 +14,7 @@
 #include "engine/config.h"
 #include "engine/memory_plan.h"
 #include "engine/picture_encoder.h"
+#include "engine/step_outputs.h"
 #include "engine/step_plan.h"
 #include "load/weight_schemes.h"
 #include "load/weight_store.h"
@@ -42,9 +43,9 @@ class Runner {
   RankMemory measure_for(int64_t max_model_len) const;
   void allocate(const MemoryPlan& plan);
 
-  // As in World; the logits are in host memory on rank 0, and empty elsewhere.
+  // As in World; the output is empty on other ranks than 0.
   void launch(const StepPlan& plan, std::span<const TokenId> sampled);
-  Tensor collect();
+  StepOutput collect() { return outputs_->next(); }
 
   std::string description() const { return device_->description(); }
   int64_t weight_bytes() const { return weights_.bytes(); }
@@ -61,14 +62,21 @@ class Runner {
   struct StepMemory {
     int64_t activation_bytes = 0;  // in the workspace
     int64_t scratch_bytes = 0;     // of the device's ops
+    int64_t input_bytes = 0;       // kept on the device
+    int64_t staging_bytes = 0;     // in the host's memory
     std::optional<EncoderMemory> encoder = {};
+    OutputLimits output = {};
   };
   StepMemory measure_step(int64_t max_model_len) const;
-  int64_t decoder_bytes(const BatchLimits& size, const StepMemory& memory, const Idle& idle) const;
+  void measure_decoder(const BatchLimits& size, const Idle& idle, StepMemory& memory) const;
   StateNeed state_need() const;
-  int64_t logits_bytes(int64_t max_model_len) const;
-  // Queues the copy.
-  Tensor on_host(Tensor logits);
+  // What the decoder makes of a step's chunks. Tokens that the step before has chosen are read
+  // where it left them; where this one is greedy, its own take their place.
+  struct Choosing {
+    Tensor chosen;  // i32 [outputs]
+    bool is_greedy;
+  };
+  StepOutput decode(Step& step, const StepInput& input, const Choosing& choosing) const;
 
   const EngineConfig& config_;
   std::unique_ptr<Device> device_;
@@ -81,8 +89,9 @@ class Runner {
   std::unique_ptr<BatchBuilder> builder_;
   std::unique_ptr<Workspace> workspace_;
   std::unique_ptr<PictureEncoder> pictures_;  // null: none are planned for
-  Buffer host_logits_;
-  Tensor logits_;  // there, of the step launched last; empty on other ranks than 0
+  Buffer chosen_buffer_;
+  Tensor chosen_;  // i32 [outputs], of the greedy step before
+  std::unique_ptr<StepOutputs> outputs_;
 };
 
 }  // namespace pagoda

@@ -7,6 +7,7 @@
 
 #include "base/must.h"
 #include "base/rng.h"
+#include "base/usable_cores.h"
 
 namespace pagoda {
 namespace {
@@ -18,7 +19,7 @@ constexpr float kMostBias = 100.0f;
 // Waking a thread costs some 10 us, in which one pass goes over this many tokens.
 constexpr int64_t kTokensAChunk = 65536;
 
-bool is_greedy(const SamplingParams& sampling) {
+bool takes_most_likely(const SamplingParams& sampling) {
   return sampling.temperature == 0.0f;
 }
 
@@ -138,7 +139,7 @@ TokenChoice::TokenChoice(std::span<const float> logits, const SamplingState& sta
   const std::span<const float> row = adjusted(logits, state, eos, scratch.row);
   const float max = max_of(row);
   // At temperature 0, and where every token is forbidden or something is not a number.
-  if (is_greedy(sampling) || !std::isfinite(max)) {
+  if (takes_most_likely(sampling) || !std::isfinite(max)) {
     const int32_t best = argmax_of(row);
     kept_.push_back({1.0f, best});
     total_ = 1.0;
@@ -248,6 +249,21 @@ std::vector<double> TokenChoice::probabilities() const {
   return result;
 }
 
+int64_t ChoiceScratch::bytes(int64_t vocab) {
+  constexpr auto kRowAndToken = static_cast<int64_t>(sizeof(float) + sizeof(ScoredId));
+  return vocab * kRowAndToken + (vocab / kRun + 1) * static_cast<int64_t>(sizeof(double));
+}
+
+int sampler_threads(const ParallelConfig& parallel) {
+  const int wanted = parallel.threads > 0 ? parallel.threads : usable_cores("/");
+  constexpr int kMostUseful = 8;  // rows are few and quick; more threads only wake up
+  return std::clamp(wanted, 1, kMostUseful);
+}
+
+int64_t Sampler::scratch_bytes(int64_t vocab, int threads) {
+  return threads * ChoiceScratch::bytes(vocab);
+}
+
 Sampler::Sampler(int64_t vocab, std::optional<TokenId> eos_token, int threads)
     : vocab_(vocab), eos_token_(eos_token), team_(threads) {
   for (int worker = 0; worker < team_.size(); ++worker) scratch_.emplace_back(vocab);
@@ -262,7 +278,24 @@ SamplingState* Sampler::find(RequestId id) {
   return found == states_.end() ? nullptr : &found->second;
 }
 
-void Sampler::sample(const StepPlan& plan, Tensor logits, std::vector<ChunkResult>& results) {
+bool Sampler::is_greedy(const StepPlan& plan) const {
+  return plan.num_outputs() > 0 &&
+         std::all_of(plan.chunks.begin(), plan.chunks.end(),
+                     [this](const PlannedChunk& chunk) { return is_greedy(chunk); });
+}
+
+// What changes the logits of a request changes them until a number of tokens is chosen, or for
+// ever: where steps are not sampled yet, it is at least thought to.
+bool Sampler::is_greedy(const PlannedChunk& chunk) const {
+  const auto found = states_.find(chunk.request);
+  if (found == states_.end() || chunk.outputs == 0) return true;
+  const SamplingState& state = found->second;
+  return chunk.prompt_outputs() == 0 && takes_most_likely(state.params()) &&
+         !state.params().logprobs && leaves_logits(state);
+}
+
+void Sampler::sample(const StepPlan& plan, const StepOutput& output,
+                     std::vector<ChunkResult>& results) {
   results.clear();
   results.resize(plan.chunks.size());
   rows_.clear();
@@ -271,6 +304,27 @@ void Sampler::sample(const StepPlan& plan, Tensor logits, std::vector<ChunkResul
     add_rows(plan.chunks[i], next_tokens, results[i]);
     next_tokens += plan.chunks[i].prompt_outputs();
   }
+  if (plan.is_greedy) {
+    take(output.chosen);
+  } else {
+    sample_rows(output.logits);
+  }
+  for (size_t i = 0; i < plan.chunks.size(); ++i) {
+    for (const TokenId token : results[i].tokens) find(plan.chunks[i].request)->append(token);
+  }
+}
+
+void Sampler::take(Tensor chosen) const {
+  MUST(chosen.count() == static_cast<int64_t>(rows_.size()));
+  const auto* token = chosen.as<int32_t>();
+  for (const Row& row : rows_) {
+    if (row.state != nullptr) *row.token = TokenId(*token);
+    ++token;
+  }
+}
+
+void Sampler::sample_rows(Tensor logits) {
+  if (rows_.empty()) return;
   MUST(logits.dim(0) == static_cast<int64_t>(rows_.size()) && logits.dim(1) == vocab_);
   const int64_t grain = std::max<int64_t>(1, kTokensAChunk / vocab_);
   team_.for_chunks(logits.dim(0), grain, [&](int64_t begin, int64_t end, int worker) {
@@ -280,9 +334,6 @@ void Sampler::sample(const StepPlan& plan, Tensor logits, std::vector<ChunkResul
       sample_row(rows_[static_cast<size_t>(i)], row, scratch_[static_cast<size_t>(worker)]);
     }
   });
-  for (size_t i = 0; i < plan.chunks.size(); ++i) {
-    for (const TokenId token : results[i].tokens) find(plan.chunks[i].request)->append(token);
-  }
 }
 
 void Sampler::add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, ChunkResult& result) {
@@ -316,7 +367,7 @@ void Sampler::sample_row(const Row& row, std::span<const float> logits,
         logprobs_of(logits, row.next, sampling.prompt_logprobs.value_or(0), scratch.tokens);
     return;
   }
-  if (is_greedy(sampling)) {
+  if (takes_most_likely(sampling)) {
     *row.token = TokenId(argmax_of(adjusted(logits, *row.state, eos_token_, scratch.row)));
   } else {
     const TokenChoice choice(logits, *row.state, eos_token_, scratch);

@@ -22,16 +22,18 @@
 #include <vector>
 
 #include "base/thread_team.h"
+#include "engine/config.h"
 #include "engine/sampling_state.h"
+#include "engine/step_outputs.h"
 #include "engine/step_plan.h"
 #include "tensor/logit_scan.h"
-#include "tensor/tensor.h"
 
 namespace pagoda {
 
 // Memory that choices borrow, for a vocabulary. One row at a time.
 struct ChoiceScratch {
   explicit ChoiceScratch(int64_t vocab);
+  static int64_t bytes(int64_t vocab);
 
   std::vector<float> row;  // [vocab]
   std::vector<ScoredId> tokens;
@@ -63,6 +65,9 @@ class TokenChoice {
   double total_ = 0;
 };
 
+// The team that an engine's sampler gets.
+int sampler_threads(const ParallelConfig& parallel);
+
 class Sampler {
  public:
   // `threads`: the team, the caller included.
@@ -73,9 +78,15 @@ class Sampler {
   void add(RequestId id, SamplingState state);
   void forget(RequestId id) { states_.erase(id); }
 
-  // logits f32 [plan.num_outputs(), vocab], in host memory. Plans in the order of their steps.
-  // Results: one a chunk.
-  void sample(const StepPlan& plan, Tensor logits, std::vector<ChunkResult>& results);
+  // Whether every output of the plan chooses the most likely token of the logits as they are, and
+  // nothing else is asked of them. Holds for the plan even where steps before it are not sampled.
+  bool is_greedy(const StepPlan& plan) const;
+
+  // `output` is in host memory. Plans in the order of their steps. Results: one a chunk.
+  void sample(const StepPlan& plan, const StepOutput& output, std::vector<ChunkResult>& results);
+
+  // Of a sampler with such a team.
+  static int64_t scratch_bytes(int64_t vocab, int threads);
 
  private:
   // An output, and where what is read from its logits goes.
@@ -86,6 +97,9 @@ class Sampler {
     TokenLogprobs* logprobs;     // null: not wanted
   };
   SamplingState* find(RequestId id);
+  bool is_greedy(const PlannedChunk& chunk) const;
+  void sample_rows(Tensor logits);
+  void take(Tensor chosen) const;
   void add_rows(const PlannedChunk& chunk, const TokenId* next_tokens, ChunkResult& result);
   void sample_row(const Row& row, std::span<const float> logits, ChoiceScratch& scratch) const;
 

@@ -143,7 +143,7 @@ TEST_CASE(
                     .samples = 1}};
     sampler.add(RequestId(1), c.state);
     std::vector<ChunkResult> results;
-    sampler.sample(plan, make_view(c.logits.data(), {1, vocab}, DType::kF32), results);
+    sampler.sample(plan, {.logits = make_view(c.logits.data(), {1, vocab}, DType::kF32)}, results);
     const ChunkResult& result = results.at(0);
     if (!c.greedy.is_null()) CHECK(result.tokens.at(0).value() == c.greedy.to_number<int32_t>());
     std::vector<TokenLogprob> shown = result.logprobs.at(0).top;

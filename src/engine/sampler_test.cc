@@ -52,7 +52,7 @@ struct SoleSampler {
                     .samples = 1}};
     const auto vocab = static_cast<int64_t>(logits.size());
     std::vector<ChunkResult> results;
-    sampler.sample(plan, make_view(logits.data(), {1, vocab}, DType::kF32), results);
+    sampler.sample(plan, {.logits = make_view(logits.data(), {1, vocab}, DType::kF32)}, results);
     return results.at(0);
   }
 };
@@ -193,7 +193,7 @@ TEST_CASE("a chunk of a request that is over gets nothing") {
                  {.request = RequestId(2), .first = 0, .count = 1, .outputs = 1, .samples = 1}};
   plan.next_tokens = {TokenId(1)};
   std::vector<ChunkResult> results;
-  sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32), results);
+  sampler.sample(plan, {.logits = make_view(logits.data(), {3, 3}, DType::kF32)}, results);
   CHECK(results[0].tokens.empty());
   CHECK(results[0].prompt_logprobs.empty());
   CHECK(token_of(results[1]) == TokenId(0));
@@ -244,7 +244,7 @@ TEST_CASE("rows of a chunk that are not sampled tell about the prompt") {
   plan.chunks = {{.request = RequestId(1), .first = 0, .count = 3, .outputs = 3, .samples = 1}};
   plan.next_tokens = {TokenId(1), TokenId(2)};
   std::vector<ChunkResult> results;
-  sampler.sample(plan, make_view(logits.data(), {3, 3}, DType::kF32), results);
+  sampler.sample(plan, {.logits = make_view(logits.data(), {3, 3}, DType::kF32)}, results);
   const ChunkResult& result = results.at(0);
   REQUIRE(result.prompt_logprobs.size() == 2);
   CHECK(result.prompt_logprobs[0].chosen.token == TokenId(1));
@@ -252,6 +252,49 @@ TEST_CASE("rows of a chunk that are not sampled tell about the prompt") {
   CHECK(result.prompt_logprobs[1].chosen.token == TokenId(2));
   CHECK(result.prompt_logprobs[1].top[0].token == TokenId(1));
   CHECK(token_of(result) == TokenId(2));
+}
+
+TEST_CASE("a plan is greedy where the most likely tokens of the logits as they are is all of it") {
+  const auto is_greedy = [](SamplingParams params, const PlannedChunk& chunk) {
+    Sampler sampler(3, TokenId(2), 1);
+    sampler.add(RequestId(1), state_with(std::move(params)));
+    StepPlan plan;
+    plan.chunks = {chunk};
+    return sampler.is_greedy(plan);
+  };
+  const PlannedChunk decode = {
+      .request = RequestId(1), .first = 0, .count = 1, .outputs = 1, .samples = 1};
+  CHECK(is_greedy({.temperature = 0}, decode));
+  CHECK(is_greedy({.temperature = 0, .top_p = 0.5f, .top_k = 2, .seed = 3}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 1}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 0, .presence_penalty = 1}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 0, .min_tokens = 1}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 0, .logprobs = 0}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 0, .logit_bias = {{TokenId(1), 1.0f}}}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 0, .allowed_token_ids = {TokenId(1)}}, decode));
+  CHECK_FALSE(is_greedy({.temperature = 0, .bad_words = {{TokenId(1)}}}, decode));
+  const PlannedChunk prompt = {
+      .request = RequestId(1), .first = 0, .count = 2, .outputs = 2, .samples = 1};
+  CHECK_FALSE(is_greedy({.temperature = 0, .prompt_logprobs = 0}, prompt));
+  // One that is over by then is in nobody's way; a plan without outputs chooses nothing.
+  CHECK(is_greedy({}, {.request = RequestId(9), .first = 0, .count = 1, .outputs = 1}));
+  CHECK_FALSE(is_greedy({.temperature = 0}, {.request = RequestId(1), .first = 0, .count = 1}));
+}
+
+TEST_CASE("of a greedy plan the tokens are those that the device chose") {
+  Sampler sampler(3, std::nullopt, 1);
+  sampler.add(RequestId(1), state_with({.temperature = 0}));
+  sampler.add(RequestId(2), state_with({.temperature = 0}));
+  sampler.forget(RequestId(1));
+  StepPlan plan;
+  plan.chunks = {{.request = RequestId(1), .first = 0, .count = 1, .outputs = 1, .samples = 1},
+                 {.request = RequestId(2), .first = 0, .count = 1, .outputs = 1, .samples = 1}};
+  plan.is_greedy = true;
+  std::vector<int32_t> chosen = {1, 2};
+  std::vector<ChunkResult> results;
+  sampler.sample(plan, {.chosen = make_view(chosen.data(), {2}, DType::kI32)}, results);
+  CHECK(results[0].tokens.empty());
+  CHECK(token_of(results[1]) == TokenId(2));
 }
 
 TEST_CASE("many rows on many threads are the same as each alone") {
@@ -270,7 +313,7 @@ TEST_CASE("many rows on many threads are the same as each alone") {
     plan.chunks.push_back({.request = id, .first = 0, .count = 1, .outputs = 1, .samples = 1});
   }
   std::vector<ChunkResult> results;
-  sampler.sample(plan, make_view(logits.data(), {kRows, kVocab}, DType::kF32), results);
+  sampler.sample(plan, {.logits = make_view(logits.data(), {kRows, kVocab}, DType::kF32)}, results);
   for (int64_t i = 0; i < kRows; ++i) {
     const auto begin = logits.begin() + i * kVocab;
     const ChunkResult alone = sample_one({begin, begin + kVocab}, state_of(i));

@@ -11,10 +11,9 @@
 namespace pagoda {
 namespace {
 
-size_t num_sampling(const StepPlan& plan) {
-  return static_cast<size_t>(
-      std::count_if(plan.chunks.begin(), plan.chunks.end(),
-                    [](const PlannedChunk& chunk) { return chunk.samples > 0; }));
+// Whether there is something to tell of it.
+bool has_result(const PlannedChunk& chunk) {
+  return chunk.samples > 0 || chunk.hidden > 0;
 }
 
 }  // namespace
@@ -306,11 +305,16 @@ int64_t Scheduler::cut_for_logprobs(const Sequence& sequence, int64_t count,
 
 void Scheduler::add_chunk(Sequence& sequence, int64_t count, Draft& draft) {
   const int64_t first = sequence.num_computed();
-  const int64_t samples = count == sequence.num_uncomputed() ? 1 : 0;
+  const int64_t ends = count == sequence.num_uncomputed() ? 1 : 0;
+  const int64_t hidden = sequence.task() == Task::kEmbed ? ends : 0;
+  const int64_t samples = ends - hidden;
   const int64_t rows = num_logprob_rows(sequence, first, count);
-  draft.chunks.push_back(
-      {.sequence = &sequence,
-       .chunk = {.first = first, .count = count, .outputs = rows + samples, .samples = samples}});
+  draft.chunks.push_back({.sequence = &sequence,
+                          .chunk = {.first = first,
+                                    .count = count,
+                                    .outputs = rows + samples,
+                                    .samples = samples,
+                                    .hidden = hidden}});
   draft.tokens_left -= count;
   draft.logprob_rows_left -= rows;
 }
@@ -442,7 +446,8 @@ std::vector<Event> Scheduler::append(const StepPlan& step, std::span<ChunkResult
   MUST(step.chunks.size() == results.size());
   const uint64_t number = in_flight_.collect();
   std::vector<Event> events = std::exchange(failed_, {});
-  events.reserve(events.size() + num_sampling(step));
+  events.reserve(events.size() + static_cast<size_t>(std::count_if(step.chunks.begin(),
+                                                                   step.chunks.end(), has_result)));
   for (size_t i = 0; i < step.chunks.size(); ++i) {
     const PlannedChunk& chunk = step.chunks[i];
     Sequence* sequence = find(chunk.request);
@@ -453,8 +458,9 @@ std::vector<Event> Scheduler::append(const StepPlan& step, std::span<ChunkResult
       pools_.give_back_unseen(sequence->state, chunk.end());
     }
     sequence->add_prompt_logprobs(std::move(results[i].prompt_logprobs));
-    if (chunk.samples == 0) continue;
-    events.push_back(append(*sequence, std::move(results[i]), now));
+    if (!has_result(chunk)) continue;
+    events.push_back(chunk.hidden > 0 ? embed(*sequence, std::move(results[i]), now)
+                                      : append(*sequence, std::move(results[i]), now));
     if (events.back().finish) finish(*sequence, *events.back().finish, now);
   }
   return events;
@@ -503,6 +509,15 @@ Event Scheduler::append(Sequence& sequence, ChunkResult result, Clock::time_poin
   event.tokens = std::move(result.tokens);
   event.logprobs = std::move(result.logprobs);
   return event;
+}
+
+Event Scheduler::embed(Sequence& sequence, ChunkResult result, Clock::time_point now) {
+  sequence.times.first_token = sequence.times.last_token = now;
+  counts_.prompt_tokens += sequence.prompt_size();
+  return {.id = sequence.id(),
+          .embedding = std::move(result.hidden),
+          .cached_tokens = sequence.cached_tokens,
+          .finish = FinishReason::kStop};
 }
 
 // The length is looked at first, as vLLM does (v1/core/sched/utils.py, check_stop): an end token

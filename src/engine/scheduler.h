@@ -152,7 +152,9 @@ class Scheduler {
   Sequence* find(RequestId id);
 
   // Steps of append().
+  // Tokens of an answer, or an embedding.
   Event append(Sequence& sequence, ChunkResult result, Clock::time_point now);
+  Event embed(Sequence& sequence, ChunkResult result, Clock::time_point now);
   std::optional<FinishReason> finish_of(const Sequence& sequence, TokenId last, Event& event) const;
   void give_back_blocks(Sequence& sequence);
   void fail(Sequence& sequence, const std::string& reason, Clock::time_point now);

@@ -32,6 +32,7 @@ class Sequence {
   Sequence(Request request, uint64_t arrival, Clock::time_point now);
 
   RequestId id() const { return request_.id; }
+  Task task() const { return request_.task; }
   int64_t priority() const { return request_.priority; }
   uint64_t arrival() const { return arrival_; }
   const SamplingParams& sampling() const { return request_.sampling; }

@@ -8,6 +8,12 @@ int64_t StepPlan::num_outputs() const {
   return outputs;
 }
 
+int64_t StepPlan::num_hidden() const {
+  int64_t rows = 0;
+  for (const PlannedChunk& chunk : chunks) rows += chunk.hidden;
+  return rows;
+}
+
 void StepPlan::clear() {
   chunks.clear();
   tokens.clear();
@@ -17,6 +23,7 @@ void StepPlan::clear() {
   next_tokens.clear();
   for (PlannedTable& table : tables) table.blocks.clear();
   encodings.clear();
+  is_greedy = false;
 }
 
 }  // namespace pagoda

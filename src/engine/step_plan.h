@@ -36,6 +36,7 @@ struct PlannedChunk {
   int64_t outputs = 0;  // of the last so many tokens the logits are wanted
   // The last so many outputs choose tokens of the answer; those before tell about the prompt.
   int64_t samples = 0;
+  int64_t hidden = 0;    // of the last so many tokens the hidden states are wanted
   bool is_bent = false;  // its tokens have entries in StepPlan::positions
 
   int64_t end() const { return first + count; }
@@ -73,11 +74,14 @@ struct StepPlan {
   std::vector<TokenId> next_tokens = {};
   std::vector<PlannedTable> tables = {};  // one a group of layers
   std::vector<PlannedEncoding> encodings = {};
+  // Every output chooses the most likely token, which the device can do by itself.
+  bool is_greedy = false;
 
   bool empty() const { return chunks.empty() && encodings.empty(); }
   int64_t num_tokens() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_given() const { return static_cast<int64_t>(given.size()); }
   int64_t num_outputs() const;
+  int64_t num_hidden() const;
   // Empty again, with its memory.
   void clear();
 };
@@ -86,11 +90,12 @@ static_assert(std::is_trivially_copyable_v<PlannedChunk> &&
               std::is_trivially_copyable_v<SampledToken> &&
               std::is_trivially_copyable_v<BentPosition>);
 
-// What the logits of a chunk said; nothing where its request is over.
+// What came of a chunk; nothing where its request is over.
 struct ChunkResult {
   std::vector<TokenId> tokens = {};                 // chosen, in order, where the chunk samples
   std::vector<TokenLogprobs> logprobs = {};         // one a token, where asked for
   std::vector<TokenLogprobs> prompt_logprobs = {};  // of the prompt tokens behind other outputs
+  std::vector<float> hidden = {};                   // [chunk.hidden, hidden size]
 };
 
 }  // namespace pagoda

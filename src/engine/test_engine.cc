@@ -91,6 +91,7 @@ void TestEngine::on_events(std::vector<Event> events) {
     answer.tokens.insert(answer.tokens.end(), event.tokens.begin(), event.tokens.end());
     append(answer.logprobs, event.logprobs);
     append(answer.prompt_logprobs, event.prompt_logprobs);
+    answer.embedding = std::move(event.embedding);
     answer.cached_tokens = event.cached_tokens;
     answer.finish = event.finish;
     answer.stop_token = event.stop_token;

@@ -30,6 +30,7 @@ constexpr const char* kTestBackend = PAGODA_TEST_BACKEND;
 struct Answer {
   std::vector<TokenId> tokens;
   std::vector<TokenLogprobs> logprobs, prompt_logprobs;
+  std::vector<float> embedding;
   int64_t cached_tokens = 0;
   std::optional<FinishReason> finish;
   std::optional<TokenId> stop_token;

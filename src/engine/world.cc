@@ -62,13 +62,13 @@ void World::launch(const StepPlan& plan, std::span<const TokenId> sampled) {
   on_every_rank([&](int rank) { runners_[static_cast<size_t>(rank)]->launch(plan, sampled); });
 }
 
-Tensor World::collect() {
-  Tensor logits;
+StepOutput World::collect() {
+  StepOutput output;
   on_every_rank([&](int rank) {
-    const Tensor mine = runners_[static_cast<size_t>(rank)]->collect();
-    if (rank == 0) logits = mine;
+    const StepOutput mine = runners_[static_cast<size_t>(rank)]->collect();
+    if (rank == 0) output = mine;
   });
-  return logits;
+  return output;
 }
 
 void World::on_every_rank(FunctionRef<void(int rank)> job) {

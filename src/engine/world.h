@@ -17,11 +17,12 @@
 #include "base/mutex.h"
 #include "base/thread_team.h"
 #include "engine/runner.h"
+#include "engine/step_runner.h"
 #include "tensor/communicator.h"
 
 namespace pagoda {
 
-class World {
+class World final : public StepRunner {
  public:
   // Loads the weights of all ranks, plans and reserves memory. `source` is read only here.
   World(const EngineConfig& config, const WeightSource& source, const OpenDevice& open,
@@ -34,14 +35,10 @@ class World {
   int64_t weight_bytes() const;   // of all ranks
   int64_t padding_bytes() const;  // of those, zeros
 
-  // These throw what the first rank that failed threw; then the world is done for.
-
-  // Every rank begins the plan; on a device that queues work it may still run when this returns.
-  // `sampled`: by output of the step before, what it chose.
-  void launch(const StepPlan& plan, std::span<const TokenId> sampled);
-  // Waits for the step launched last. Its logits f32 [plan.num_outputs(), vocab] in host memory,
-  // valid until the next one is launched.
-  Tensor collect();
+  // These throw what the first rank that failed threw; then the world is done for. Every rank runs
+  // the plan.
+  void launch(const StepPlan& plan, std::span<const TokenId> sampled) override;
+  StepOutput collect() override;
 
  private:
   int num_ranks() const { return static_cast<int>(runners_.size()); }

@@ -2,12 +2,15 @@
 
 namespace pagoda {
 
-Tensor wanted_logits(const Model& model, Step& step) {
+ModelOutput run_model(const Model& model, Step& step, Tensor hidden_rows) {
   const Tensor hidden = model.hidden(step);
-  const Tensor rows = step.batch.output_rows;  // i32 [outputs]
-  const Tensor wanted = step.scratch.make({rows.dim(0), hidden.dim(1)});
-  step.ops.gather_rows(wanted, hidden, rows);
-  return model.logits(step, wanted);
+  const auto rows_of_hidden = [&](Tensor rows) {
+    const Tensor some = step.scratch.make({rows.dim(0), hidden.dim(1)});
+    step.ops.gather_rows(some, hidden, rows);
+    return some;
+  };
+  const Tensor some = hidden_rows.empty() ? Tensor{} : rows_of_hidden(hidden_rows);
+  return {.logits = model.logits(step, rows_of_hidden(step.batch.output_rows)), .hidden = some};
 }
 
 }  // namespace pagoda

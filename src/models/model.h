@@ -28,7 +28,12 @@ class Model {
   virtual const ImageEncoder* image_encoder() const { return nullptr; }
 };
 
-// Logits f32 [outputs, vocab] of batch.output_rows.
-Tensor wanted_logits(const Model& model, Step& step);
+// Of the rows that are wanted, in the step's workspace.
+struct ModelOutput {
+  Tensor logits;  // f32 [outputs, vocab] of batch.output_rows
+  Tensor hidden;  // [n, hidden] of `hidden_rows`, or empty
+};
+// hidden_rows i32 [n], or empty.
+ModelOutput run_model(const Model& model, Step& step, Tensor hidden_rows = {});
 
 }  // namespace pagoda

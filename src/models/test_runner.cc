@@ -195,7 +195,7 @@ std::vector<float> TestRunner::step(const std::vector<Portion>& portions,
                .scratch = scratch_,
                .batch = batch,
                .state = state_.memory()};
-  return host(is_last_stage_ ? wanted_logits(*model_, step) : model_->hidden(step));
+  return host(is_last_stage_ ? run_model(*model_, step).logits : model_->hidden(step));
 }
 
 std::vector<float> TestRunner::encode(const Image& resized, const PatchConfig& config,

@@ -12,8 +12,8 @@ namespace pagoda {
 
 class Staging {
  public:
-  // Two pieces: while the device reads one the other can be filled.
-  Staging(Device& device, int64_t piece_bytes, int pieces = 2);
+  // With two pieces one can be filled while the device reads the other.
+  Staging(Device& device, int64_t piece_bytes, int pieces);
 
   // The next piece, which nothing reads any more; waits for the device where it must.
   void* next();

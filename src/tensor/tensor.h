@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <type_traits>
+#include <vector>
 
 #include "tensor/dtype.h"
 
@@ -43,5 +44,7 @@ Tensor make_view(void* data, std::initializer_list<int64_t> shape, DType dtype);
 Tensor reshaped(Tensor t, std::initializer_list<int64_t> shape);
 // Rows [first, first + rows) of the outermost dimension.
 Tensor rows_of(Tensor t, int64_t first, int64_t rows);
+// The numbers of floats in host memory.
+std::vector<float> floats_of(Tensor host);
 
 }  // namespace pagoda
