@@ -3,10 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <boost/json.hpp>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +12,7 @@
 #include "backends/backends.h"
 #include "base/error.h"
 #include "engine/test_engine.h"
+#include "engine/test_watched_device.h"
 #include "tensor/device.h"
 
 namespace pagoda {
@@ -268,101 +267,16 @@ TEST_CASE("memory that is too small for a request of the wanted length is said b
       "available memory, the estimated maximum model length is 160."));
 }
 
-// What is known of the devices of a world, and told to them.
-struct Watch {
-  std::atomic<bool> fails = false;  // the device of the last rank, when anything is copied to it
-  std::atomic<int> allocations = 0;
-};
-
-// A device that is watched.
-class WatchedDevice final : public Device {
- public:
-  WatchedDevice(std::unique_ptr<Device> inner, Watch& watch, bool may_fail)
-      : inner_(std::move(inner)), watch_(watch), may_fail_(may_fail) {}
-  std::string description() const override { return inner_->description(); }
-  Ops& ops() override { return inner_->ops(); }
-  std::unique_ptr<CommunicatorGroup> connect(int ranks) const override;
-  std::unique_ptr<Matrix> make_matrix(const MatrixSpec& spec, const PanelReader& reader) override {
-    return inner_->make_matrix(spec, reader);
-  }
-  int64_t matrix_bytes(const MatrixSpec& spec) const override { return inner_->matrix_bytes(spec); }
-  int64_t kv_block_size(int64_t wanted) const override { return inner_->kv_block_size(wanted); }
-  int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const override {
-    return inner_->kv_block_bytes(shape, block_size);
-  }
-  std::unique_ptr<IdleOps> idle_ops() const override { return inner_->idle_ops(); }
-  void reserve_scratch(int64_t bytes) override { inner_->reserve_scratch(bytes); }
-  DeviceMemory memory() const override { return inner_->memory(); }
-  Buffer allocate(int64_t bytes) override {
-    ++watch_.allocations;
-    return inner_->allocate(bytes);
-  }
-  Buffer allocate_host(int64_t bytes) override {
-    ++watch_.allocations;
-    return inner_->allocate_host(bytes);
-  }
-  void copy_in(Tensor device, const void* host) override {
-    fail_if_told();
-    inner_->copy_in(device, host);
-  }
-  void copy_out(void* host, Tensor device) override { inner_->copy_out(host, device); }
-  void upload(Tensor device, const void* host) override {
-    fail_if_told();
-    inner_->upload(device, host);
-  }
-  void download(void* host, Tensor device) override { inner_->download(host, device); }
-  Fence fence() override { return inner_->fence(); }
-  void wait(Fence fence) override { inner_->wait(fence); }
-  void synchronize() override { inner_->synchronize(); }
-
-  Device& inner() { return *inner_; }
-
- private:
-  void fail_if_told() const {
-    if (may_fail_ && watch_.fails) throw Error(ErrorKind::kDevice, "the cable is out");
-  }
-
-  std::unique_ptr<Device> inner_;
-  Watch& watch_;
-  const bool may_fail_;
-};
-
-// Connects the devices that are watched, as they would be.
-class WatchedGroup final : public CommunicatorGroup {
- public:
-  explicit WatchedGroup(std::unique_ptr<CommunicatorGroup> inner) : inner_(std::move(inner)) {}
-  std::unique_ptr<Communicator> join(int rank, Device& device) override {
-    return inner_->join(rank, dynamic_cast<WatchedDevice&>(device).inner());
-  }
-  void abort(const std::string& reason) override { inner_->abort(reason); }
-
- private:
-  std::unique_ptr<CommunicatorGroup> inner_;
-};
-
-std::unique_ptr<CommunicatorGroup> WatchedDevice::connect(int ranks) const {
-  auto group = inner_->connect(ranks);
-  if (group == nullptr) return nullptr;
-  return std::make_unique<WatchedGroup>(std::move(group));
-}
-
-std::function<std::unique_ptr<Device>(int rank)> watched_world(int ranks, Watch& watch) {
-  return [ranks, &watch](int rank) {
-    return std::make_unique<WatchedDevice>(
-        open_device(kTestBackend, {.ordinal = rank, .threads = 1}), watch, rank + 1 == ranks);
-  };
-}
-
 void check_death(int ranks, const std::string& reason) {
   EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.tensor_parallel_size = ranks;
   Watch watch;
-  TestEngine engine(config, watched_world(ranks, watch));
+  TestEngine engine(config, watched_world(kTestBackend, ranks, watch));
   SamplingParams endless = greedy(2000);
   endless.ignore_eos = true;
   const RequestId id = engine.submit({TokenId(5)}, endless);
   engine.wait(id, 3);
-  watch.fails = true;
+  watch.fault = WatchedFault::kCopy;
   CHECK(engine.wait_for_death() == reason);
   CHECK(engine.wait(id).finish == FinishReason::kAbort);
   CHECK(engine.wait(id).error == reason);
@@ -373,7 +287,7 @@ TEST_CASE("steps allocate nothing of a device") {
   EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.tensor_parallel_size = 2;
   Watch watch;
-  TestEngine engine(config, watched_world(2, watch));
+  TestEngine engine(config, watched_world(kTestBackend, 2, watch));
   const int at_start = watch.allocations;
   for (const int length : {1, 30, 300}) {
     engine.run(std::vector<TokenId>(static_cast<size_t>(length), TokenId(5)), greedy(4));
@@ -393,10 +307,10 @@ TEST_CASE("a rank that cannot load says which it is") {
   EngineConfig config = demo_config(kTestBackend, DType::kF32);
   config.parallel.tensor_parallel_size = 2;
   Watch watch;
-  watch.fails = true;
+  watch.fault = WatchedFault::kCopy;
   std::string message;
   try {
-    const TestEngine engine(config, watched_world(2, watch));
+    const TestEngine engine(config, watched_world(kTestBackend, 2, watch));
   } catch (const Error& e) {
     message = e.what();
   }
