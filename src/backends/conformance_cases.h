@@ -79,8 +79,8 @@ Tolerance rounding_of(DType dtype);
 // The same where a device may also round weights of this format to the dtype.
 Tolerance widening_of(const WeightFormat& format, DType dtype);
 
-// One of every kind of whole numbers, over rows of `in` columns.
-std::vector<WeightFormat> integer_formats(int64_t in);
+// One of every kind of values with scales, over rows of `in` columns.
+std::vector<WeightFormat> quantized_formats(int64_t in);
 
 constexpr DType kFloatTypes[] = {DType::kF32, DType::kBF16, DType::kF16};
 

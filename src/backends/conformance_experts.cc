@@ -173,7 +173,7 @@ void add_expert_cases(std::vector<Case>& cases) {
     cases.push_back(heads_case(dtype, {1, 16, 16, 32, 32}));
     cases.push_back(heads_case(dtype, {4, 16, 32, 32, 48}));
     cases.push_back(heads_case(dtype, {3, 67, 67, 35, 40}));
-    for (const WeightFormat& format : integer_formats(67)) {
+    for (const WeightFormat& format : quantized_formats(67)) {
       cases.push_back(mixture_case(dtype, {8, 3, 67, 33, 0, 0, format}));
       cases.push_back(heads_case(dtype, {3, 67, 67, 35, 40, format}));
     }

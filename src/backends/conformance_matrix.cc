@@ -65,8 +65,8 @@ Case embedding_case(DType dtype, const WeightFormat& format, int64_t width) {
           }};
 }
 
-void add_integer_cases(std::vector<Case>& cases, DType dtype, const MatmulShape& shape) {
-  for (const WeightFormat& format : integer_formats(shape.in)) {
+void add_quantized_cases(std::vector<Case>& cases, DType dtype, const MatmulShape& shape) {
+  for (const WeightFormat& format : quantized_formats(shape.in)) {
     cases.push_back(matmul_case(shape, {dtype, format, dtype, true}));
     cases.push_back(matmul_case(shape, {dtype, format, DType::kF32, false}));
     cases.push_back(embedding_case(dtype, format, shape.in));
@@ -92,8 +92,8 @@ void add_matrix_cases(std::vector<Case>& cases) {
     cases.push_back(embedding_case(dtype, {}, 448));
   }
   for (const DType dtype : kFloatTypes) {
-    add_integer_cases(cases, dtype, {67, 33});
-    add_integer_cases(cases, dtype, {448, 84});
+    add_quantized_cases(cases, dtype, {67, 33});
+    add_quantized_cases(cases, dtype, {448, 84});
   }
 }
 

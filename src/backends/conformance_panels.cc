@@ -28,20 +28,41 @@ struct GroupScale {
   int zero = 0;
 };
 
+// Of whole numbers one more below zero.
+float largest_of(Encoding values) {
+  if (values == Encoding::kF8E4M3) return to_float(Float8E4M3{0x7E});
+  return static_cast<float>((1 << (bits_of(values) - 1)) - 1);
+}
+
+// A tie goes to the even one.
+std::byte nearest_float8(float x) {
+  const float magnitude = std::abs(x);
+  const auto distance = [&](uint8_t bits) {
+    return std::abs(to_float(Float8E4M3{bits}) - magnitude);
+  };
+  uint8_t nearest = 0;
+  for (uint8_t bits = 1; bits < 0x7F; ++bits) {
+    const bool is_even = bits % 2 == 0;
+    const float d = distance(bits), least = distance(nearest);
+    if (d < least || (d == least && is_even)) nearest = bits;
+  }
+  return static_cast<std::byte>(nearest | (std::signbit(x) ? 0x80 : 0));
+}
+
 GroupScale scale_of(const std::vector<float>& group, const WeightFormat& format) {
-  const int most = (1 << (bits_of(format.values) - 1)) - 1;
+  const float most = largest_of(format.values);
   float low = 0.0f, high = 0.0f;
   for (const float x : group) {
     low = std::min(low, x);
     high = std::max(high, x);
   }
   if (low == high) return {};
-  float scale = std::max(-low, high) / static_cast<float>(most);
-  if (format.has_zeros) scale = (high - low) / static_cast<float>(2 * most + 1);
+  float scale = std::max(-low, high) / most;
+  if (format.has_zeros) scale = (high - low) / (2.0f * most + 1.0f);
   // The nearest that the file can hold.
   if (format.scales == Encoding::kF16) scale = to_float(from_float<Float16>(scale));
   if (format.scales == Encoding::kBF16) scale = to_float(from_float<BFloat16>(scale));
-  const auto zero = static_cast<int>(std::lround(static_cast<float>(-most - 1) - low / scale));
+  const auto zero = static_cast<int>(std::lround(-most - 1.0f - low / scale));
   return {scale, format.has_zeros ? zero : 0};
 }
 
@@ -54,6 +75,9 @@ std::vector<std::byte> encoded(Encoding encoding, const std::vector<float>& valu
     case Encoding::kF32: encode<float>(bytes.data(), values); break;
     case Encoding::kBF16: encode<BFloat16>(bytes.data(), values); break;
     case Encoding::kF16: encode<Float16>(bytes.data(), values); break;
+    case Encoding::kF8E4M3:
+      for (size_t i = 0; i < values.size(); ++i) bytes[i] = nearest_float8(values[i]);
+      break;
     case Encoding::kInt8:
       for (size_t i = 0; i < values.size(); ++i) {
         bytes[i] = static_cast<std::byte>(static_cast<int>(values[i]));
@@ -88,7 +112,7 @@ MemoryPanels::MemoryPanels(const MatrixSpec& spec, const std::vector<float>& val
     if (spec.format.ordered_groups > 0) orders_.push_back(order_of(spec.in, expert, groups_));
     for (int64_t row = 0; row < spec.out; ++row) {
       const float* numbers = values.data() + (expert * spec.out + row) * spec.in;
-      spec.format.is_quantized() ? append_integers(numbers, expert) : append_floats(numbers);
+      spec.format.is_quantized() ? append_scaled(numbers, expert) : append_floats(numbers);
     }
   }
 }
@@ -97,7 +121,7 @@ void MemoryPanels::append_floats(const float* row) {
   append(values_, encoded(spec_.format.values, std::vector<float>(row, row + spec_.in)));
 }
 
-void MemoryPanels::append_integers(const float* row, int64_t expert) {
+void MemoryPanels::append_scaled(const float* row, int64_t expert) {
   const WeightFormat& format = spec_.format;
   const auto group_of = [&](int64_t column) -> size_t {
     if (!orders_.empty()) {
@@ -114,11 +138,13 @@ void MemoryPanels::append_integers(const float* row, int64_t expert) {
     scales.push_back(groups.back().scale);
     if (format.has_zeros) zeros_.push_back(static_cast<int8_t>(groups.back().zero));
   }
-  const auto half = static_cast<float>(1 << (bits_of(format.values) - 1));
+  const bool is_whole = format.values != Encoding::kF8E4M3;
+  const float most = largest_of(format.values), least = is_whole ? -most - 1.0f : -most;
   for (int64_t i = 0; i < spec_.in; ++i) {
     const GroupScale& group = groups[group_of(i)];
-    const float number = std::round(row[i] / group.scale) + static_cast<float>(group.zero);
-    stored.push_back(std::clamp(number, -half, half - 1));
+    float number = row[i] / group.scale;
+    if (is_whole) number = std::round(number) + static_cast<float>(group.zero);
+    stored.push_back(std::clamp(number, least, most));
   }
   append(values_, encoded(format.values, stored));
   append(scales_, encoded(format.scales, scales));

@@ -11,9 +11,8 @@
 
 namespace pagoda {
 
-// Handed out by way of scratch, as a file of another dtype would. Whole numbers are the nearest to
-// the values that the format has: scales from the largest of a group, zero points from the
-// smallest.
+// Handed out by way of scratch, as a file of another dtype would. Values with scales are the
+// nearest that the format has: scales from the largest of a group, zero points from the smallest.
 class MemoryPanels final : public PanelReader {
  public:
   // values [count, out, in]
@@ -25,7 +24,7 @@ class MemoryPanels final : public PanelReader {
 
  private:
   void append_floats(const float* row);
-  void append_integers(const float* row, int64_t expert);
+  void append_scaled(const float* row, int64_t expert);
 
   const MatrixSpec spec_;
   const int64_t groups_;

@@ -131,8 +131,10 @@ Tolerance widening_of(const WeightFormat& format, DType dtype) {
   return tolerance;
 }
 
-std::vector<WeightFormat> integer_formats(int64_t in) {
+std::vector<WeightFormat> quantized_formats(int64_t in) {
   return {
+      {.values = Encoding::kF8E4M3, .group = 128},
+      {.values = Encoding::kF8E4M3, .scales = Encoding::kBF16},
       {.values = Encoding::kInt4, .group = 32, .scales = Encoding::kF16},
       {.values = Encoding::kInt4, .group = 16, .scales = Encoding::kBF16, .has_zeros = true},
       {.values = Encoding::kInt4, .group = 128, .ordered_groups = (in + 127) / 128 + 1},

@@ -78,7 +78,7 @@ int64_t BandReader::bytes_of_row(const StoredWeight& weight) const {
   const int64_t columns = form_.columns.stored();
   if (!format.is_quantized()) return bytes_of(format.values, columns);
   const int64_t groups = format.groups(form_.file_columns) * columns / form_.file_columns;
-  return bytes_of(format.values, columns) + bytes_of(format.scales, groups);
+  return bytes_of(format.values, columns) + bytes_of(format.scales, groups) / weight.scale_rows;
 }
 
 void BandReader::append_segments(const Band& band) {
@@ -309,8 +309,9 @@ void to_floats(float* out, const std::byte* in, int64_t count, Encoding encoding
     case Encoding::kF32: std::memcpy(out, in, static_cast<size_t>(count) * sizeof(float)); return;
     case Encoding::kF16: halves_to_floats<Float16>(out, in, count); return;
     case Encoding::kBF16: halves_to_floats<BFloat16>(out, in, count); return;
+    case Encoding::kF8E4M3:
     case Encoding::kInt8:
-    case Encoding::kInt4: MUST(is_float(encoding));  // whole numbers need their scales: widen()
+    case Encoding::kInt4: MUST(is_float(encoding));  // these need their scales: widen()
   }
 }
 

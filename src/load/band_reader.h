@@ -29,11 +29,11 @@ struct BandForm {
   int64_t file_columns;  // the width of all weights
   Runs columns;
   int64_t count = 1;          // the bands are so many matrices of as many bands and rows each
-  bool wants_floats = false;  // whole numbers are widened in any case
+  bool wants_floats = false;  // values with scales are widened in any case
 };
 
-// One matrix may hold both and lose nothing: floats of any kind, or whole numbers of one format
-// and order.
+// One matrix may hold both and lose nothing: floats of any kind, or values with scales of one
+// format and order.
 bool can_stand_together(const StoredWeight& a, const StoredWeight& b);
 
 class BandReader final : public PanelReader {

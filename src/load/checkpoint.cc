@@ -83,14 +83,28 @@ class FileTensor final : public StoredTensor {
 // How tensors of this kind are read, by the number format that the file states; none where that is
 // another.
 std::optional<Encoding> encoding_of(const SafetensorsEntry& entry, Numbers numbers) {
-  if (numbers == Numbers::kFloats) return entry.encoding();
-  const std::string_view wanted = numbers == Numbers::kWords ? "I32" : "I64";
-  return entry.dtype == wanted ? std::optional(Encoding::kInt8) : std::nullopt;
+  const auto given_as = [&](std::string_view dtype, Encoding encoding) {
+    return entry.dtype == dtype ? std::optional(encoding) : std::nullopt;
+  };
+  switch (numbers) {
+    case Numbers::kFloats: return entry.encoding();
+    case Numbers::kFloats8: return given_as("F8_E4M3", Encoding::kF8E4M3);
+    case Numbers::kWords: return given_as("I32", Encoding::kInt8);
+    case Numbers::kSizes: return given_as("I64", Encoding::kInt8);
+  }
+  return std::nullopt;
+}
+
+bool is_of_shape(const SafetensorsEntry& entry, std::span<const int64_t> shape) {
+  const bool is_number = entry.shape.empty() && shape.size() == 1 && shape[0] == 1;
+  return is_number ||
+         std::equal(entry.shape.begin(), entry.shape.end(), shape.begin(), shape.end());
 }
 
 std::string_view names_of(Numbers numbers) {
   switch (numbers) {
     case Numbers::kFloats: return "F32, F16 or BF16; get the model in one of these";
+    case Numbers::kFloats8: return "F8_E4M3; get the model again";
     case Numbers::kWords: return "I32; get the model again";
     case Numbers::kSizes: return "I64; get the model again";
   }
@@ -141,7 +155,7 @@ class Checkpoint final : public WeightSource {
     const auto found = places_.find(name);
     if (found == places_.end()) reject_missing(name, shape);
     const auto [file, entry] = found->second;
-    if (!std::equal(entry->shape.begin(), entry->shape.end(), shape.begin(), shape.end())) {
+    if (!is_of_shape(*entry, shape)) {
       fail(name, ": is ", shape_text(entry->shape), " in the file, ", shape_text(shape),
            " by config.json; take both from the same model (file ", file->path, ")");
     }

@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
 #include "base/str.h"
 #include "load/packed_scheme.h"
 #include "load/plain_scheme.h"
@@ -14,16 +13,9 @@ namespace {
 
 constexpr std::string_view kFormat = "pack-quantized";
 
-[[noreturn]] void refuse(const JsonReader& section, const std::string& what,
-                         std::string_view supported) {
-  throw Error(ErrorKind::kConfig,
-              str(section.origin(), ": ", what, " is not supported; supported is ", supported,
-                  ", or a checkpoint in bfloat16, float16 or float32"));
-}
-
 void require(const JsonReader& section, std::string_view key, std::string_view wanted) {
   const std::string_view found = section.text_or(key, wanted);
-  if (found != wanted) refuse(section, str(key, " \"", found, "\""), wanted);
+  if (found != wanted) refuse_quantization(section, str(key, " \"", found, "\""), wanted);
 }
 
 Encoding encoding_of(const JsonReader& weights) {
@@ -31,17 +23,19 @@ Encoding encoding_of(const JsonReader& weights) {
   const int64_t bits = weights.integer("num_bits");
   if (bits == 4) return Encoding::kInt4;
   if (bits == 8) return Encoding::kInt8;
-  refuse(weights, str("num_bits ", bits), "4 and 8");
+  refuse_quantization(weights, str("num_bits ", bits), "4 and 8");
 }
 
 // 0: a whole row.
 int64_t group_of(const JsonReader& weights) {
   const std::string_view strategy = weights.text_or("strategy", "group");
   if (strategy == "channel") return 0;
-  if (strategy != "group") refuse(weights, str("strategy \"", strategy, "\""), "group, channel");
+  if (strategy != "group")
+    refuse_quantization(weights, str("strategy \"", strategy, "\""), "group, channel");
   const int64_t group = weights.integer("group_size");
   if (group == -1) return 0;
-  if (group < 1 || group % 8 != 0) refuse(weights, str("group_size ", group), "a multiple of 8");
+  if (group < 1 || group % 8 != 0)
+    refuse_quantization(weights, str("group_size ", group), "a multiple of 8");
   return group;
 }
 
@@ -51,9 +45,9 @@ bool is_ordered(const JsonReader& weights) {
 }
 
 std::unique_ptr<WeightScheme> scheme_of(const JsonReader& group, std::string_view format) {
-  if (format != kFormat) refuse(group, str("format \"", format, "\""), kFormat);
+  if (format != kFormat) refuse_quantization(group, str("format \"", format, "\""), kFormat);
   if (!group.section("input_activations").empty()) {
-    refuse(group, "input_activations", "null");
+    refuse_quantization(group, "input_activations", "null");
   }
   const JsonReader weights = group.section("weights");
   return std::make_unique<PackedScheme>(
@@ -73,7 +67,8 @@ std::vector<ModulePattern> patterns_of(const std::vector<std::string>& texts) {
 }  // namespace
 
 std::vector<SchemeRule> compressed_tensors_rules(const JsonReader& quantization) {
-  if (quantization.has("kv_cache_scheme")) refuse(quantization, "kv_cache_scheme", "null");
+  if (quantization.has("kv_cache_scheme"))
+    refuse_quantization(quantization, "kv_cache_scheme", "null");
   require(quantization.section("sparsity_config"), "format", "dense");
   const std::string_view format = quantization.text_or("format", kFormat);
   std::vector<SchemeRule> rules;

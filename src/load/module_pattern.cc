@@ -9,7 +9,7 @@
 namespace pagoda {
 namespace {
 
-constexpr std::string_view kExpression = "re:", kProjections = "Linear";
+constexpr std::string_view kExpression = "re:";
 constexpr std::string_view kEmbedding = "embed_tokens";
 
 struct FreeCode {

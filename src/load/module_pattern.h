@@ -10,10 +10,13 @@
 
 namespace pagoda {
 
+// Every projection, which is whatever is no embedding.
+constexpr std::string_view kProjections = "Linear";
+
 class ModulePattern {
  public:
   // "re:EXPRESSION" fits as Python's re.match: from the start of the name, in PCRE2's dialect.
-  // "Linear" fits every projection, which is whatever is no embedding; other texts fit themselves.
+  // kProjections fits those; other texts fit themselves.
   // Throws kConfig for an expression that cannot be compiled.
   explicit ModulePattern(std::string_view text);
   ModulePattern(ModulePattern&&) noexcept;

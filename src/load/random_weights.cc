@@ -42,6 +42,7 @@ class RandomTensor final : public StoredTensor {
       case Encoding::kF32: fill<float>(first, count, scratch); break;
       case Encoding::kF16: fill<Float16>(first, count, scratch); break;
       case Encoding::kBF16: fill<BFloat16>(first, count, scratch); break;
+      case Encoding::kF8E4M3:
       case Encoding::kInt8:
       case Encoding::kInt4: MUST(is_float(encoding_));  // those are RandomBytes
     }
@@ -77,23 +78,26 @@ class RandomTensor final : public StoredTensor {
 };
 
 // Packed whole numbers are as good as their bits. What is a vector or a size names something: 0.
+// Floats of 8 bits lack a bit of their exponent, so that none is a NaN and the largest are 30.
 class RandomBytes final : public StoredTensor {
  public:
-  RandomBytes(uint64_t key, bool is_zero) : key_(key), is_zero_(is_zero) {}
+  RandomBytes(uint64_t key, Encoding encoding, std::byte mask)
+      : key_(key), encoding_(encoding), mask_(mask) {}
 
-  Encoding encoding() const override { return Encoding::kInt8; }
+  Encoding encoding() const override { return encoding_; }
   const std::byte* read(int64_t first, int64_t count, std::byte* scratch) const override {
     for (int64_t i = 0; i < count; ++i) {
       const auto at = static_cast<uint64_t>(first + i);
       const uint64_t bits = mixed(key_ + at / 8 * 0x9E3779B97F4A7C15) >> (8 * (at % 8));
-      scratch[i] = is_zero_ ? std::byte{0} : static_cast<std::byte>(bits);
+      scratch[i] = static_cast<std::byte>(bits) & mask_;
     }
     return scratch;
   }
 
  private:
   const uint64_t key_;
-  const bool is_zero_;
+  const Encoding encoding_;
+  const std::byte mask_;
 };
 
 class RandomWeights final : public WeightSource {
@@ -105,10 +109,15 @@ class RandomWeights final : public WeightSource {
                                      Numbers numbers) const override {
     MUST(!shape.empty());
     const uint64_t key = key_of(seed_, name);
-    if (numbers != Numbers::kFloats) {
-      return std::make_unique<RandomBytes>(key, shape.size() == 1 || numbers == Numbers::kSizes);
+    if (numbers == Numbers::kFloats8) {
+      return std::make_unique<RandomBytes>(key, Encoding::kF8E4M3, std::byte{0xDF});
     }
-    if (name.ends_with("_scale")) {
+    if (numbers != Numbers::kFloats) {
+      const bool is_zero = shape.size() == 1 || numbers == Numbers::kSizes;
+      const auto mask = is_zero ? std::byte{0} : std::byte{0xFF};
+      return std::make_unique<RandomBytes>(key, Encoding::kInt8, mask);
+    }
+    if (name.ends_with("_scale") || name.ends_with("_scale_inv")) {
       return std::make_unique<RandomTensor>(key, encoding_, kScale, kScale / 2);
     }
     if (shape.size() == 1) {

@@ -24,6 +24,7 @@ class CheckedScales final : public StoredTensor {
       case Encoding::kF32: check<float>(data, first, count); break;
       case Encoding::kF16: check<Float16>(data, first, count); break;
       case Encoding::kBF16: check<BFloat16>(data, first, count); break;
+      case Encoding::kF8E4M3:
       case Encoding::kInt8:
       case Encoding::kInt4: MUST(is_float(encoding()));
     }

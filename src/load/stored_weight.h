@@ -24,6 +24,7 @@ struct StoredWeight {
   std::unique_ptr<StoredTensor> scales = {};  // format.scales [rows, groups]; null for floats
   std::unique_ptr<StoredTensor> zeros = {};   // int8 [rows, groups] in range of values, or null
   std::vector<int32_t> order = {};            // [columns], the group of each, or empty
+  int64_t scale_rows = 1;  // neighboring rows that share a scale in the file: for progress alone
 };
 
 // The same scales [rows, groups], of which one that is not finite throws kCheckpoint when it is

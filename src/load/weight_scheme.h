@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "load/stored_weight.h"
 
 namespace pagoda {
+
+class JsonReader;
 
 class WeightScheme {
  public:
@@ -29,5 +32,9 @@ struct SchemeRule {
   std::vector<ModulePattern> modules;
   std::unique_ptr<WeightScheme> scheme;
 };
+
+// Throws kConfig: `what` of a section of quantization_config cannot be computed with, and what can.
+[[noreturn]] void refuse_quantization(const JsonReader& section, const std::string& what,
+                                      std::string_view supported);
 
 }  // namespace pagoda

@@ -7,6 +7,7 @@
 #include "base/json_reader.h"
 #include "base/str.h"
 #include "load/compressed_tensors.h"
+#include "load/float8_scheme.h"
 #include "load/plain_scheme.h"
 
 namespace pagoda {
@@ -17,7 +18,8 @@ struct Method {
   std::string_view name;
   std::vector<SchemeRule> (*rules)(const JsonReader& quantization);
 };
-constexpr Method kMethods[] = {{"compressed-tensors", &compressed_tensors_rules}};
+constexpr Method kMethods[] = {{"compressed-tensors", &compressed_tensors_rules},
+                               {"fp8", &float8_rules}};
 
 // Older files of compressed-tensors call it compression_config.
 JsonReader quantization_of(const JsonReader& hf) {
@@ -59,9 +61,7 @@ WeightSchemes weight_schemes_of(const JsonReader& hf) {
     if (method.name == name) return WeightSchemes(method.rules(quantization));
     known += str(known.empty() ? "" : ", ", method.name);
   }
-  throw Error(ErrorKind::kConfig,
-              str(hf.origin(), ": quantization_config \"", name, "\" is not supported; ",
-                  "supported is ", known, ", or a checkpoint in bfloat16, float16 or float32"));
+  refuse_quantization(hf, str("quantization_config \"", name, "\""), known);
 }
 
 void require_quantization(const JsonReader& hf, std::string_view method) {

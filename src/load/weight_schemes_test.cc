@@ -5,16 +5,10 @@
 #include <boost/json.hpp>
 #include <limits>
 
-#include "base/error.h"
-#include "load/checkpoint.h"
 #include "load/compressed_tensors.h"
-#include "load/hf_config.h"
 #include "load/packed_scheme.h"
 #include "load/random_weights.h"
-#include "load/test_device.h"
-#include "load/test_files.h"
-#include "load/weight_store.h"
-#include "load/weights.h"
+#include "load/test_quantized.h"
 
 namespace pagoda {
 namespace {
@@ -66,28 +60,7 @@ std::vector<float> grouped_values() {
   return values;
 }
 
-struct Fixture {
-  Fixture(const HfConfig& config, const std::vector<TestTensor>& tensors, int rank = 0,
-          int ranks = 1)
-      : schemes(weight_schemes_of(config.keys())) {
-    folder.write("model.safetensors", safetensors_file(tensors));
-    source = open_checkpoint(folder.path());
-    store = std::make_unique<WeightStore>(
-        *source, device, WeightStoreOptions{.rank = rank, .ranks = ranks, .schemes = &schemes});
-  }
-  Weights root() { return store->root(); }
-
-  TemporaryFolder folder;
-  TestDevice device;
-  WeightSchemes schemes;
-  std::unique_ptr<WeightSource> source;
-  std::unique_ptr<WeightStore> store;
-};
-
-template <class F>
-std::string error_of(F&& f) {
-  return message_of<Error>(f);
-}
+using Fixture = QuantizedFixture;
 
 }  // namespace
 

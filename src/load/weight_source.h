@@ -32,9 +32,10 @@ class StoredTensor {
 
 // What a tensor must hold.
 enum class Numbers : uint8_t {
-  kFloats,  // F32, F16 or BF16
-  kWords,   // I32, given as bytes: the encoding is int8, a word four elements
-  kSizes,   // I64, likewise
+  kFloats,   // F32, F16 or BF16
+  kFloats8,  // F8_E4M3
+  kWords,    // I32, given as bytes: the encoding is int8, a word four elements
+  kSizes,    // I64, likewise
 };
 
 class WeightSource {
@@ -42,8 +43,8 @@ class WeightSource {
   virtual ~WeightSource() = default;
   // A source of random numbers has every name.
   virtual bool has(std::string_view name) const = 0;
-  // `shape` is what config.json makes of it. Throws kCheckpoint where there is no such tensor, or
-  // one of another shape, or of other numbers.
+  // `shape` is what config.json makes of it; a single number [1] may have no dimensions. Throws
+  // kCheckpoint where there is no such tensor, or one of another shape, or of other numbers.
   virtual std::unique_ptr<StoredTensor> open(const std::string& name,
                                              std::span<const int64_t> shape,
                                              Numbers numbers) const = 0;

@@ -18,7 +18,7 @@ bool is_expected(const std::string& name) {
   const auto starts = [&](std::string_view prefix) { return name.starts_with(prefix); };
   return starts("llama-") || starts("mistral") || starts("qwen2-") || starts("qwen3-") ||
          starts("qwen2.5-vl") || starts("deepseek-") || starts("phi") || starts("glm4") ||
-         starts("gemma3") || name == "ct-w4a16-g128" || name == "ct-w4a16-asym" ||
+         starts("gemma3") || starts("fp8-") || name == "ct-w4a16-g128" || name == "ct-w4a16-asym" ||
          name == "ct-w4a16-actorder" || name == "ct-w8a16";
 }
 

@@ -67,7 +67,7 @@ TEST_CASE("a quantized checkpoint is refused before any weight is read") {
   CHECK_THROWS_WITH_AS(
       facts_with(R"(,"quantization_config":{"quant_method":"gptq","bits":4})", "LlamaForCausalLM"),
       "config.json: quantization_config \"gptq\" is not supported; supported is "
-      "compressed-tensors, or a checkpoint in bfloat16, float16 or float32",
+      "compressed-tensors, fp8, or a checkpoint in bfloat16, float16 or float32",
       Error);
 }
 

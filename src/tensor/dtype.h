@@ -58,6 +58,22 @@ constexpr float to_float(Float16 x) {
   return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
+// 4 bits of exponent, 3 of mantissa, no infinities (OCP 8-bit floating point specification, E4M3).
+// Weights alone are stored so: no tensor holds them.
+struct Float8E4M3 {
+  uint8_t bits;
+};
+constexpr float to_float(Float8E4M3 x) {
+  const uint32_t sign = uint32_t{x.bits & 0x80u} << 24;
+  const uint32_t exponent = (x.bits >> 3) & 0xFu, mantissa = x.bits & 0x7u;
+  if ((x.bits & 0x7Fu) == 0x7F) return std::bit_cast<float>(sign | 0x7FC00000u);
+  if (exponent == 0) {
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-9f;
+    return sign != 0 ? -magnitude : magnitude;
+  }
+  return std::bit_cast<float>(sign | (exponent + 120) << 23 | mantissa << 20);
+}
+
 template <class T>
 constexpr T from_float(float x);
 

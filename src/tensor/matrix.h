@@ -18,7 +18,8 @@ struct MatrixSpec {
   DType dtype = DType::kBF16;  // of the activations it will be multiplied with
 };
 
-// A band of rows, all columns. Row r begins at a whole byte. Floats have values alone.
+// A band of rows, all columns. Row r begins at a whole byte. Floats of 16 and 32 bits have values
+// alone.
 struct Panel {
   std::span<const std::byte> values;       // format.values [rows, in], row-major
   std::span<const std::byte> scales = {};  // format.scales [rows, groups]

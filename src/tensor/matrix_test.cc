@@ -61,6 +61,17 @@ TEST_CASE("an order puts every column into a group of its own choice") {
   CHECK(row_of(panel, spec, 0) == std::vector<float>{3, 1, 2, 3});
 }
 
+TEST_CASE("floats of 8 bits have a scale a group and lose nothing") {
+  // 1, -1.125, the largest, the least that is not 0, and its negative zero
+  const std::vector<uint8_t> values = {0x38, 0xB9, 0x7E, 0x01, 0x80};
+  const std::vector<float> scales = {3.0f, 0x1p9f};
+  const MatrixSpec spec = {.out = 1, .in = 5, .format = {.values = Encoding::kF8E4M3, .group = 3}};
+  const Panel panel = {.values = bytes_of_values(values), .scales = bytes_of_values(scales)};
+  const std::vector<float> row = row_of(panel, spec, 0);
+  CHECK(row == std::vector<float>{3.0f, -3.375f, 1344.0f, 1.0f, 0.0f});
+  CHECK(std::signbit(row[4]));
+}
+
 TEST_CASE("floats are widened wherever they lie") {
   std::vector<std::byte> memory(1 + 2 * sizeof(BFloat16));
   const std::array values = {from_float<BFloat16>(1.5f), from_float<BFloat16>(-2.0f)};
@@ -78,6 +89,10 @@ TEST_CASE("a format says its bytes and its name") {
   CHECK(text_of(grouped) == "int4 in groups of 32 with zero points");
   CHECK(WeightFormat{.values = Encoding::kInt8}.groups(70) == 1);
   CHECK(text_of({.values = Encoding::kInt8}) == "int8 by rows");
+  const WeightFormat blocks = {.values = Encoding::kF8E4M3, .group = 64};
+  CHECK(blocks.is_quantized());
+  CHECK(blocks.groups(70) == 2);
+  CHECK(text_of(blocks) == "float8_e4m3 in groups of 64");
   CHECK(WeightFormat{}.groups(70) == 0);
   CHECK(text_of({}) == "bfloat16");
 }

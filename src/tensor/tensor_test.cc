@@ -20,6 +20,22 @@ TEST_CASE("every float16 survives the way to float and back") {
   CHECK(wrong == 0);
 }
 
+TEST_CASE("float8 e4m3 is what its bits say, without infinities") {
+  int wrong = 0;
+  for (int bits = 0; bits < 256; ++bits) {
+    const float x = to_float(Float8E4M3{static_cast<uint8_t>(bits)});
+    const int exponent = bits >> 3 & 15, mantissa = bits & 7;
+    const float magnitude = exponent == 0
+                                ? std::ldexp(static_cast<float>(mantissa), -9)
+                                : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+    const bool is_nan = exponent == 15 && mantissa == 7;
+    wrong += is_nan ? !std::isnan(x) : x != (bits < 128 ? magnitude : -magnitude);
+    wrong += std::signbit(x) != (bits >= 128);
+  }
+  CHECK(wrong == 0);
+  CHECK(to_float(Float8E4M3{0x7E}) == 448.0f);
+}
+
 TEST_CASE("rounding goes to the nearest, ties to even") {
   CHECK(from_float<BFloat16>(1.0f + 0x1p-8f).bits == 0x3F80);      // tie: down to even
   CHECK(from_float<BFloat16>(1.0f + 3 * 0x1p-8f).bits == 0x3F82);  // tie: up to even

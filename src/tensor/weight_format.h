@@ -2,6 +2,7 @@
 // description for all published forms.
 //
 //   w[row, column] = value                                          of floats
+//   w[row, column] = value * scale[row, g]                          of floats of 8 bits
 //   w[row, column] = (value - zero[row, g]) * scale[row, g]         of whole numbers
 //
 // where g is column / group, or what the matrix' order says. Values are signed: a form that stores
@@ -15,13 +16,14 @@
 
 namespace pagoda {
 
-enum class Encoding : uint8_t { kF32, kF16, kBF16, kInt8, kInt4 };
+enum class Encoding : uint8_t { kF32, kF16, kBF16, kF8E4M3, kInt8, kInt4 };
 
 constexpr int64_t bits_of(Encoding encoding) {
   switch (encoding) {
     case Encoding::kF32: return 32;
     case Encoding::kF16:
     case Encoding::kBF16: return 16;
+    case Encoding::kF8E4M3:
     case Encoding::kInt8: return 8;
     case Encoding::kInt4: return 4;
   }
@@ -31,6 +33,7 @@ constexpr int64_t bits_of(Encoding encoding) {
 constexpr int64_t bytes_of(Encoding encoding, int64_t count) {
   return (count * bits_of(encoding) + 7) / 8;
 }
+// Floats that mean something without a scale.
 constexpr bool is_float(Encoding encoding) {
   return encoding == Encoding::kF32 || encoding == Encoding::kF16 || encoding == Encoding::kBF16;
 }
@@ -39,6 +42,7 @@ constexpr std::string_view name_of(Encoding encoding) {
     case Encoding::kF32: return "float32";
     case Encoding::kF16: return "float16";
     case Encoding::kBF16: return "bfloat16";
+    case Encoding::kF8E4M3: return "float8_e4m3";
     case Encoding::kInt8: return "int8";
     case Encoding::kInt4: return "int4";
   }
@@ -47,10 +51,10 @@ constexpr std::string_view name_of(Encoding encoding) {
 
 struct WeightFormat {
   Encoding values = Encoding::kBF16;
-  // The rest is of whole numbers only.
+  // The rest is of values with scales only.
   int64_t group = 0;                 // neighboring columns that share a scale; 0: the whole row
   Encoding scales = Encoding::kF32;  // floats
-  bool has_zeros = false;            // int8, one beside each scale
+  bool has_zeros = false;            // int8, one beside each scale of whole numbers
   int64_t ordered_groups = 0;        // so many groups of any columns, as the order says; 0: none
 
   bool is_quantized() const { return !is_float(values); }

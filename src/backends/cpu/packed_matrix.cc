@@ -31,8 +31,7 @@ void convert(To* out, const std::byte* values, int64_t first, int64_t n) {
 }
 
 template <class To>
-void convert_integers(To* out, const Panel& panel, const MatrixSpec& spec,
-                      const PanelPiece& piece) {
+void convert_scaled(To* out, const Panel& panel, const MatrixSpec& spec, const PanelPiece& piece) {
   float wide[kBandColumns];
   widen(wide, panel, spec, piece);
   for (int64_t i = 0; i < piece.count; ++i) out[i] = from_float<To>(wide[i]);
@@ -47,8 +46,9 @@ void convert(To* out, const Panel& panel, const MatrixSpec& spec, const PanelPie
     case Encoding::kF32: convert<To, float>(out, values, first, n); break;
     case Encoding::kF16: convert<To, Float16>(out, values, first, n); break;
     case Encoding::kBF16: convert<To, BFloat16>(out, values, first, n); break;
+    case Encoding::kF8E4M3:
     case Encoding::kInt8:
-    case Encoding::kInt4: convert_integers(out, panel, spec, piece); break;
+    case Encoding::kInt4: convert_scaled(out, panel, spec, piece); break;
   }
 }
 

@@ -10,7 +10,7 @@
 namespace pagoda::ref {
 
 // Every number of every expert, in order: floats of a file rounded to the dtype of the activations,
-// whole numbers times their scales as they are.
+// values with scales as they are when multiplied.
 class RefMatrix final : public Matrix {
  public:
   RefMatrix(const MatrixSpec& spec, const PanelReader& reader);
