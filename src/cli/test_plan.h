@@ -45,6 +45,8 @@ inline void check_agrees(const std::filesystem::path& folder, int ranks, const s
   // Tables of odd lengths are rounded up to a cache line each.
   CHECK(std::abs(count.need.weight_bytes - world.weight_bytes()) <= 2 * 64 * ranks);
   CHECK(count.need.padding_bytes == world.padding_bytes());
+  const bool has_whole_vocabulary = config.model.facts().vocab % ranks == 0;
+  CHECK((!count.is_even || !has_whole_vocabulary || world.padding_bytes() == 0));
   REQUIRE(count.memory.has_value());
   CHECK(count.memory->max_model_len == world.memory().max_model_len);
   CHECK(count.memory->num_blocks() == world.memory().num_blocks());

@@ -10,17 +10,24 @@
 namespace pagoda {
 namespace {
 
-bool divides_all(int64_t ranks, const std::vector<int64_t>& sizes) {
-  return std::all_of(sizes.begin(), sizes.end(), [=](int64_t size) { return size % ranks == 0; });
+// Whole units of `unit`, the same number for each rank.
+bool divides_all(int64_t ranks, int64_t unit, const std::vector<int64_t>& sizes) {
+  return std::all_of(sizes.begin(), sizes.end(),
+                     [=](int64_t size) { return size % unit == 0 && size / unit % ranks == 0; });
 }
 
 bool is_even(int64_t ranks, const ParallelConfig& parallel, const ModelFacts& facts) {
+  if (ranks == 1) return true;
   if (facts.attention_heads % ranks != 0) return false;
   // Fewer KV heads than ranks are kept by several ranks each, the same number for each.
   const int64_t kv_heads = facts.kv_heads;
   if (kv_heads > 0 && kv_heads % ranks != 0 && ranks % kv_heads != 0) return false;
-  if (!divides_all(ranks, facts.ffn)) return false;
-  return parallel.expert_parallel || divides_all(ranks, facts.expert_ffn);
+  std::vector<int64_t> units = facts.input_units;
+  units.push_back(1);
+  return std::all_of(units.begin(), units.end(), [&](int64_t unit) {
+    if (!divides_all(ranks, unit, facts.ffn)) return false;
+    return parallel.expert_parallel || divides_all(ranks, unit, facts.expert_ffn);
+  });
 }
 
 std::string listed(const std::vector<int64_t>& numbers) {

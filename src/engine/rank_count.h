@@ -16,8 +16,9 @@ namespace pagoda {
 // Before anything is loaded. Throws kConfig where ranks would have no head at all.
 void check_ranks(const ParallelConfig& parallel, const ModelFacts& facts);
 
-// Numbers of ranks with which heads and feed-forward parts need no padding, in order. The
-// vocabulary does not count: it is padded by less than a row a rank.
+// Numbers of ranks with which heads and feed-forward parts, dealt in whole groups that share a
+// scale, need no padding, in order. The vocabulary does not count: it is padded by less than a row
+// a rank.
 std::vector<int64_t> even_rank_counts(const ParallelConfig& parallel, const ModelFacts& facts);
 
 // A line for the log: what zeros cost, of the weights of all ranks, and which sizes need none.

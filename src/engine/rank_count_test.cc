@@ -24,6 +24,17 @@ TEST_CASE("heads that share one latent are dealt without KV heads") {
         Counts{1, 2, 3, 4, 6, 12});
 }
 
+TEST_CASE("groups that share a scale are not cut, but by a single rank there is nothing to cut") {
+  ModelFacts facts = {.attention_heads = 8, .kv_heads = 8, .ffn = {11008}};
+  CHECK(even_rank_counts({}, facts) == Counts{1, 2, 4, 8});
+  facts.input_units = {8, 128};  // 86 of the larger
+  CHECK(even_rank_counts({}, facts) == Counts{1, 2});
+  CHECK(padding_line({.tensor_parallel_size = 4}, facts, int64_t{1} << 30, int64_t{40} << 30)
+            .ends_with("Sizes without padding: 1, 2"));
+  facts.ffn = {11000};
+  CHECK(even_rank_counts({}, facts) == Counts{1});
+}
+
 TEST_CASE("experts that are dealt whole need no padding") {
   const ModelFacts experts = {.attention_heads = 4, .ffn = {64}, .expert_ffn = {6}};
   CHECK(even_rank_counts({}, experts) == Counts{1, 2});

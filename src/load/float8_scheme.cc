@@ -86,13 +86,17 @@ std::string_view Float8Scheme::scale_name() const {
   return block_.rows > 0 ? kBlockScale : kScale;
 }
 
-int64_t Float8Scheme::input_unit(const ModuleTensors& tensors) const {
-  return tensors.has(scale_name()) ? std::max<int64_t>(block_.columns, 1) : 1;
+bool Float8Scheme::is_plain(const ModuleTensors& tensors) const {
+  return !tensors.has(scale_name());
+}
+
+int64_t Float8Scheme::input_unit() const {
+  return std::max<int64_t>(block_.columns, 1);
 }
 
 StoredWeight Float8Scheme::open(const ModuleTensors& tensors,
                                 std::span<const int64_t> shape) const {
-  if (!tensors.has(scale_name())) return PlainScheme().open(tensors, shape);
+  if (is_plain(tensors)) return PlainScheme().open(tensors, shape);
   const int64_t rows = shape[0];
   const int64_t columns =
       std::accumulate(shape.begin() + 1, shape.end(), int64_t{1}, std::multiplies<>());

@@ -32,7 +32,8 @@ class Float8Scheme final : public WeightScheme {
   explicit Float8Scheme(const Block& block) : block_(block) {}
 
   StoredWeight open(const ModuleTensors& tensors, std::span<const int64_t> shape) const override;
-  int64_t input_unit(const ModuleTensors& tensors) const override;
+  bool is_plain(const ModuleTensors& tensors) const override;
+  int64_t input_unit() const override;
 
  private:
   std::string_view scale_name() const;

@@ -131,8 +131,7 @@ bool PackedScheme::is_plain(const ModuleTensors& tensors) const {
   return !tensors.has(kPacked) && tensors.has(kPlainWeight);
 }
 
-int64_t PackedScheme::input_unit(const ModuleTensors& tensors) const {
-  if (is_plain(tensors)) return 1;
+int64_t PackedScheme::input_unit() const {
   const bool has_runs = options_.group > 0 && !options_.is_ordered;
   return has_runs ? options_.group : kWordBits / bits_of(options_.values);
 }

@@ -29,11 +29,10 @@ class PackedScheme final : public WeightScheme {
 
   // A module that has a plain weight instead keeps it; one that has both is refused.
   StoredWeight open(const ModuleTensors& tensors, std::span<const int64_t> shape) const override;
-  int64_t input_unit(const ModuleTensors& tensors) const override;
+  bool is_plain(const ModuleTensors& tensors) const override;
+  int64_t input_unit() const override;
 
  private:
-  bool is_plain(const ModuleTensors& tensors) const;
-
   const Options options_;
 };
 

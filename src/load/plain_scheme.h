@@ -13,7 +13,8 @@ constexpr std::string_view kPlainWeight = "weight";
 class PlainScheme final : public WeightScheme {
  public:
   StoredWeight open(const ModuleTensors& tensors, std::span<const int64_t> shape) const override;
-  int64_t input_unit(const ModuleTensors& /*tensors*/) const override { return 1; }
+  bool is_plain(const ModuleTensors& /*tensors*/) const override { return true; }
+  int64_t input_unit() const override { return 1; }
 };
 
 }  // namespace pagoda

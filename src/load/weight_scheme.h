@@ -23,8 +23,11 @@ class WeightScheme {
   // The weight of the module, `shape` by config.json: rows first, all other dimensions make a row.
   // Throws kCheckpoint for a tensor that is missing, of another shape or of impossible numbers.
   virtual StoredWeight open(const ModuleTensors& tensors, std::span<const int64_t> shape) const = 0;
-  // Columns that should stay together when they are dealt over ranks: a group that shares a scale.
-  virtual int64_t input_unit(const ModuleTensors& tensors) const = 0;
+  // Whether the module has a plain weight instead of what this scheme looks for.
+  virtual bool is_plain(const ModuleTensors& tensors) const = 0;
+  // Columns of what is no plain weight that should stay together when they are dealt over ranks: a
+  // group that shares a scale.
+  virtual int64_t input_unit() const = 0;
 };
 
 // Modules stored in one way.

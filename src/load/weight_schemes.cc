@@ -52,6 +52,12 @@ const WeightScheme& WeightSchemes::of(std::string_view module) const {
   return *plain_;
 }
 
+std::vector<int64_t> WeightSchemes::input_units() const {
+  std::vector<int64_t> units;
+  for (const SchemeRule& rule : rules_) units.push_back(rule.scheme->input_unit());
+  return units;
+}
+
 WeightSchemes weight_schemes_of(const JsonReader& hf) {
   const JsonReader quantization = quantization_of(hf);
   if (quantization.empty()) return WeightSchemes();

@@ -21,6 +21,8 @@ class WeightSchemes {
   explicit WeightSchemes(std::vector<SchemeRule> rules);
   const WeightScheme& of(std::string_view module) const;
   bool are_plain() const { return rules_.empty(); }  // of all modules
+  // WeightScheme::input_unit() of each that some module may have.
+  std::vector<int64_t> input_units() const;
 
  private:
   std::vector<SchemeRule> rules_;

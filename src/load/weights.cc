@@ -323,7 +323,8 @@ const Matrix& Weights::sliced_transposed(std::initializer_list<int64_t> shape,
 
 Part Weights::share_inputs(int64_t size) const {
   WeightStore::State& state = *store_->state_;
-  const int64_t unit = state.scheme_of(scope_).input_unit(state.tensors_of(scope_));
+  const WeightScheme& scheme = state.scheme_of(scope_);
+  const int64_t unit = scheme.is_plain(state.tensors_of(scope_)) ? 1 : scheme.input_unit();
   return share_groups(size, unit, rank(), ranks());
 }
 

@@ -27,10 +27,11 @@ struct ModelFacts {
   int64_t max_positions = 0;  // longest context the model was made for, as vLLM derives it
   // What ranks share out.
   int64_t attention_heads = 0;
-  int64_t kv_heads = 0;                  // 0: heads share one latent, which every rank keeps
-  std::vector<int64_t> ffn = {};         // widths of feed-forward parts
-  std::vector<int64_t> expert_ffn = {};  // of experts that are chosen
-  int position_axes = 1;                 // 3: M-RoPE, see nn/rotary_positions.h
+  int64_t kv_heads = 0;                   // 0: heads share one latent, which every rank keeps
+  std::vector<int64_t> ffn = {};          // widths of feed-forward parts
+  std::vector<int64_t> expert_ffn = {};   // of experts that are chosen
+  std::vector<int64_t> input_units = {};  // of those widths, dealt whole: groups with a scale
+  int position_axes = 1;                  // 3: M-RoPE, see nn/rotary_positions.h
   // Of models that see pictures: the token that stands for one merged patch, and the marks before
   // and behind a picture, where the model has them.
   std::optional<TokenId> image_token = {};

@@ -54,8 +54,9 @@ WeightSchemes schemes_of(const boost::json::object& values, const std::string& o
 ModelDefinition define_model(const HfConfig& config) {
   const JsonReader hf = config.keys();
   const Entry& entry = entry_of(hf);
-  weight_schemes_of(hf);  // throws here and now
+  const WeightSchemes schemes = weight_schemes_of(hf);  // throws here and now
   ModelDefinition definition = entry.define(hf);
+  definition.facts.input_units = schemes.input_units();
   definition.schemes = std::bind_front(&schemes_of, hf.object(), hf.origin());
   return definition;
 }

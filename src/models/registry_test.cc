@@ -71,6 +71,13 @@ TEST_CASE("a quantized checkpoint is refused before any weight is read") {
       Error);
 }
 
+TEST_CASE("groups that share a scale are a fact of the model, for whoever deals its widths") {
+  CHECK(facts_with("", "LlamaForCausalLM").input_units.empty());
+  CHECK(facts_with(R"(,"quantization_config":{"quant_method":"fp8","weight_block_size":[128,64]})",
+                   "LlamaForCausalLM")
+            .input_units == std::vector<int64_t>{1, 64});
+}
+
 TEST_CASE("a model that sees pictures says which token stands for them") {
   const ModelFacts facts =
       facts_with(R"(,"image_token_id":262,"vision_config":{"hidden_size":64,"out_hidden_size":64},)"
