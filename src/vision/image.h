@@ -1,7 +1,8 @@
-// A picture as its pixels.
+// A picture as its pixels, and what limits the decoding of one.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace pagoda {
@@ -14,6 +15,9 @@ struct Image {
 
 struct ImageLimits {
   int64_t max_pixels = 89'478'485;  // PIL warns above: 256 MiB at 3 bytes a pixel
+  // Told the size that the header says, before there is memory for it; throws kRequest where
+  // nothing could be done with such a picture.
+  std::function<void(int64_t width, int64_t height)> check_size = {};
 };
 
 }  // namespace pagoda

@@ -12,6 +12,7 @@ void require_size_within(std::string_view format, int64_t width, int64_t height,
     refuse_image(format, str("it has ", width, " x ", height, " pixels, more than the ",
                              limits.max_pixels, " allowed"));
   }
+  if (limits.check_size) limits.check_size(width, height);
 }
 
 void refuse_image(std::string_view format, std::string_view reason) {

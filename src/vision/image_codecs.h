@@ -17,7 +17,8 @@ Image decode_png(ImageBytes bytes, const ImageLimits& limits);
 Image decode_webp(ImageBytes bytes, const ImageLimits& limits);
 Image decode_gif(ImageBytes bytes, const ImageLimits& limits);
 
-// Throws kRequest where a picture of this size is empty or above the limit.
+// Throws kRequest where a picture of this size is empty, above the limit or of no use. Before there
+// is memory for it.
 void require_size_within(std::string_view format, int64_t width, int64_t height,
                          const ImageLimits& limits);
 [[noreturn]] void refuse_image(std::string_view format, std::string_view reason);

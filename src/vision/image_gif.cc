@@ -98,7 +98,9 @@ Image decode_gif(ImageBytes bytes, const ImageLimits& limits) {
   find_first_frame(gif.get());
   Image image{.width = gif->SWidth, .height = gif->SHeight, .rgb = {}};
   require_size_within("GIF", image.width, image.height, limits);
-  require_size_within("GIF", gif->Image.Width, gif->Image.Height, limits);
+  // A frame may well be a strip of the canvas.
+  require_size_within("GIF", gif->Image.Width, gif->Image.Height,
+                      {.max_pixels = limits.max_pixels});
   const ColorMapObject* colors =
       gif->Image.ColorMap != nullptr ? gif->Image.ColorMap : gif->SColorMap;
   if (colors == nullptr) refuse_image("GIF", "it has no colours");

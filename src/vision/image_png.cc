@@ -1,4 +1,7 @@
 // PNG through libpng: every colour type and depth; 16 bits are cut to the upper 8.
+//
+// Memory is that of the pixels and a few rows: libpng would take as much for a text, a profile or a
+// palette as the file says that it has, so lengths are checked first and such chunks skipped.
 #include <png.h>
 
 #include <csetjmp>
@@ -9,6 +12,8 @@
 
 namespace pagoda {
 namespace {
+
+constexpr const char* kTruncated = "it ends too early (truncated?)";
 
 struct Source {
   ImageBytes bytes;
@@ -26,9 +31,30 @@ void on_warning(png_structp, png_const_charp) {}
 
 void read_bytes(png_structp png, png_bytep out, size_t count) {
   auto* source = static_cast<Source*>(png_get_io_ptr(png));
-  if (count > source->bytes.size() - source->at) png_error(png, "it ends too early (truncated?)");
+  if (count > source->bytes.size() - source->at) png_error(png, kTruncated);
   std::memcpy(out, source->bytes.data() + source->at, count);
   source->at += count;
+}
+
+uint32_t big_endian(ImageBytes four) {
+  uint32_t value = 0;
+  for (const std::byte byte : four) value = value << 8 | std::to_integer<uint32_t>(byte);
+  return value;
+}
+
+// Every chunk up to the end of the picture lies within the file: length, name, data, checksum.
+bool has_all_its_chunks(ImageBytes bytes) {
+  constexpr size_t kSignatureBytes = 8, kNameBytes = 4, kFrameBytes = 12;
+  constexpr uint32_t kEnd = 0x49454E44;  // IEND
+  ImageBytes left = bytes.subspan(kSignatureBytes);
+  while (left.size() >= kFrameBytes) {
+    const uint32_t length = big_endian(left.first(4));
+    const uint32_t name = big_endian(left.subspan(4, kNameBytes));
+    if (length > left.size() - kFrameBytes) return false;
+    if (name == kEnd) return true;
+    left = left.subspan(kFrameBytes + length);
+  }
+  return false;
 }
 
 // The functions below jump out of C code: nothing in them may need a destructor.
@@ -49,6 +75,8 @@ struct Decoder {
     if (setjmp(png_jmpbuf(png)) != 0) return false;
     png_set_read_fn(png, &source, read_bytes);
     png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF);  // ours is on pixels
+    // -1: all that are no pixels, known (texts, profiles, EXIF) or not.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png, info);
     return true;
   }
@@ -78,6 +106,7 @@ struct Decoder {
 }  // namespace
 
 Image decode_png(ImageBytes bytes, const ImageLimits& limits) {
+  if (!has_all_its_chunks(bytes)) refuse_image("PNG", kTruncated);
   Decoder decoder(bytes);
   if (decoder.info == nullptr) refuse_image("PNG", "no memory for its decoder");
   if (!decoder.read_header()) refuse_image("PNG", decoder.source.reason);

@@ -130,9 +130,8 @@ void PictureLoad::decode(size_t i, const std::string& fetched_bytes) {
 PictureRef PictureLoad::kept(const PictureSource& source, const std::string& bytes) {
   Image image;
   try {
-    image =
-        decode_image(std::as_bytes(std::span(bytes)), {.max_pixels = loader_.config_.max_pixels});
-    image = resized(image);
+    image = decode_image(std::as_bytes(std::span(bytes)), limits());
+    image = resized_for_patches(image, shape_.patches);
   } catch (const Error& e) {
     refuse_picture(source, e.what());
   }
@@ -141,20 +140,23 @@ PictureRef PictureLoad::kept(const PictureSource& source, const std::string& byt
   return loader_.store_.keep(make_picture(std::move(image)));
 }
 
-Image PictureLoad::resized(const Image& image) const {
-  // Before it is made: min_pixels of a request may ask for a huge one.
+ImageLimits PictureLoad::limits() const {
+  return {.max_pixels = loader_.config_.max_pixels,
+          .check_size = [this](int64_t width, int64_t height) { require_use_of(width, height); }};
+}
+
+// Before it is decoded, and resized: min_pixels of a request may ask for a huge one.
+void PictureLoad::require_use_of(int64_t width, int64_t height) const {
   const PatchConfig& patches = shape_.patches;
-  const PixelSize size = resized_size(image.width, image.height, patches);
+  const PixelSize size = resized_size(width, height, patches);
   const int64_t side = patches.patch_size * patches.merge_size;
   const int64_t tokens = (size.width / side) * (size.height / side);
-  if (tokens > shape_.max_tokens) {
-    throw Error(ErrorKind::kRequest,
-                str("resized to ", size.width, " x ", size.height, " pixels it is ", tokens,
-                    " tokens, and one picture may have ", shape_.max_tokens,
-                    " here; ask for max_pixels of at most ", shape_.max_tokens * side * side,
-                    " in mm_processor_kwargs"));
-  }
-  return resized_for_patches(image, patches);
+  if (tokens <= shape_.max_tokens) return;
+  throw Error(ErrorKind::kRequest,
+              str("resized to ", size.width, " x ", size.height, " pixels it is ", tokens,
+                  " tokens, and one picture may have ", shape_.max_tokens,
+                  " here; ask for max_pixels of at most ", shape_.max_tokens * side * side,
+                  " in mm_processor_kwargs"));
 }
 
 // Whether it was done. What it throws is kept if it is the first.

@@ -69,7 +69,8 @@ class PictureLoad {
   std::string fetched(size_t i, Clock::time_point queued);
   void decode(size_t i, const std::string& fetched_bytes);
   PictureRef kept(const PictureSource& source, const std::string& bytes);
-  Image resized(const Image& image) const;
+  ImageLimits limits() const;
+  void require_use_of(int64_t width, int64_t height) const;
   bool attempt(const std::function<void()>& work);
   void end_one();
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "api/pictures/test_pictures.h"
+#include "vision/test_image_files.h"
 
 namespace pagoda {
 namespace {
@@ -172,6 +173,16 @@ TEST_CASE("a picture may not have more pixels than the limit") {
   VisionFixture f(config);
   CHECK(
       f.refusal_of(data_url(kRed)).ends_with("it has 56 x 56 pixels, more than the 3000 allowed"));
+}
+
+TEST_CASE("a strip is refused by what its header says, though nothing stands behind that") {
+  const LocalFiles files;
+  files.root().write("allowed/strip.png",
+                     png_begin(89478485, 1) + png_chunk("IDAT", "") + png_chunk("IEND", ""));
+  VisionFixture f(files.config());
+  CHECK(f.refusal_of(files.url("strip.png"))
+            .ends_with("image: absolute aspect ratio must be smaller than 200, got 89478485 x 1 "
+                       "pixels; crop it"));
 }
 
 TEST_CASE("a client cannot make the server talk to its own network, by whatever name") {
