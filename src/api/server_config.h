@@ -76,6 +76,7 @@ struct PictureConfig {
   int64_t max_bytes = 20 << 20;          // of a picture's file
   int64_t max_pixels = 89'478'485;       // before it is resized; PIL warns above
   std::chrono::milliseconds fetch_timeout{5000};  // VLLM_IMAGE_FETCH_TIMEOUT
+  std::chrono::milliseconds decode_timeout{20000};
   std::string ca_file;  // SSL_CERT_FILE, REQUESTS_CA_BUNDLE: trusted certificates; empty: system's
   // VLLM_MM_INPUT_CACHE_GIB: of all requests, resized or not decoded yet; beyond: 429.
   int64_t max_kept_bytes = int64_t{4} << 30;

@@ -87,4 +87,22 @@ TEST_CASE("a picture whose size is of no use is refused by its header, before it
   CHECK(peak_bytes() - before < kLittle);
 }
 
+TEST_CASE("a progressive JPEG has as many scans as encoders write, not as fit into its file") {
+  const Image once = decoded(progressive_jpeg(16, 1));
+  CHECK(once.rgb == std::vector<uint8_t>(768, 128));
+  CHECK(decoded(progressive_jpeg(16, 30)).rgb == once.rgb);
+  CHECK(refusal_of(progressive_jpeg(16, 65)) ==
+        "image: the JPEG file cannot be used: it has more than 64 scans; save it anew, best as a "
+        "baseline JPEG");
+}
+
+TEST_CASE("a JPEG that nobody waits for any more is not decoded to its end") {
+  int asked = 0;
+  const ImageLimits limits = {.is_given_up = [&] { return ++asked == 3; }};
+  CHECK(refusal_of(progressive_jpeg(512, 30), limits) ==
+        "image: the JPEG file cannot be used: it takes too long to decode; send a smaller one or a "
+        "baseline JPEG");
+  CHECK(asked == 3);
+}
+
 }  // namespace pagoda

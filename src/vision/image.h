@@ -18,6 +18,8 @@ struct ImageLimits {
   // Told the size that the header says, before there is memory for it; throws kRequest where
   // nothing could be done with such a picture.
   std::function<void(int64_t width, int64_t height)> check_size = {};
+  // Asked again and again where a file may take far longer than its pixels: whether that is enough.
+  std::function<bool()> is_given_up = {};
 };
 
 }  // namespace pagoda

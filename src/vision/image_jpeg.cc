@@ -1,5 +1,9 @@
 // JPEG through libjpeg-turbo: baseline, progressive, grey, CMYK. Its lossless processes (SOF3) are
 // refused, as by PIL.
+//
+// A progressive file may go over all its pixels with every few bytes of it, so its scans are
+// counted, and whoever waits is asked between the rows whether it goes on.
+
 // jpeglib.h needs FILE and size_t, which it does not include: the order matters.
 // clang-format off
 #include <cstdio>
@@ -8,12 +12,17 @@
 // clang-format on
 
 #include <csetjmp>
-#include <string>
+#include <string_view>
 
 #include "vision/image_codecs.h"
 
 namespace pagoda {
 namespace {
+
+// Encoders write about ten.
+constexpr int kMostScans = 64;
+constexpr std::string_view kTooManyScans =
+    "it has more than 64 scans; save it anew, best as a baseline JPEG";
 
 struct Failure {
   jpeg_error_mgr manager;  // first: libjpeg hands out a pointer to it
@@ -35,13 +44,37 @@ void on_message(j_common_ptr info, int level) {
   }
 }
 
+[[noreturn]] void give_up(j_common_ptr info, std::string_view reason) {
+  auto* failure = reinterpret_cast<Failure*>(info->err);
+  failure->reason[reason.copy(failure->reason, sizeof failure->reason - 1)] = '\0';
+  std::longjmp(failure->jump, 1);
+}
+
+struct Progress {
+  jpeg_progress_mgr manager;  // first: libjpeg hands out a pointer to it
+  const ImageLimits* limits;
+};
+
+void on_progress(j_common_ptr info) {
+  const auto* progress = reinterpret_cast<Progress*>(info->progress);
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) {
+    give_up(info, kTooManyScans);
+  }
+  const auto& is_given_up = progress->limits->is_given_up;
+  if (is_given_up && is_given_up()) {
+    give_up(info, "it takes too long to decode; send a smaller one or a baseline JPEG");
+  }
+}
+
 // Owns what libjpeg allocates. The functions below jump out of C code: nothing in them may need a
 // destructor.
 struct Decoder {
   jpeg_decompress_struct info{};
   Failure failure{};
+  Progress progress;
 
-  Decoder() {
+  explicit Decoder(const ImageLimits& limits) : progress{.manager = {}, .limits = &limits} {
+    progress.manager.progress_monitor = on_progress;
     info.err = jpeg_std_error(&failure.manager);
     failure.manager.error_exit = on_error;
     failure.manager.emit_message = on_message;
@@ -53,6 +86,7 @@ struct Decoder {
   bool read_header(ImageBytes bytes) {
     if (setjmp(failure.jump) != 0) return false;
     jpeg_create_decompress(&info);
+    info.progress = &progress.manager;
     jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(bytes.data()),
                  static_cast<unsigned long>(bytes.size()));
     jpeg_read_header(&info, TRUE);
@@ -95,7 +129,7 @@ std::vector<uint8_t> rgb_of_inks(const std::vector<uint8_t>& inks, bool inverted
 }  // namespace
 
 Image decode_jpeg(ImageBytes bytes, const ImageLimits& limits) {
-  Decoder decoder;
+  Decoder decoder(limits);
   if (!decoder.read_header(bytes)) refuse_image("JPEG", decoder.failure.reason);
   const jpeg_decompress_struct& info = decoder.info;
   Image image{.width = info.image_width, .height = info.image_height, .rgb = {}};

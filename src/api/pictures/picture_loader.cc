@@ -140,9 +140,12 @@ PictureRef PictureLoad::kept(const PictureSource& source, const std::string& byt
   return loader_.store_.keep(make_picture(std::move(image)));
 }
 
+// Of a picture that is decoded from now on.
 ImageLimits PictureLoad::limits() const {
+  const Clock::time_point deadline = Clock::now() + loader_.config_.decode_timeout;
   return {.max_pixels = loader_.config_.max_pixels,
-          .check_size = [this](int64_t width, int64_t height) { require_use_of(width, height); }};
+          .check_size = [this](int64_t width, int64_t height) { require_use_of(width, height); },
+          .is_given_up = [this, deadline] { return stopped_ || Clock::now() >= deadline; }};
 }
 
 // Before it is decoded, and resized: min_pixels of a request may ask for a huge one.

@@ -185,6 +185,17 @@ TEST_CASE("a strip is refused by what its header says, though nothing stands beh
                        "pixels; crop it"));
 }
 
+TEST_CASE("a JPEG may take no longer to decode than the limit") {
+  const LocalFiles files;
+  files.root().write("allowed/slow.jpg", progressive_jpeg(64, 30));
+  ServerConfig config = files.config();
+  CHECK(VisionFixture(config).chat_of_url(files.url("slow.jpg")).status == 200);
+  config.pictures.decode_timeout = std::chrono::milliseconds(0);
+  VisionFixture f(config);
+  CHECK(f.refusal_of(files.url("slow.jpg"))
+            .ends_with("it takes too long to decode; send a smaller one or a baseline JPEG"));
+}
+
 TEST_CASE("a client cannot make the server talk to its own network, by whatever name") {
   PictureServer server;
   server.answer("/red.png", "200 OK", file_bytes(kRed));
