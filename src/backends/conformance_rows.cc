@@ -53,6 +53,32 @@ Case scatter_case(DType dtype, int64_t width) {
           }};
 }
 
+// What an earlier owner left in a row must not matter, not even NaN; the rows between keep what
+// they had.
+Case clear_case(DType dtype, int64_t heads, int64_t width) {
+  return {str("clear_rows ", name_of(dtype), " [n, ", heads, ", ", width, "]"), kExact, kRows,
+          [=](Rig& rig, const RowNumbers& rows) {
+            const int64_t n = count_of(rows);
+            const Tensor out = rig.unwritten({2 * n, heads, width}, dtype);
+            const Tensor kept =
+                rig.upload({n, heads, width}, dtype, random_rows(kX, rows, heads * width));
+            std::vector<int32_t> to, between;
+            for (int64_t i = n; i-- > 0;) to.push_back(static_cast<int32_t>(2 * i + 1));
+            for (int64_t i = 0; i < n; ++i) between.push_back(static_cast<int32_t>(2 * i));
+            rig.ops().scatter_rows(reshaped(out, {2 * n, heads * width}),
+                                   reshaped(kept, {n, heads * width}), rig.upload(between));
+            rig.ops().clear_rows(out, rig.upload(to));
+            const RowOutputs written = rig.rows(out);
+            RowOutputs result;
+            for (size_t i = 0; i < rows.size(); ++i) {
+              result.push_back(written[2 * i + 1]);
+              const std::vector<float>& before = written[2 * i];
+              result.back().insert(result.back().end(), before.begin(), before.end());
+            }
+            return result;
+          }};
+}
+
 Case add_case(DType dtype, int64_t width) {
   return {str("add ", name_of(dtype), " [n, ", width, "]"), kExact, kRows,
           [=](Rig& rig, const RowNumbers& rows) {
@@ -257,6 +283,7 @@ void add_row_cases(std::vector<Case>& cases) {
     for (const int64_t width : kWidths) {
       cases.push_back(gather_case(dtype, width));
       cases.push_back(scatter_case(dtype, width));
+      cases.push_back(clear_case(dtype, 1, width));
       cases.push_back(add_case(dtype, width));
       cases.push_back(norm_case(dtype, width, false));
       cases.push_back(norm_case(dtype, width, true));
@@ -268,6 +295,7 @@ void add_row_cases(std::vector<Case>& cases) {
       cases.push_back(scale_case(dtype, width));
       cases.push_back(gelu_case(dtype, width));
     }
+    cases.push_back(clear_case(dtype, 3, 24));
     cases.push_back(head_norm_case(dtype, 3, 24));
     cases.push_back(head_norm_case(dtype, 2, 256));
     add_rope_cases(cases, dtype);
@@ -280,6 +308,7 @@ void add_row_cases(std::vector<Case>& cases) {
     cases.push_back(join_case(dtype, 8, 5, 33));  // the last rank has nothing but padding
   }
   for (const int64_t width : kWidths) cases.push_back(soft_cap_case(width));
+  cases.push_back(clear_case(DType::kF32, 1, 20'000));  // more than one thread takes of a row
 }
 
 }  // namespace pagoda

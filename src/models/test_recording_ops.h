@@ -19,6 +19,7 @@ class RecordingOps final : public Ops {
   }
   void gather_rows(Tensor out, Tensor x, Tensor rows) override { ops_.gather_rows(out, x, rows); }
   void scatter_rows(Tensor out, Tensor x, Tensor rows) override { ops_.scatter_rows(out, x, rows); }
+  void clear_rows(Tensor out, Tensor rows) override { ops_.clear_rows(out, rows); }
   void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override {
     ops_.matmul(out, x, weight, bias);
   }

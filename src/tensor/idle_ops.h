@@ -18,6 +18,7 @@ class IdleOps : public Ops {
   void gather_rows(Tensor, const Matrix&, Tensor, int64_t) override {}
   void gather_rows(Tensor, Tensor, Tensor) override {}
   void scatter_rows(Tensor, Tensor, Tensor) override {}
+  void clear_rows(Tensor, Tensor) override {}
   void matmul(Tensor, Tensor, const Matrix&, Tensor) override {}
   void add(Tensor, Tensor) override {}
   void rms_norm(Tensor, Tensor, Tensor, float) override {}

@@ -99,6 +99,8 @@ class Ops {
   virtual void gather_rows(Tensor out, Tensor x, Tensor rows) = 0;
   // out[rows[i], :] = x[i, :].  x [n, hidden] of any dtype, rows i32 [n], out [tokens, hidden].
   virtual void scatter_rows(Tensor out, Tensor x, Tensor rows) = 0;
+  // out[rows[i], ...] = 0.  out [n, ...] of any dtype, rows i32 [any].
+  virtual void clear_rows(Tensor out, Tensor rows) = 0;
 
   // out = x weight^T (+ bias).  x [rows, in], weight [out, in], bias f32 [out] or empty,
   // out [rows, out] of x's dtype or f32.

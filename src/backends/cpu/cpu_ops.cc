@@ -18,6 +18,8 @@ constexpr int64_t kNumbersPerChunk = 16 << 10;
 constexpr int64_t kGeluCost = 16;
 // Columns of an embedding row that one thread collects from the packed panels.
 constexpr int64_t kGatherColumns = 512;
+// Of a row that one thread clears: the state of a sequence may be megabytes.
+constexpr int64_t kClearedBytes = 64 << 10;
 
 float gelu_of(float x) {
   return x * (0.5f * (1.0f + std::erf(x * 0.70710678f)));  // 1 / sqrt(2)
@@ -111,6 +113,19 @@ void CpuOps::scatter_rows(Tensor out, Tensor x, Tensor rows) {
   for_rows(rows.count(), x.dim(1), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       std::memcpy(row_of(out, rows.as<int32_t>()[i]), row_of(x, i), row_bytes(x));
+    }
+  });
+}
+
+void CpuOps::clear_rows(Tensor out, Tensor rows) {
+  if (out.empty()) return;
+  const auto bytes = static_cast<int64_t>(row_bytes(out));
+  const int64_t pieces = (bytes + kClearedBytes - 1) / kClearedBytes;
+  team_.for_chunks(rows.count() * pieces, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i % pieces * kClearedBytes;
+      std::memset(row_of(out, rows.as<int32_t>()[i / pieces]) + first, 0,
+                  static_cast<size_t>(std::min(kClearedBytes, bytes - first)));
     }
   });
 }

@@ -22,6 +22,7 @@ class CpuOps final : public Ops {
   void gather_rows(Tensor out, const Matrix& table, Tensor ids, int64_t first) override;
   void gather_rows(Tensor out, Tensor x, Tensor rows) override;
   void scatter_rows(Tensor out, Tensor x, Tensor rows) override;
+  void clear_rows(Tensor out, Tensor rows) override;
   void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override;
   void add(Tensor inout, Tensor x) override;
   void rms_norm(Tensor out, Tensor x, Tensor gain, float eps) override;

@@ -35,6 +35,7 @@ class ApartOps final : public HostAssistedOps {
   void scatter_rows(Tensor out, Tensor x, Tensor rows) override {
     queue(&RefOps::scatter_rows, out, x, rows);
   }
+  void clear_rows(Tensor out, Tensor rows) override { queue(&RefOps::clear_rows, out, rows); }
   void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override {
     queue(&RefOps::matmul, out, x, weight, bias);
   }

@@ -69,6 +69,13 @@ void RefOps::scatter_rows(Tensor out, Tensor x, Tensor rows) {
   for (int64_t i = 0; i < rows.count(); ++i) copy_row(out, rows.as<int32_t>()[i], x, i);
 }
 
+void RefOps::clear_rows(Tensor out, Tensor rows) {
+  for (int64_t i = 0; i < rows.count(); ++i) {
+    const Tensor row = rows_of(out, rows.as<int32_t>()[i], 1);
+    std::memset(row.data, 0, static_cast<size_t>(row.bytes()));
+  }
+}
+
 void RefOps::matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) {
   const auto& matrix = static_cast<const RefMatrix&>(weight);
   const int64_t columns = matrix.spec().out, in = matrix.spec().in;
