@@ -390,8 +390,12 @@ void Scheduler::start_with_prefix(Sequence& sequence) {
   sequence.start_with(pools_.share(hashes.first(static_cast<size_t>(blocks))), blocks, block_size_);
 }
 
-// What sequences that have begun will still take is promised to them.
+// What sequences that have begun will still take is promised to them. While steps are in flight,
+// slots of those that are over may be missing.
 bool Scheduler::has_room_for(const Sequence& sequence) const {
+  const auto promised = std::count_if(running_.begin(), running_.end(),
+                                      [](const Sequence* one) { return !one->state.slot; });
+  if (!pools_.has_slots_for(promised + 1)) return false;
   for (size_t group = 0; group < pools_.num_groups(); ++group) {
     int64_t left = pools_.num_free(group);
     for (const Sequence* running : running_) left -= missing_blocks(*running, group);

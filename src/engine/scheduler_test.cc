@@ -327,6 +327,19 @@ TEST_CASE("a sequence preempted while its step is in flight keeps the token that
   for (const RequestId id : {old, middle, newest}) CHECK(f.answers[id].size() == 6);
 }
 
+TEST_CASE("a request waits for the slot of one that is over while its step is in flight") {
+  Fixture f{
+      .config = {.max_sequences = 1, .max_step_tokens = 16}, .steps_in_flight = 2, .slots = 1};
+  const RequestId first = f.submit(4, tokens(9)), second = f.submit(4, tokens(1));
+  f.step();
+  f.get().cancel(first, FinishReason::kAbort, f.now);
+  CHECK(f.step().chunks.empty());
+  const StepPlan next = f.step();
+  REQUIRE(next.chunks.size() == 1);
+  CHECK(next.chunks[0].request == second);
+  f.run_to_the_end();
+}
+
 TEST_CASE("aborting all gives back blocks of steps that nobody will collect") {
   Fixture f{.steps_in_flight = 2};
   f.submit(4, tokens(9));

@@ -42,6 +42,10 @@ void StatePools::reserve(SequenceState& state, int64_t tokens, int64_t step) con
 }
 
 bool StatePools::extend(SequenceState& state, int64_t end) {
+  if (slots_ != nullptr && !state.slot) {
+    state.slot = slots_->take();
+    MUST(state.slot);
+  }
   state.tables.resize(groups_.size());
   for (size_t i = 0; i < groups_.size(); ++i) {
     while (state.tables[i].end() < groups_[i]->span.blocks_for(end)) {
@@ -49,10 +53,6 @@ bool StatePools::extend(SequenceState& state, int64_t end) {
       if (!block) return false;
       state.tables[i].add(std::move(*block));
     }
-  }
-  if (slots_ != nullptr && !state.slot) {
-    state.slot = slots_->take();
-    MUST(state.slot);  // no more sequences run than there are slots
   }
   return true;
 }

@@ -44,11 +44,16 @@ class StatePools {
   // The group that blocks run out of first, and how much of it is used: 0 to 1.
   size_t fullest() const;
   double usage() const { return groups_.empty() ? 0 : usage_of(fullest()); }
+  // For so many sequences that have none yet.
+  bool has_slots_for(int64_t sequences) const {
+    return slots_ == nullptr || slots_->num_free() >= sequences;
+  }
 
   // Memory for the tables of a sequence of `tokens`, computed at most `step` at a time.
   void reserve(SequenceState& state, int64_t tokens, int64_t step) const;
-  // Takes blocks for the tokens before `end`, and a slot. False: some are missing yet, and one of
-  // the pools is exhausted, which is normal under load.
+  // Takes a slot, which has_slots_for() has said there is, and blocks for the tokens before `end`.
+  // False: some blocks are missing yet, and one of the pools is exhausted, which is normal under
+  // load.
   [[nodiscard]] bool extend(SequenceState& state, int64_t end);
   // Tokens that it has blocks for.
   int64_t room(const SequenceState& state) const;

@@ -124,8 +124,19 @@ TEST_CASE("layers with a state of fixed size take up nothing, and a sequence get
   REQUIRE(pools.extend(a, 4));
   REQUIRE(pools.extend(b, 4));
   CHECK(a.slot->id() != b.slot->id());
+  CHECK_FALSE(pools.has_slots_for(1));
   a.give_back_all();
+  CHECK(pools.has_slots_for(1));
   b.give_back_all();
+}
+
+TEST_CASE("who lacks blocks has its slot all the same, as it computes what it has room for") {
+  StatePools pools({.groups = {{0, 2}}, .block_size = kBlockSize, .slots = 1});
+  SequenceState state;
+  CHECK_FALSE(pools.extend(state, 12));
+  CHECK(pools.room(state) == 8);
+  CHECK(state.slot);
+  state.give_back_all();
 }
 
 }  // namespace
