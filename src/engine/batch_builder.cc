@@ -3,7 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/must.h"
+
 namespace pagoda {
+namespace {
+
+// Sequences whose slots are to be cleared.
+int64_t num_begun(const StepPlan& plan) {
+  if (plan.slots.empty()) return 0;
+  return std::count_if(plan.chunks.begin(), plan.chunks.end(),
+                       [](const PlannedChunk& chunk) { return chunk.first == 0; });
+}
+
+}  // namespace
 
 // Where in the one array of i32 each tensor begins, each on a cache line of its own.
 struct BatchBuilder::Layout {
@@ -21,7 +33,9 @@ struct BatchBuilder::Layout {
         hidden_rows(after(picture_rows, size.given)),
         chosen_tokens(after(hidden_rows, size.hidden)),
         chosen_outputs(after(chosen_tokens, size.chosen)),
-        end(after(chosen_outputs, size.chosen)),
+        state_slots(after(chosen_outputs, size.chosen)),
+        begun_slots(after(state_slots, size.slots)),
+        end(after(begun_slots, size.begun)),
         blocks_a_sequence(size.blocks_a_sequence) {}
 
   static int64_t after(int64_t begin, int64_t count) { return (begin + count + 15) / 16 * 16; }
@@ -31,7 +45,8 @@ struct BatchBuilder::Layout {
 
   int64_t tokens, positions, output_rows, query_offsets, kv_lengths;
   int64_t group, group_slots, group_size;  // of each group of layers: a block table, then slots
-  int64_t given_rows, picture_rows, hidden_rows, chosen_tokens, chosen_outputs, end;
+  int64_t given_rows, picture_rows, hidden_rows, chosen_tokens, chosen_outputs;
+  int64_t state_slots, begun_slots, end;
   int64_t blocks_a_sequence;  // from one row of the block table to the next
 };
 
@@ -55,7 +70,9 @@ StepInput& BatchBuilder::build(const StepPlan& plan, std::span<const TokenId> sa
                       .given = plan.num_given(),
                       .chosen = sampled.empty() ? static_cast<int64_t>(plan.sampled.size()) : 0,
                       .axes = axes_,
-                      .groups = groups_};
+                      .groups = groups_,
+                      .slots = static_cast<int64_t>(plan.slots.size()),
+                      .begun = num_begun(plan)};
   for (const PlannedChunk& chunk : plan.chunks) {
     size.blocks_a_sequence = std::max(size.blocks_a_sequence, blocks_of(chunk));
   }
@@ -88,10 +105,13 @@ void BatchBuilder::point_at(const Layout& layout, const BatchLimits& size) {
             .query_offsets = view(layout.query_offsets, {size.sequences + 1}),
             .kv_lengths = view(layout.kv_lengths, {size.sequences})}};
   }
+  batch.fixed = {.slots = view(layout.state_slots, {size.slots}),
+                 .query_offsets = view(layout.query_offsets, {size.sequences + 1})};
   input_.picture_rows = view(layout.picture_rows, {size.given});
   input_.hidden_rows = view(layout.hidden_rows, {size.hidden});
   input_.chosen_tokens = view(layout.chosen_tokens, {size.chosen});
   input_.chosen_outputs = view(layout.chosen_outputs, {size.chosen});
+  input_.begun_slots = view(layout.begun_slots, {size.begun});
 }
 
 int64_t BatchBuilder::blocks_of(const PlannedChunk& chunk) const {
@@ -105,6 +125,7 @@ void BatchBuilder::fill(const StepPlan& plan, std::span<const TokenId> sampled,
   fill_positions(plan, layout);
   for (size_t group = 0; group < groups_; ++group) fill_blocks(plan, layout, group);
   fill_given(plan, layout);
+  fill_slots(plan, layout);
 }
 
 // Those that only the device knows are copied there.
@@ -184,6 +205,16 @@ void BatchBuilder::fill_given(const StepPlan& plan, const Layout& layout) {
   }
 }
 
+// A sequence begins with its first token, again after a preemption.
+void BatchBuilder::fill_slots(const StepPlan& plan, const Layout& layout) {
+  MUST(plan.slots.empty() || plan.slots.size() == plan.chunks.size());
+  std::copy(plan.slots.begin(), plan.slots.end(), numbers(layout.state_slots));
+  int32_t* begun = numbers(layout.begun_slots);
+  for (size_t i = 0; i < plan.slots.size(); ++i) {
+    if (plan.chunks[i].first == 0) *begun++ = plan.slots[i];
+  }
+}
+
 StepInput input_without_memory(const BatchLimits& limits) {
   const auto view = [](std::initializer_list<int64_t> shape) {
     return make_view(nullptr, shape, DType::kI32);
@@ -198,11 +229,14 @@ StepInput input_without_memory(const BatchLimits& limits) {
                     .output_rows = view({limits.outputs}),
                     .given = {},
                     .given_rows = view({limits.given}),
-                    .paged = std::vector(limits.groups, paged)},
+                    .paged = std::vector(limits.groups, paged),
+                    .fixed = {.slots = view({limits.slots}),
+                              .query_offsets = view({limits.sequences + 1})}},
           .picture_rows = view({limits.given}),
           .hidden_rows = view({limits.hidden}),
           .chosen_tokens = view({limits.chosen}),
-          .chosen_outputs = view({limits.chosen})};
+          .chosen_outputs = view({limits.chosen}),
+          .begun_slots = view({limits.begun})};
 }
 
 }  // namespace pagoda

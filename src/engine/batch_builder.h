@@ -25,6 +25,8 @@ struct BatchLimits {
   int64_t chosen = 0;  // tokens that the device has chosen itself
   int64_t axes = 1;    // of positions
   size_t groups = 1;   // of layers that share block tables
+  int64_t slots = 0;   // sequences whose state of fixed size is kept: all, or none
+  int64_t begun = 0;   // of those, such that begin
 };
 
 // What goes into a step.
@@ -35,6 +37,7 @@ struct StepInput {
   // i32 [chosen]: tokens of the batch that are chosen on the device, and the outputs of the step
   // before that choose them.
   Tensor chosen_tokens, chosen_outputs;
+  Tensor begun_slots;  // i32 [begun], of sequences that begin: what is in them is to be cleared
 };
 
 class BatchBuilder {
@@ -62,6 +65,7 @@ class BatchBuilder {
   void fill_blocks(const StepPlan& plan, const Layout& layout, size_t group);
   void fill_given(const StepPlan& plan, const Layout& layout);
   void fill_chosen(const StepPlan& plan, const Layout& layout);
+  void fill_slots(const StepPlan& plan, const Layout& layout);
   int64_t blocks_of(const PlannedChunk& chunk) const;
   int32_t* numbers(int64_t begin) { return host_ + begin; }
 

@@ -146,6 +146,26 @@ TEST_CASE("tokens of pictures name their rows, in the batch and in the arena") {
   CHECK(numbers(*device, input.batch.tokens) == Numbers{1, 2, 9, 3, 9});
 }
 
+TEST_CASE("a batch names the slot of every sequence, and beside it those that begin") {
+  const auto device = open_device("ref", {.threads = 1});
+  BlockPool blocks(4), slots(3);
+  Sequence early = sequence_of({TokenId(1), TokenId(2), TokenId(3)});
+  Sequence begins = sequence_of({TokenId(4), TokenId(5)});
+  begins.state.slot = slots.take();  // 0
+  early.state.slot = slots.take();   // 1
+  for (Sequence* sequence : {&early, &begins}) add_block(*sequence, blocks);
+  const StepPlan plan =
+      plan_of({{early, {.first = 2, .count = 1}}, {begins, {.first = 0, .count = 2}}}, 4);
+  BatchBuilder builder(
+      *device,
+      {.tokens = 8, .sequences = 3, .outputs = 1, .blocks_a_sequence = 1, .slots = 3, .begun = 3},
+      4);
+  const StepInput input = builder.build(plan);
+  CHECK(numbers(*device, input.batch.fixed.slots) == Numbers{1, 0});
+  CHECK(numbers(*device, input.batch.fixed.query_offsets) == Numbers{0, 1, 3});
+  CHECK(numbers(*device, input.begun_slots) == Numbers{0});
+}
+
 TEST_CASE("on three axes positions go as pictures say, places in the cache by token") {
   const auto device = open_device("ref", {.threads = 1});
   BlockPool pool(4);

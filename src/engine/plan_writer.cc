@@ -52,6 +52,7 @@ void write_chunk(StepPlan& plan, PlannedChunk chunk, const Sequence& sequence, i
   plan.chunks.push_back(chunk);
   write_tokens(plan, chunk, sequence);
   write_blocks(plan, (chunk.end() + block_size - 1) / block_size, sequence);
+  if (const auto& slot = sequence.state.slot) plan.slots.push_back(slot->id().value());
 }
 
 }  // namespace pagoda

@@ -34,6 +34,14 @@ bool encodes(const PictureLimits& limits) {
   return limits.max_tokens > 0;
 }
 
+// States of a fixed size begin with zeros.
+void clear_slots(Step& step, Tensor slots) {
+  if (slots.empty()) return;
+  for (const std::vector<Tensor>& parts : step.state.fixed) {
+    for (const Tensor part : parts) step.ops.clear_rows(part, slots);
+  }
+}
+
 }  // namespace
 
 OpenDevice open_by_config(const EngineConfig& config) {
@@ -68,6 +76,7 @@ int64_t Runner::block_size() const {
 
 BatchLimits Runner::limits(int64_t max_model_len) const {
   const SchedulerConfig& scheduler = config_.scheduler;
+  const int64_t slots = slot_bytes_of(model_->state()) > 0 ? scheduler.max_sequences : 0;
   const int64_t outputs = scheduler.max_sequences + scheduler.max_prompt_logprob_rows;
   return {.tokens = scheduler.max_step_tokens,
           .sequences = scheduler.max_sequences,
@@ -77,7 +86,9 @@ BatchLimits Runner::limits(int64_t max_model_len) const {
           .given = encodes(picture_limits_for(max_model_len)) ? scheduler.max_step_tokens : 0,
           .chosen = scheduler.max_sequences,
           .axes = config_.model.facts().position_axes,
-          .groups = groups_of(model_->state()).windows.size()};
+          .groups = groups_of(model_->state()).windows.size(),
+          .slots = slots,
+          .begun = slots};
 }
 
 // Pictures are encoded first, then the decoder has the workspace.
@@ -199,6 +210,7 @@ StepOutput Runner::decode(Step& step, const StepInput& input, const Choosing& ch
     const Tensor tokens = input.batch.tokens;
     step.ops.scatter_rows(reshaped(tokens, {tokens.dim(0), 1}), ids, input.chosen_tokens);
   }
+  clear_slots(step, input.begun_slots);
   const ModelOutput made = run_model(*model_, step, input.hidden_rows);
   StepOutput output = {.logits = made.logits, .chosen = {}, .hidden = made.hidden};
   if (choosing.is_greedy) {

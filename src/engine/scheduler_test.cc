@@ -337,6 +337,7 @@ TEST_CASE("a request waits for the slot of one that is over while its step is in
   const StepPlan next = f.step();
   REQUIRE(next.chunks.size() == 1);
   CHECK(next.chunks[0].request == second);
+  CHECK(next.slots == std::vector<int32_t>{0});
   f.run_to_the_end();
 }
 
@@ -399,6 +400,28 @@ struct FakeCache {
   }
 };
 
+// What layers would keep of a sequence in its slot: a number that tells all of its tokens. A chunk
+// from the first token on finds nothing there, any other what the one before it left.
+struct FakeSlots {
+  std::unordered_map<int32_t, uint64_t> numbers;
+
+  void run(const PlannedChunk& chunk, std::span<const TokenId> tokens, int32_t slot) {
+    const auto first = static_cast<size_t>(chunk.first), count = static_cast<size_t>(chunk.count);
+    uint64_t expected = 0;
+    for (const TokenId token : tokens.first(first)) expected = FakeCache::mix(expected, token);
+    uint64_t& number = numbers[slot];
+    if (chunk.first == 0) number = 0;
+    CHECK(number == expected);
+    for (const TokenId token : tokens.subspan(first, count)) number = FakeCache::mix(number, token);
+  }
+};
+
+// By layers: windows, one a group of layers, and a state of fixed size.
+struct KeptState {
+  std::vector<int64_t> windows;
+  bool in_slots = false;
+};
+
 // Random traffic, with what must hold at every step.
 struct Traffic {
   std::mt19937 random;
@@ -413,14 +436,14 @@ struct Traffic {
   std::unordered_map<RequestId, std::vector<TokenId>> texts;
   std::vector<TokenId> chosen;    // by output of the step launched last
   std::vector<FakeCache> caches;  // one a group
+  FakeSlots slots;
 
   int64_t draw(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   }
 
-  // With these windows, one a group of layers.
-  Traffic(uint32_t seed, size_t steps_in_flight, const std::vector<int64_t>& windows)
-      : random(seed), caches(windows.size()) {
+  Traffic(uint32_t seed, size_t steps_in_flight, const KeptState& kept)
+      : random(seed), caches(kept.windows.size()) {
     f.steps_in_flight = steps_in_flight;
     f.choose = &choose;
     f.block_size = draw(1, 8);
@@ -434,7 +457,8 @@ struct Traffic {
     f.config.max_prompt_logprob_rows = draw(1, 10);
     f.config.prefix_caching = draw(0, 3) > 0;
     f.config.policy = draw(0, 1) ? SchedulingPolicy::kPriority : SchedulingPolicy::kFcfs;
-    for (const int64_t window : windows) f.groups.push_back({window, num_blocks_of(window)});
+    for (const int64_t window : kept.windows) f.groups.push_back({window, num_blocks_of(window)});
+    if (kept.in_slots) f.slots = f.config.max_sequences;
   }
 
   // Enough for the longest request alone, and a little more.
@@ -511,6 +535,7 @@ struct Traffic {
       for (size_t group = 0; group < caches.size(); ++group) {
         caches[group].run(chunk, text, blocks_of(plan, i, group), span_of(group));
       }
+      if (f.slots > 0) slots.run(chunk, text, plan.slots.at(i));
     }
     CHECK(token == plan.num_tokens());
     CHECK(rows <= f.config.max_prompt_logprob_rows);
@@ -584,12 +609,12 @@ struct Traffic {
   }
 };
 
-void check_traffic(uint32_t seeds, const std::vector<int64_t>& windows) {
+void check_traffic(uint32_t seeds, const KeptState& kept) {
   for (uint32_t seed = 1; seed <= seeds; ++seed) {
     for (const size_t steps_in_flight : {1, 2, 3}) {
       CAPTURE(seed);
       CAPTURE(steps_in_flight);
-      Traffic traffic(seed, steps_in_flight, windows);
+      Traffic traffic(seed, steps_in_flight, kept);
       for (int i = 0; i < 150; ++i) traffic.step();
       traffic.check_end();
     }
@@ -597,13 +622,17 @@ void check_traffic(uint32_t seeds, const std::vector<int64_t>& windows) {
 }
 
 TEST_CASE("under random traffic budgets hold, written blocks are private, and all requests end") {
-  check_traffic(150, {0});
+  check_traffic(150, {{0}});
 }
 
 TEST_CASE("the same holds where layers have windows, and each sees what it wrote") {
-  check_traffic(50, {0, 5});
-  check_traffic(50, {9});
-  check_traffic(50, {1, 16, 0});
+  check_traffic(50, {{0, 5}});
+  check_traffic(50, {{9}});
+  check_traffic(50, {{1, 16, 0}});
+}
+
+TEST_CASE("the same holds where layers keep a state of fixed size, which nobody else writes") {
+  check_traffic(100, {.windows = {0}, .in_slots = true});
 }
 
 TEST_CASE("with a window a long request runs in few blocks, and gives back all it does not see") {

@@ -22,6 +22,7 @@ void StepPlan::clear() {
   given.clear();
   next_tokens.clear();
   for (PlannedTable& table : tables) table.blocks.clear();
+  slots.clear();
   encodings.clear();
   is_greedy = false;
 }

@@ -73,6 +73,9 @@ struct StepPlan {
   // Behind each output that tells about the prompt: the token whose log-probability is wanted.
   std::vector<TokenId> next_tokens = {};
   std::vector<PlannedTable> tables = {};  // one a group of layers
+  // Of each chunk's request, where layers keep a state of fixed size; else empty. A chunk from the
+  // first token on finds zeros there, whatever its slot held.
+  std::vector<int32_t> slots = {};
   std::vector<PlannedEncoding> encodings = {};
   // Every output chooses the most likely token, which the device can do by itself.
   bool is_greedy = false;

@@ -20,8 +20,9 @@ struct PagedState {
   int64_t window = 0;  // a token sees itself and the window - 1 before it; 0: all before it
 };
 
-// As much for every sequence however long it is, as linear attention and Mamba have it; zeros
-// before the first token.
+// As much for every sequence however long it is, as linear attention and Mamba have it. Zeros
+// before the first token: whoever runs a step clears the slots of sequences that begin in it, so a
+// layer only reads and writes.
 struct FixedState {
   std::vector<Tensor> parts;  // of one sequence: shapes of at most three dimensions, no memory
 };

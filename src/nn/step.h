@@ -19,6 +19,12 @@ struct PagedTokens {
   AttentionIndex attention;
 };
 
+// Where layers whose state is of a fixed size find that of this step's sequences.
+struct FixedSequences {
+  Tensor slots;          // i32 [sequences]; empty where no layer has such a state
+  Tensor query_offsets;  // i32 [sequences + 1], row range of each sequence
+};
+
 // One step's input. All tensors are on the rank's device.
 struct Batch {
   Tensor tokens;       // i32 [tokens]
@@ -30,6 +36,7 @@ struct Batch {
   // same memory.
   Tensor stream = {};
   std::vector<PagedTokens> paged;  // one a group of layers
+  FixedSequences fixed = {};
 };
 
 // A layer's keys and values, and where this step's tokens are among them.
@@ -37,6 +44,14 @@ struct PagedLayer {
   KvLayer cache;
   Tensor slots;
   AttentionIndex index;
+};
+
+// A layer's states of a fixed size, and which of them are of this step's sequences. What it leaves
+// there is what the next step finds.
+struct FixedLayer {
+  std::span<const Tensor> parts;  // [slots, ...], as its FixedState has them
+  Tensor slots;
+  Tensor query_offsets;
 };
 
 // Kinds of angles in one model: those of local and of global layers (Gemma 3).
@@ -52,6 +67,7 @@ struct Step {
   std::array<RotaryTable, kMostRotaryTables> rotary = {};
 
   PagedLayer paged(LayerIndex layer) const;
+  FixedLayer fixed(LayerIndex layer) const;
 };
 
 // The residual stream, with the last sub-layer's output not yet added: the next norm adds and
