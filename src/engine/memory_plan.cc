@@ -33,12 +33,49 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
   const int64_t reserve = memory.total_bytes / 10 + kGiB;
   const int64_t spare = std::min(share - used, memory.free_bytes - reserve);
   const int64_t once = memory.is_shared ? rank.host_bytes : 0;
-  const int64_t slots = config.scheduler.max_sequences * rank.state.slot_bytes;
-  return std::max<int64_t>(0, (spare - once) / ranks - rank.workspace_bytes - slots);
+  return std::max<int64_t>(0, (spare - once) / ranks - rank.workspace_bytes);
 }
 
-[[noreturn]] void refuse_length(int64_t wanted, int64_t need_bytes, int64_t have_bytes,
-                                int64_t fits) {
+// For slots and blocks of one rank.
+int64_t bytes_for_state(const EngineConfig& config, const RankMemory& rank) {
+  return config.cache.space_bytes.value_or(bytes_to_spare(config, rank));
+}
+
+// Every sequence that may run has one.
+int64_t bytes_of_slots(const EngineConfig& config, const RankMemory& rank) {
+  return config.scheduler.max_sequences * rank.state.slot_bytes;
+}
+
+// Of messages about memory for blocks.
+std::string beside_slots(const EngineConfig& config, const RankMemory& rank) {
+  if (rank.state.slot_bytes == 0) return "";
+  return fmt::format(
+      " Beside the blocks, the state that layers keep of each sequence takes {} bytes, {:.2f} GiB "
+      "for --max-num-seqs {}; a lower one leaves more to them.",
+      rank.state.slot_bytes, gib(bytes_of_slots(config, rank)), config.scheduler.max_sequences);
+}
+
+// One block of every group is left room for.
+[[noreturn]] void refuse_slots(const EngineConfig& config, const RankMemory& rank) {
+  const int64_t have = bytes_for_state(config, rank);
+  const int64_t fit = std::max<int64_t>(0, have - rank.state.block_bytes()) / rank.state.slot_bytes;
+  const std::string remedy =
+      fit > 0 ? fmt::format("lower --max-num-seqs to at most {}", fit)
+              : std::string("not one fits: free memory, or raise --gpu-memory-utilization");
+  throw Error(
+      ErrorKind::kConfig,
+      fmt::format("--max-num-seqs {}: layers of this model keep a state of {} bytes of each "
+                  "sequence, {:.2f} GiB for so many, and there are {:.2f} GiB for it; {}. (Where "
+                  "VLLM_CPU_KVCACHE_SPACE is given, it sets the memory.)",
+                  config.scheduler.max_sequences, rank.state.slot_bytes,
+                  gib(bytes_of_slots(config, rank)), gib(have), remedy));
+}
+
+struct LengthNeed {
+  int64_t wanted, fits;  // tokens
+  int64_t need_bytes, have_bytes;
+};
+[[noreturn]] void refuse_length(const LengthNeed& length, const std::string& beside) {
   throw Error(
       ErrorKind::kConfig,
       fmt::format(
@@ -47,8 +84,9 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
           "the available memory, the estimated maximum model length is {}. Try increasing "
           "`gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine. "
           "(--max-model-len {} needs {} bytes, there are {}; --max-model-len {} fits. Where "
-          "VLLM_CPU_KVCACHE_SPACE or --num-gpu-blocks-override is given, it sets the memory.)",
-          wanted, gib(need_bytes), gib(have_bytes), fits, wanted, need_bytes, have_bytes, fits));
+          "VLLM_CPU_KVCACHE_SPACE or --num-gpu-blocks-override is given, it sets the memory.{})",
+          length.wanted, gib(length.need_bytes), gib(length.have_bytes), length.fits, length.wanted,
+          length.need_bytes, length.have_bytes, length.fits, beside));
 }
 
 [[noreturn]] void refuse_memory(const EngineConfig& config, const RankMemory& rank) {
@@ -60,10 +98,11 @@ int64_t bytes_to_spare(const EngineConfig& config, const RankMemory& rank) {
           "No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
           "initializing the engine. (The largest step{} takes {:.2f} GiB. Of {:.2f} GiB of memory "
           "{:.2f} GiB are free, of which a tenth of all and 1 GiB are left to others. Free memory, "
-          "or make steps smaller: lower --max-num-seqs ({}) and --max-num-batched-tokens ({}).)",
+          "or make steps smaller: lower --max-num-seqs ({}) and --max-num-batched-tokens "
+          "({}).{})",
           each, gib(rank.workspace_bytes), gib(rank.memory.total_bytes),
           gib(rank.memory.free_bytes), config.scheduler.max_sequences,
-          config.scheduler.max_step_tokens));
+          config.scheduler.max_step_tokens, beside_slots(config, rank)));
 }
 
 // Of the groups that look back farthest, where windows are dealt for so many sequences.
@@ -76,7 +115,7 @@ DealtBlocks blocks_there_are(const EngineConfig& config, const RankMemory& rank,
                              const StateShares& shares, int64_t wanted) {
   const int64_t all = config.scheduler.max_sequences;
   if (config.cache.num_blocks_override) return {*config.cache.num_blocks_override, all};
-  const int64_t bytes = config.cache.space_bytes.value_or(bytes_to_spare(config, rank));
+  const int64_t bytes = bytes_for_state(config, rank) - bytes_of_slots(config, rank);
   DealtBlocks dealt = {shares.largest(bytes, all), all};
   while (dealt.sequences > 1 && shares.longest(dealt.num_blocks) < wanted) {
     --dealt.sequences;
@@ -148,6 +187,7 @@ MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
                        const RankMemory& rank) {
   const SchedulerConfig& scheduler = config.scheduler;
   const StateShares shares(rank.state, scheduler.max_step_tokens);
+  if (bytes_of_slots(config, rank) > bytes_for_state(config, rank)) refuse_slots(config, rank);
   const int64_t hoped_for = config.model.max_model_len.value_or(facts.max_positions);
   const DealtBlocks there_are = blocks_there_are(config, rank, shares, hoped_for);
   const int64_t fits = shares.longest(there_are.num_blocks);
@@ -155,8 +195,11 @@ MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts,
   const int64_t wanted = config.model.max_model_len.value_or(std::min(fits, facts.max_positions));
   if (wanted > fits) {
     const int64_t needed = shares.useful(wanted, 1);
-    refuse_length(wanted, shares.bytes(shares.dealt(needed, 1)),
-                  shares.bytes(shares.dealt(there_are.num_blocks, 1)), fits);
+    refuse_length({.wanted = wanted,
+                   .fits = fits,
+                   .need_bytes = shares.bytes(shares.dealt(needed, 1)),
+                   .have_bytes = shares.bytes(shares.dealt(there_are.num_blocks, 1))},
+                  beside_slots(config, rank));
   }
   const bool is_given = config.cache.num_blocks_override || config.cache.space_bytes;
   const int64_t useful = shares.useful(wanted, scheduler.max_sequences);

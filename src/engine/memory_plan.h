@@ -46,8 +46,10 @@ PictureLimits picture_limits(const EngineConfig& config, const ModelFacts& facts
 // the model was made for, and where a step cannot hold what it must.
 void check_lengths(const EngineConfig& config, const ModelFacts& facts);
 
-// `ranks` ranks like this one; where the memory is shared they all draw from it. Throws kConfig in
-// vLLM's words where one request of the wanted length does not fit.
+// `ranks` ranks like this one; where the memory is shared they all draw from it. State of a
+// fixed size comes first, a slot for each of --max-num-seqs; blocks get what is left. Throws
+// kConfig where the slots do not fit, and in vLLM's words where one request of the wanted length
+// does not.
 MemoryPlan plan_memory(const EngineConfig& config, const ModelFacts& facts, const RankMemory& rank);
 
 }  // namespace pagoda

@@ -115,6 +115,63 @@ TEST_CASE("no memory at all is said in vLLM's words, with what would help") {
         std::string::npos);
 }
 
+// 16 MiB of each sequence.
+RankMemory rank_with_slots() {
+  RankMemory rank = plain_rank;
+  rank.state.slot_bytes = 16 * kMiB;
+  return rank;
+}
+
+TEST_CASE("every sequence that may run has a slot for its state, and blocks get what is left") {
+  const MemoryPlan plan = plan_memory(config_with(256, 100), facts, rank_with_slots());
+  CHECK(plan.state.slots == 100);
+  CHECK(plan.num_blocks() == 100 * 256 / 16);  // as many as they can use
+  CHECK(plan_memory(config_with(4096, 700), facts, rank_with_slots()).num_blocks() ==
+        12 * 1024 - 700 * 16);
+  EngineConfig given = config_with(4096, 10);
+  given.cache.space_bytes = kGiB;
+  CHECK(plan_memory(given, facts, rank_with_slots()).num_blocks() == 1024 - 10 * 16);
+}
+
+TEST_CASE(
+    "states that do not fit are refused with what one takes and how many fit beside a block") {
+  CHECK(error_of([&] { plan_memory(config_with(256), facts, rank_with_slots()); }) ==
+        "--max-num-seqs 1000: layers of this model keep a state of 16777216 bytes of each "
+        "sequence, 15.62 GiB for so many, and there are 12.00 GiB for it; lower --max-num-seqs to "
+        "at most 767. (Where VLLM_CPU_KVCACHE_SPACE is given, it sets the memory.)");
+  CHECK(plan_memory(config_with(256, 767), facts, rank_with_slots()).num_blocks() == 16);
+  RankMemory large = rank_with_slots();
+  large.state.slot_bytes = 13 * kGiB;
+  CHECK(error_of([&] {
+          plan_memory(config_with(256, 1), facts, large);
+        }).find("not one fits: free memory, or raise --gpu-memory-utilization") !=
+        std::string::npos);
+}
+
+TEST_CASE("without keys and values all memory is for slots, and requests may be of any length") {
+  RankMemory rank = rank_with_slots();
+  rank.state.groups.clear();
+  const MemoryPlan plan = plan_memory(config_with(std::nullopt, 768), facts, rank);
+  CHECK(plan.state.slots == 768);
+  CHECK(plan.state.groups.empty());
+  CHECK(plan.max_model_len == 4096);
+  CHECK(error_of([&] {
+          plan_memory(config_with(std::nullopt, 769), facts, rank);
+        }).find("lower --max-num-seqs to at most 768") != std::string::npos);
+}
+
+TEST_CASE("where slots leave too little for blocks, the refusal says what they take") {
+  const std::string beside =
+      " Beside the blocks, the state that layers keep of each sequence takes 16777216 bytes, 11.98 "
+      "GiB for --max-num-seqs 767; a lower one leaves more to them.)";
+  CHECK(error_of([&] {
+          plan_memory(config_with(4096, 767), facts, rank_with_slots());
+        }).ends_with(beside));
+  RankMemory coarse = rank_with_slots();
+  coarse.state.groups[0].block_bytes = kGiB;
+  CHECK(error_of([&] { plan_memory(config_with(4096, 767), facts, coarse); }).ends_with(beside));
+}
+
 TEST_CASE("a length beyond the model's is refused as vLLM does, unless allowed") {
   EngineConfig config = config_with(5000);
   CHECK(error_of([&] { check_lengths(config, facts); })
