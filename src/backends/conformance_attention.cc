@@ -3,6 +3,7 @@
 // some with many (prefill).
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "backends/conformance_cases.h"
@@ -20,6 +21,8 @@ struct Shape {
   bool values_in_keys = false;  // MLA
   float soft_cap = 0;
   bool sinks = false;
+  std::optional<DType> cached = {};  // another dtype than that of the activations
+  DType cache_dtype() const { return cached.value_or(dtype); }
 };
 
 // How the work comes in: what must not change the result.
@@ -96,7 +99,7 @@ class AttentionRun {
     const KvShape kv = {.kv_heads = shape_.kv_heads,
                         .key_dim = shape_.key_dim,
                         .value_dim = cached_value_dim(),
-                        .dtype = shape_.dtype};
+                        .dtype = shape_.cache_dtype()};
     const int64_t blocks = max_blocks_ * count_of(rows_);
     const int64_t bytes = rig_.device().kv_block_bytes(kv, delivery_.block_size);
     // What an earlier user of a block left in it must not matter, not even NaN.
@@ -186,13 +189,14 @@ RunRows run_of(const Shape& shape, const Delivery& delivery) {
   };
 }
 
-// A backend may round probabilities to the dtype before they meet the values: each is off by half a
-// unit, and so is their sum, at most; the stored result is rounded once more.
-// Scores are sums over key_dim, and what they are off by moves every probability.
-Tolerance attention_tolerance(DType dtype, int64_t key_dim) {
+// A backend may round probabilities to the dtype of the values before they meet them: each is off
+// by half a unit, and so is their sum, at most; the stored result is rounded once more. Scores are
+// sums over key_dim, and what they are off by moves every probability.
+Tolerance attention_tolerance(DType dtype, DType cached, int64_t key_dim) {
   Tolerance rounding = rounding_of(dtype);
   rounding.of_rms *= std::max(1.0, static_cast<double>(key_dim) / 256.0);
-  return {.relative = rounding.relative, .of_rms = rounding.of_rms + rounding.relative};
+  const double probability = std::max(rounding.relative, rounding_of(cached).relative);
+  return {.relative = rounding.relative, .of_rms = rounding.of_rms + probability};
 }
 
 Case attention_case(const Shape& s, int64_t block_size) {
@@ -200,8 +204,10 @@ Case attention_case(const Shape& s, int64_t block_size) {
   Case c = {
       str("attention ", name_of(s.dtype), " ", s.heads, " heads over ", s.kv_heads, ", ", s.key_dim,
           s.values_in_keys ? " with " : " and ", s.value_dim, ", window ", s.window, ", blocks of ",
-          block_size, s.soft_cap > 0 ? ", capped" : "", s.sinks ? ", with sinks" : ""),
-      attention_tolerance(s.dtype, s.key_dim), kSequenceCount, run_of(s, {block_size, kAllTokens})};
+          block_size, s.soft_cap > 0 ? ", capped" : "", s.sinks ? ", with sinks" : "",
+          s.cached ? str(", cached in ", name_of(*s.cached)) : ""),
+      attention_tolerance(s.dtype, s.cache_dtype(), s.key_dim), kSequenceCount,
+      run_of(s, {block_size, kAllTokens})};
   c.equals.push_back(run_of(s, {block_size, 1}));
   c.equals.push_back(run_of(s, {block_size, 7}));
   c.equals.push_back(run_of(s, {16, kAllTokens}));
@@ -290,7 +296,7 @@ RowOutputs in_one_call(Rig& rig, const SegmentShape& s, const RowNumbers& rows) 
 
 Case segment_case(const SegmentShape& s) {
   return {str("segment attention ", name_of(s.dtype), " ", s.heads, " heads of ", s.dim),
-          attention_tolerance(s.dtype, s.dim),
+          attention_tolerance(s.dtype, s.dtype, s.dim),
           std::ssize(kSegments),
           [=](Rig& rig, const RowNumbers& rows) { return in_one_call(rig, s, rows); },
           {[=](Rig& rig, const RowNumbers& rows) { return in_pieces(rig, s, rows); }}};
@@ -318,6 +324,11 @@ void add_attention_cases(std::vector<Case>& cases) {
     cases.push_back(segment_case({dtype, 1, 16}));
     cases.push_back(segment_case({dtype, 3, 80}));
     cases.push_back(segment_case({dtype, 2, 37}));
+    for (const DType cached : kFloatTypes) {
+      if (cached == dtype) continue;
+      cases.push_back(attention_case({dtype, 4, 2, 32, 24, 0, false, 0, false, cached}, 16));
+      cases.push_back(attention_case({dtype, 4, 1, 48, 32, 0, true, 0, false, cached}, 8));
+    }
     for (const int64_t window : {1, 5, 16, 100}) {
       cases.push_back(attention_case({dtype, 4, 2, 24, 24, window}, 16));
     }

@@ -59,6 +59,8 @@ class Device {
   virtual int64_t matrix_bytes(const MatrixSpec& spec) const = 0;
   // Tokens of a KV block: as many as wanted, or what the device can do instead.
   virtual int64_t kv_block_size(int64_t wanted) const { return wanted; }
+  // All that a block takes: where a dtype needs scales, theirs too. The dtype may be another than
+  // that of the activations; throws kConfig for one that this device does not cache, by name.
   virtual int64_t kv_block_bytes(const KvShape& shape, int64_t block_size) const = 0;
 
   // Ops that compute nothing and note how much scratch ops() would need for the calls they see,

@@ -20,6 +20,10 @@ constexpr int64_t bytes_of(DType dtype) {
   return 0;
 }
 
+constexpr bool is_float(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
+}
+
 // As --dtype and logs spell it.
 constexpr std::string_view name_of(DType dtype) {
   switch (dtype) {

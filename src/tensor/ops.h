@@ -31,7 +31,7 @@ struct AttentionIndex {
 
 struct KvShape {
   int64_t kv_heads, key_dim, value_dim;  // of this rank; value_dim 0: values are part of keys (MLA)
-  DType dtype;
+  DType dtype;  // of what is cached; Device::kv_block_bytes() refuses what the device cannot
 };
 
 // One layer of the KV cache. What the bytes of a block mean is the device's business.
@@ -135,7 +135,7 @@ class Ops {
   virtual void join_columns(Tensor out, Tensor parts) = 0;
 
   // k [tokens, kv_heads, key_dim], v [tokens, kv_heads, value_dim], slots i32 [tokens] =
-  // block * block_size + offset.
+  // block * block_size + offset. Rounded once where the cache's dtype is another.
   virtual void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) = 0;
   // Softmax over visible keys, scores and sums in f32.
   virtual void paged_attention(const Attention& call) = 0;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "backends/cpu/test_support.h"
+#include "base/error.h"
 
 namespace pagoda::cpu {
 namespace {
@@ -170,6 +171,14 @@ TEST_CASE("a row is the same bits for any block size, chunking and number of thr
       for (const Model& model : kModels) check_cuts(*family, dtype, model);
     }
   }
+}
+
+TEST_CASE("a cache of numbers that are no floats is refused by name") {
+  const auto device = open(*families_here().back(), 1);
+  CHECK_THROWS_WITH_AS(device->kv_block_bytes({1, 8, 8, DType::kU8}, 16),
+                       "a KV cache of uint8: cpu keeps keys and values in float32, bfloat16 or "
+                       "float16; choose one of them",
+                       Error);
 }
 
 TEST_CASE("one long sequence is decoded by all threads to the same bits as by one") {

@@ -7,6 +7,7 @@
 #include "backends/cpu/host_limits.h"
 #include "backends/cpu/kv_blocks.h"
 #include "backends/cpu/packed_matrix.h"
+#include "base/error.h"
 #include "base/str.h"
 #include "base/usable_cores.h"
 
@@ -34,6 +35,12 @@ int64_t CpuDevice::matrix_bytes(const MatrixSpec& spec) const {
 }
 
 int64_t CpuDevice::kv_block_bytes(const KvShape& shape, int64_t block_size) const {
+  if (!is_float(shape.dtype)) {
+    throw Error(ErrorKind::kConfig,
+                str("a KV cache of ", name_of(shape.dtype),
+                    ": cpu keeps keys and values in float32, bfloat16 or float16; choose one of "
+                    "them"));
+  }
   return KvBlockLayout(shape, block_size).block_bytes;
 }
 

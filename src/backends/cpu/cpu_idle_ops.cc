@@ -4,6 +4,7 @@
 
 #include "backends/cpu/attention.h"
 #include "backends/cpu/grouped_matmul.h"
+#include "backends/cpu/kv_blocks.h"
 #include "backends/cpu/matmul.h"
 #include "tensor/logit_scan.h"
 
@@ -15,6 +16,11 @@ void CpuIdleOps::note(int64_t bytes) {
 
 void CpuIdleOps::matmul(Tensor /*out*/, Tensor x, const Matrix& weight, Tensor /*bias*/) {
   note(cpu::scratch_bytes(MatmulSize(x.dim(0), weight.spec(), kernels_, threads_)));
+}
+
+void CpuIdleOps::write_kv(KvLayer cache, Tensor k, Tensor v, Tensor /*slots*/) {
+  const DType dtype = cache.shape.dtype;
+  if (k.dtype != dtype) note(bytes_needed<ConvertedKv>(k, v, dtype));
 }
 
 void CpuIdleOps::paged_attention(const Attention& call) {

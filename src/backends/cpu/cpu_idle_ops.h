@@ -16,6 +16,7 @@ class CpuIdleOps final : public IdleOps {
   int64_t scratch_bytes() const override { return most_; }
 
   void matmul(Tensor out, Tensor x, const Matrix& weight, Tensor bias) override;
+  void write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) override;
   void paged_attention(const Attention& call) override;
   void segment_attention(const SegmentAttention& call) override;
   void matmul_experts(const ExpertProduct& call) override;

@@ -289,9 +289,28 @@ void CpuOps::join_columns(Tensor out, Tensor parts) {
   });
 }
 
+void CpuOps::convert(Tensor out, Tensor x) {
+  const NumberKernels& from = kernels_of(x.dtype);
+  const NumberKernels& to = kernels_of(out.dtype);
+  for_rows(x.count(), 1, [&](int64_t begin, int64_t end) {
+    std::array<float, 256> numbers;
+    for (int64_t i = begin; i < end; i += std::ssize(numbers)) {
+      const int64_t n = std::min<int64_t>(std::ssize(numbers), end - i);
+      from.widen(numbers.data(), x.as<std::byte>() + i * bytes_of(x.dtype), n);
+      to.narrow(out.as<std::byte>() + i * bytes_of(out.dtype), numbers.data(), n);
+    }
+  });
+}
+
 void CpuOps::write_kv(KvLayer cache, Tensor k, Tensor v, Tensor slots) {
   const KvShape& shape = cache.shape;
-  MUST(k.dtype == shape.dtype && v.dtype == shape.dtype && slots.count() == k.dim(0));
+  if (k.dtype != shape.dtype) {
+    const auto converted = scratch_.carve<ConvertedKv>(k, v, shape.dtype);
+    convert(converted.k, k);
+    convert(converted.v, v);
+    return write_kv(cache, converted.k, converted.v, slots);
+  }
+  MUST(v.dtype == shape.dtype && slots.count() == k.dim(0));
   MUST(k.dim(1) == shape.kv_heads && k.dim(2) == shape.key_dim);
   MUST(v.dim(1) == shape.kv_heads && v.dim(2) == shape.value_dim);
   const KvBlockLayout layout(shape, cache.block_size);

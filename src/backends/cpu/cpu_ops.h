@@ -49,6 +49,8 @@ class CpuOps final : public Ops {
 
  private:
   const NumberKernels& kernels_of(DType dtype) const;
+  // out = x in another dtype, rounded once.
+  void convert(Tensor out, Tensor x);
   // rows(begin, end) over [0, count), rows of `width` numbers each.
   void for_rows(int64_t count, int64_t width, FunctionRef<void(int64_t begin, int64_t end)> rows);
 

@@ -134,6 +134,14 @@ void write_token(std::byte* head, const KvBlockLayout& layout, int64_t offset, c
               value, static_cast<size_t>(layout.value_dim * layout.number_bytes));
 }
 
+ConvertedKv::ConvertedKv(Carver& carver, Tensor keys, Tensor values, DType dtype)
+    : k(keys), v(values) {
+  for (Tensor* one : {&k, &v}) {
+    one->dtype = dtype;
+    one->data = carver.take<std::byte>(one->bytes());
+  }
+}
+
 SplitPointers find_split(const SplitRequest& r) {
   SplitPointers found = {};
   for (int64_t group = (r.begin - r.first) / kKeyGroup; r.first + group * kKeyGroup < r.end;

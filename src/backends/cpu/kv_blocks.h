@@ -14,6 +14,7 @@
 #include <cstddef>
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/scratch.h"
 #include "tensor/ops.h"
 
 namespace pagoda::cpu {
@@ -37,6 +38,12 @@ struct KvBlockLayout {
 // One token of one KV head, already in the cache's dtype.
 void write_token(std::byte* head, const KvBlockLayout& layout, int64_t offset, const void* key,
                  const void* value);
+
+// Keys and values on their way into a cache of another dtype.
+struct ConvertedKv {
+  ConvertedKv(Carver& carver, Tensor keys, Tensor values, DType dtype);
+  Tensor k, v;  // of that dtype, not written yet
+};
 
 // Where the keys and values of one split of a sequence are, as SplitAttention wants them.
 struct SplitPointers {

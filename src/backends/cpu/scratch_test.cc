@@ -6,6 +6,7 @@
 
 #include "backends/cpu/attention.h"
 #include "backends/cpu/cpu_idle_ops.h"
+#include "backends/cpu/cpu_ops.h"
 #include "backends/cpu/grouped_matmul.h"
 #include "backends/cpu/kv_blocks.h"
 #include "backends/cpu/matmul.h"
@@ -174,6 +175,27 @@ TEST_CASE("attention takes no more scratch than was measured, however ragged the
       CHECK(scratch.bytes() == reserved);
       CHECK(same_bits(out, clean));
     }
+  }
+}
+
+TEST_CASE("keys and values that change their dtype take no more scratch than was measured") {
+  Fixture f;
+  const KvShape shape = {.kv_heads = 2, .key_dim = 24, .value_dim = 16, .dtype = DType::kBF16};
+  Array blocks({9, KvBlockLayout(shape, kBlock).block_bytes}, DType::kU8);
+  const KvLayer cache = {blocks, shape, kBlock};
+  const auto keys = [](int64_t tokens) { return shape_only({tokens, 2, 24}, DType::kF32); };
+  const auto values = [](int64_t tokens) { return shape_only({tokens, 2, 16}, DType::kF32); };
+  f.idle.write_kv(cache, keys(130), values(130), shape_only({130}, DType::kI32));
+  CpuOps ops(f.kernels, f.team);
+  ops.scratch().reserve(f.idle.scratch_bytes());
+  const int64_t reserved = ops.scratch().bytes();
+  std::vector<int32_t> slots;
+  for (int32_t tokens = 1; tokens <= 130; ++tokens) {
+    slots.push_back(tokens);
+    const Array k = random_array({tokens, 2, 24}, DType::kF32, 1);
+    const Array v = random_array({tokens, 2, 16}, DType::kF32, 2);
+    ops.write_kv(cache, k, v, integers(slots));
+    CHECK(ops.scratch().bytes() == reserved);
   }
 }
 

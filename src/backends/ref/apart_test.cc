@@ -177,6 +177,15 @@ TEST_CASE("KV blocks of another size than the device's are refused") {
         "ref:apart: KV blocks of 16 tokens, where kv_block_size() says 8");
 }
 
+TEST_CASE("a cache of numbers that are no floats is refused by name") {
+  const ApartDevice device(0);
+  CHECK(error_of([&] {
+          return device.kv_block_bytes({1, 8, 8, DType::kU8}, ApartOps::kBlockSize);
+        }) ==
+        "a KV cache of uint8: ref keeps keys and values in float32, bfloat16 or float16; "
+        "choose one of them");
+}
+
 TEST_CASE("memory that is freed while work on it is queued stays until that is done") {
   Pair ranks;
   {

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "backends/ref/ref_matrix.h"
+#include "base/error.h"
+#include "base/str.h"
 
 namespace pagoda::ref {
 
@@ -17,6 +19,12 @@ int64_t RefDevice::matrix_bytes(const MatrixSpec& spec) const {
 }
 
 int64_t RefDevice::kv_block_bytes(const KvShape& shape, int64_t block_size) const {
+  if (!is_float(shape.dtype)) {
+    throw Error(ErrorKind::kConfig,
+                str("a KV cache of ", name_of(shape.dtype),
+                    ": ref keeps keys and values in float32, bfloat16 or float16; choose one of "
+                    "them"));
+  }
   return block_size * shape.kv_heads * (shape.key_dim + shape.value_dim) * bytes_of(shape.dtype);
 }
 
