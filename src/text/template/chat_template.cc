@@ -14,6 +14,7 @@
 #include "text/template/json.h"
 #include "text/template/parser.h"
 #include "text/template/text.h"
+#include "text/template/text_search.h"
 
 namespace pagoda {
 namespace {
@@ -112,7 +113,7 @@ std::string_view final_text(const json::array& messages) {
 std::string cut_behind_final_message(std::string prompt, const json::array& messages) {
   const std::string_view text = final_text(messages);
   const std::string_view trimmed = stripped(text);
-  const size_t at = prompt.rfind(trimmed);
+  const size_t at = find_last_text(prompt, trimmed);
   if (at == std::string::npos) {
     throw Error(ErrorKind::kRequest,
                 "continue_final_message is set but the final message does not appear in the chat "
@@ -187,6 +188,7 @@ const TemplateProgram& ChatTemplate::program(bool with_tools) const {
 
 std::string ChatTemplate::render(const ChatTemplateInput& input) const {
   TemplateHeap heap(limits_);
+  heap.set_abandoned(input.abandoned);
   std::vector<NamedTemplateValue> variables;
   for (const auto& token : *special_tokens_) {
     variables.push_back({view(token.key()), value_from_json(heap, token.value())});

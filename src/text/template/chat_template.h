@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "text/template/limits.h"
@@ -31,6 +32,8 @@ struct ChatTemplateInput {
   bool continue_final_message = false;
   // chat_template_kwargs, such as enable_thinking. They win over everything above but messages.
   const boost::json::object* extra = nullptr;
+  // Asked to stop when nobody waits for the prompt any more; then rendering ends with an Error.
+  std::stop_token abandoned = {};
 };
 
 class ChatTemplate {

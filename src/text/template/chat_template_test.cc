@@ -205,5 +205,26 @@ TEST_CASE("content is wanted as parts if the template loops over a message's con
                "{% endfor %}{% endfor %}") == ContentFormat::kString);
 }
 
+TEST_CASE("messages are followed through as many names as a template has room for") {
+  // Each name compared with each assignment would be 1.6 * 10^9 looks.
+  std::string source = "{% set a0 = messages %}";
+  int last = 0;
+  while (last < 40'000) {
+    source += str("{%set a", last + 1, "=a", last, "%}");
+    ++last;
+  }
+  source += str("{% for m in a", last, " %}{% for part in m.content %}{% endfor %}{% endfor %}");
+  CHECK(ChatTemplate(source, {}).content_format() == ChatTemplate::ContentFormat::kOpenAi);
+}
+
+TEST_CASE("the message to be continued is searched for without comparing it at every place") {
+  const std::string content = std::string(1'000'000, 'a') + "b";
+  const json::array messages = {json::object{{"role", "user"}, {"content", content}}};
+  const ChatTemplate chat_template("{{ messages[0].content }}{{ 'a' * 2000000 }}", {});
+  const std::string prompt =
+      chat_template.render({.messages = messages, .continue_final_message = true});
+  CHECK(prompt == content);
+}
+
 }  // namespace
 }  // namespace pagoda

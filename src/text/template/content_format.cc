@@ -9,10 +9,9 @@ namespace {
 
 using Key = std::optional<std::string_view>;
 
-bool is_name(const ExpressionPtr& expression, const std::string& name,
-             const TemplateProgram& program) {
+std::optional<NameId> name_of(const ExpressionPtr& expression) {
   const auto* node = std::get_if<NameExpression>(&expression->node);
-  return node != nullptr && program.names[node->name] == name;
+  return node != nullptr ? std::optional(node->name) : std::nullopt;
 }
 
 bool is_literal(const ExpressionPtr& expression, std::string_view text) {
@@ -21,26 +20,24 @@ bool is_literal(const ExpressionPtr& expression, std::string_view text) {
   return value != nullptr && *value == text;
 }
 
-// `name`, or with a key name.key or name['key'], behind any filters, tests and slices.
-bool refers_to(const ExpressionPtr& expression, const std::string& name, const Key& key,
-               const TemplateProgram& program) {
-  if (!expression) return false;
+// Of `name`, or with a key of name.key or name['key'], behind any filters, tests and slices: the
+// name.
+std::optional<NameId> subject_of(const ExpressionPtr& expression, const Key& key) {
+  if (!expression) return std::nullopt;
   const auto& node = expression->node;
   if (const auto* filter = std::get_if<FilterExpression>(&node)) {
-    return refers_to(filter->input, name, key, program);
+    return subject_of(filter->input, key);
   }
-  if (const auto* test = std::get_if<TestExpression>(&node)) {
-    return refers_to(test->input, name, key, program);
-  }
+  if (const auto* test = std::get_if<TestExpression>(&node)) return subject_of(test->input, key);
   if (const auto* slice = std::get_if<SliceExpression>(&node)) {
-    return refers_to(slice->object, name, key, program);
+    return subject_of(slice->object, key);
   }
-  if (!key) return is_name(expression, name, program);
+  if (!key) return name_of(expression);
   if (const auto* attribute = std::get_if<AttributeExpression>(&node)) {
-    return attribute->name == *key && is_name(attribute->object, name, program);
+    return attribute->name == *key ? name_of(attribute->object) : std::nullopt;
   }
   const auto* item = std::get_if<ItemExpression>(&node);
-  return item != nullptr && is_literal(item->key, *key) && is_name(item->object, name, program);
+  return item != nullptr && is_literal(item->key, *key) ? name_of(item->object) : std::nullopt;
 }
 
 // Every for and set statement, wherever it stands.
@@ -84,41 +81,54 @@ class Collector {
 };
 
 // nullopt: the target is no plain name, at which vLLM gives up and takes the content for text.
-std::optional<std::string> target_name(const AssignmentTarget& target,
-                                       const TemplateProgram& program) {
+std::optional<NameId> target_name(const AssignmentTarget& target) {
   if (target.is_tuple || target.attribute) return std::nullopt;
-  return program.names[target.name];
+  return target.name;
 }
 
-using Names = std::vector<std::string>;
+using Names = std::vector<bool>;  // by NameId: whether it is among them
+
+Names names_with(std::string_view name, const TemplateProgram& program) {
+  Names names(program.names.size());
+  for (size_t i = 0; i < names.size(); ++i) names[i] = program.names[i] == name;
+  return names;
+}
 
 // "messages" and every variable that is set to it, to a part of it, or to such a variable.
 std::optional<Names> names_of_messages(const Statements& statements,
                                        const TemplateProgram& program) {
-  Names names = {"messages"};
-  for (size_t i = 0; i < names.size(); ++i) {
-    for (const SetStatement* set : statements.sets) {
-      if (!refers_to(set->value, names[i], std::nullopt, program)) continue;
-      const auto name = target_name(set->target, program);
-      if (!name) return std::nullopt;
-      if (std::find(names.begin(), names.end(), *name) == names.end()) names.push_back(*name);
+  std::vector<std::vector<const SetStatement*>> sets_of(program.names.size());  // by subject
+  for (const SetStatement* set : statements.sets) {
+    if (const auto subject = subject_of(set->value, std::nullopt)) sets_of[*subject].push_back(set);
+  }
+  Names names = names_with("messages", program);
+  std::vector<NameId> found;
+  for (NameId name = 0; name < names.size(); ++name) {
+    if (names[name]) found.push_back(name);
+  }
+  while (!found.empty()) {
+    const NameId name = found.back();
+    found.pop_back();
+    for (const SetStatement* set : sets_of[name]) {
+      const auto target = target_name(set->target);
+      if (!target) return std::nullopt;
+      if (!names[*target]) found.push_back(*target);
+      names[*target] = true;
     }
   }
   return names;
 }
 
 // The targets of the loops over any of `names` (with `key`).
-std::optional<Names> loop_targets(const Statements& statements, const Names& names, const Key& key,
-                                  const TemplateProgram& program) {
-  Names targets;
+std::optional<Names> loop_targets(const Statements& statements, const Names& names,
+                                  const Key& key) {
+  Names targets(names.size());
   for (const ForStatement* loop : statements.loops) {
-    const bool matches = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      return refers_to(loop->iterable, name, key, program);
-    });
-    if (!matches) continue;
-    const auto target = target_name(loop->target, program);
+    const auto subject = subject_of(loop->iterable, key);
+    if (!subject || !names[*subject]) continue;
+    const auto target = target_name(loop->target);
     if (!target) return std::nullopt;
-    targets.push_back(*target);
+    targets[*target] = true;
     if (key) break;  // one loop over content is enough
   }
   return targets;
@@ -132,10 +142,10 @@ bool loops_over_content(const TemplateProgram& program) {
   const Statements& statements = collector.found();
   const auto messages = names_of_messages(statements, program);
   if (!messages) return false;
-  const auto message = loop_targets(statements, *messages, std::nullopt, program);
+  const auto message = loop_targets(statements, *messages, std::nullopt);
   if (!message) return false;
-  const auto content = loop_targets(statements, *message, "content", program);
-  return content && !content->empty();
+  const auto content = loop_targets(statements, *message, "content");
+  return content && std::find(content->begin(), content->end(), true) != content->end();
 }
 
 }  // namespace pagoda

@@ -157,6 +157,11 @@ class Evaluator final : public TemplateLoopRunner {
   // Variables.
 
   TemplateValue look_up(NameId name) const;
+  // A scope or a call with many names is walked over in search of one.
+  void spend_names(size_t names) const {
+    constexpr size_t kFew = 16;
+    if (names >= kFew) heap_.spend_items(names);
+  }
   void bind(NameId name, const TemplateValue& value);
   void assign(const AssignmentTarget& target, const TemplateValue& value);
   TemplateValue make_macro(const MacroDefinition& definition);
@@ -330,6 +335,7 @@ bool Evaluator::accepts(TemplateLoop& loop, const TemplateValue& item) {
 
 TemplateValue Evaluator::look_up(NameId name) const {
   for (const Scope* scope = scope_; scope != nullptr; scope = scope->parent) {
+    spend_names(scope->variables.size());
     for (const auto& [id, value] : scope->variables) {
       if (id == name) return value;
     }
@@ -339,6 +345,7 @@ TemplateValue Evaluator::look_up(NameId name) const {
 }
 
 void Evaluator::bind(NameId name, const TemplateValue& value) {
+  spend_names(scope_->variables.size());
   for (auto& variable : scope_->variables) {
     if (variable.first == name) {
       variable.second = value;
@@ -399,6 +406,7 @@ void Evaluator::bind_macro_arguments(const Macro& macro, const TemplateArguments
   for (size_t i = 0; i < parameters.size(); ++i) {
     const NameId name = parameters[i].first;
     const std::string& text = program_.names[name];
+    spend_names(arguments.named.size());
     const TemplateValue* named = find_named(arguments, text);
     if (i < num_positional) {
       bind(name, arguments.positional[i]);
@@ -414,6 +422,7 @@ void Evaluator::bind_macro_arguments(const Macro& macro, const TemplateArguments
   }
   TemplateDict left_over(heap_);
   for (const NamedTemplateValue& argument : arguments.named) {
+    spend_names(taken.size());
     const bool is_taken = std::find(taken.begin(), taken.end(), argument.name) != taken.end();
     if (!is_taken) left_over.set(heap_, TemplateValue::text(argument.name), argument.value);
   }
@@ -564,6 +573,7 @@ void Evaluator::add_starred(const CallArguments& arguments, EvaluatedArguments& 
   const TemplateValue named = evaluate(*arguments.star_star);
   require_defined(heap_, named);
   if (!named.is(TemplateKind::kDict)) heap_.fail("argument after ** must be a mapping");
+  heap_.spend_items(named.as_dict().size());
   for (const auto& [name, value] : named.as_dict().entries()) {
     if (!name.is_text()) heap_.fail("keywords must be strings");
     result.named.push_back({name.as_text(), value});

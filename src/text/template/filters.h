@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "text/template/value.h"
@@ -19,12 +20,15 @@ std::span<const TemplateFilter> text_filters();
 std::span<const TemplateFilter> sequence_filters();
 std::span<const TemplateFilter> number_filters();
 
-// textwrap.wrap of one line, as the wordwrap filter calls it.
+// textwrap.wrap, as the wordwrap filter calls it.
 struct WrapStyle {
   int64_t width = 79;
   bool break_long_words = true;
   bool break_on_hyphens = true;
+  std::string_view separator = "\n";  // of lines
 };
-std::vector<std::string> wrapped_lines(std::string_view line, const WrapStyle& style);
+// Adds `line` to `out`, wrapped into several.
+void append_wrapped(TemplateHeap& heap, std::string& out, std::string_view line,
+                    const WrapStyle& style);
 
 }  // namespace pagoda

@@ -15,9 +15,11 @@ namespace {
 
 constexpr double kIntegerLimit = 9223372036854775808.0;  // 2^63
 
-std::optional<double> real_of(const TemplateValue& value) {
+std::optional<double> real_of(TemplateHeap& heap, const TemplateValue& value) {
   if (value.is_number()) return value.number();
-  return value.is_text() ? parse_real(value.as_text()) : std::nullopt;
+  if (!value.is_text()) return std::nullopt;
+  heap.spend_letters(value.as_text().size());
+  return parse_real(value.as_text());
 }
 
 TemplateValue int_filter(TemplateHeap& heap, const TemplateValue& value,
@@ -26,13 +28,14 @@ TemplateValue int_filter(TemplateHeap& heap, const TemplateValue& value,
   require_defined(heap, value);
   if (value.is_integral()) return TemplateValue::integer(value.as_integer());
   if (value.is_text()) {
+    heap.spend_letters(value.as_text().size());
     const int64_t base = bound.integer(1, 10);
     const bool known = base == 0 || (base >= 2 && base <= 36);
     const auto parsed =
         known ? parse_integer(value.as_text(), static_cast<int>(base)) : std::nullopt;
     if (parsed) return TemplateValue::integer(*parsed);
   }
-  const std::optional<double> real = real_of(value);
+  const std::optional<double> real = real_of(heap, value);
   if (!real || std::isnan(*real)) return bound.value(0, TemplateValue::integer(0));
   if (std::isinf(*real)) heap.fail("cannot convert float infinity to integer");
   if (std::abs(*real) >= kIntegerLimit) {
@@ -45,7 +48,7 @@ TemplateValue float_filter(TemplateHeap& heap, const TemplateValue& value,
                            const TemplateArguments& arguments) {
   const BoundArguments bound(heap, {"float", {"default"}}, arguments);
   require_defined(heap, value);
-  const std::optional<double> real = real_of(value);
+  const std::optional<double> real = real_of(heap, value);
   return real ? TemplateValue::real(*real) : bound.value(0, TemplateValue::real(0));
 }
 
@@ -104,7 +107,7 @@ TemplateValue filesizeformat(TemplateHeap& heap, const TemplateValue& value,
   constexpr std::string_view kBinary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
   const BoundArguments bound(heap, {"filesizeformat", {"binary"}}, arguments);
   const bool binary = bound.flag(0, false);
-  const std::optional<double> bytes = real_of(value);
+  const std::optional<double> bytes = real_of(heap, value);
   if (!bytes) heap.fail(str("filesizeformat: not a number: ", repr_of(heap, value)));
   const double base = binary ? 1024 : 1000;
   if (*bytes == 1) return TemplateValue::text("1 Byte");

@@ -23,7 +23,10 @@ class AttributePath {
       steps_.push_back(attribute);
       return;
     }
-    for (const std::string_view part : split(attribute.as_text(), ".", -1)) {
+    heap.spend_letters(attribute.as_text().size());
+    TextParts parts(heap.scratch());
+    split(parts, attribute.as_text(), ".", -1);
+    for (const std::string_view part : parts) {
       const auto index = is_all(part, TextClass::kDigit) ? parse_integer(part, 10) : std::nullopt;
       steps_.push_back(index ? TemplateValue::integer(*index) : make_text(heap, part));
     }
@@ -44,7 +47,9 @@ class AttributePath {
 };
 
 TemplateValue folded(TemplateHeap& heap, const TemplateValue& value, bool case_sensitive) {
-  return case_sensitive || !value.is_text() ? value : make_text(heap, lower(value.as_text()));
+  if (case_sensitive || !value.is_text()) return value;
+  heap.spend_letters(value.as_text().size());
+  return make_text(heap, lower(value.as_text()));
 }
 
 // An order by keys that were taken beforehand; stable, and reversed as Python does: equal items
@@ -75,6 +80,7 @@ TemplateValue first(TemplateHeap& heap, const TemplateValue& value,
   if (TemplateValues* left = is_object ? value.as_object().remaining_items() : nullptr) {
     if (!left->empty()) {
       const TemplateValue item = left->front();
+      heap.spend_items(left->size());
       left->erase(left->begin());
       return item;
     }
@@ -118,11 +124,12 @@ TemplateValue join(TemplateHeap& heap, const TemplateValue& value,
   std::string text;
   bool is_first = true;
   for (const TemplateValue& item : items_of(heap, value)) {
+    const std::string_view part = text_of(heap, path.of(heap, item));
+    heap.spend_bytes(separator.size() + part.size());
+    heap.check_text_size(text.size() + separator.size() + part.size());
     if (!is_first) text += separator;
     is_first = false;
-    text += text_of(heap, path.of(heap, item));
-    heap.spend(1);
-    heap.check_text_size(text.size());
+    text += part;
   }
   return make_text(heap, text);
 }
@@ -148,7 +155,10 @@ TemplateValue sort(TemplateHeap& heap, const TemplateValue& value,
   const TemplateValue attribute = bound.value(2, TemplateValue::none());
   std::vector<AttributePath> paths;  // "a,b": by a, then by b
   if (attribute.is_text()) {
-    for (const std::string_view part : split(attribute.as_text(), ",", -1)) {
+    heap.spend_letters(attribute.as_text().size());
+    TextParts parts(heap.scratch());
+    split(parts, attribute.as_text(), ",", -1);
+    for (const std::string_view part : parts) {
       paths.emplace_back(heap, TemplateValue::text(part));
     }
   } else {
@@ -239,6 +249,7 @@ TemplateValue batch(TemplateHeap& heap, const TemplateValue& value,
   const int64_t size = bound.integer(0, 1);
   TemplateValues rows(heap.memory()), row(heap.memory());
   for (const TemplateValue& item : items_of(heap, value)) {
+    heap.spend(1);
     if (static_cast<int64_t>(row.size()) == size) {
       rows.push_back(make_list(heap, std::move(row)));
       row = TemplateValues(heap.memory());
@@ -289,8 +300,10 @@ TemplateValue groupby(TemplateHeap& heap, const TemplateValue& value,
     keys.push_back(folded(heap, path.of(heap, item, fallback), bound.flag(2, false)));
   }
   const TemplateValues sorted = sorted_by(heap, all, keys, false);
-  std::sort(keys.begin(), keys.end(),
-            [&](const TemplateValue& a, const TemplateValue& b) { return is_less(heap, a, b); });
+  // Unlike std::sort, it stays inside of the list where nan makes the order none.
+  std::stable_sort(keys.begin(), keys.end(), [&](const TemplateValue& a, const TemplateValue& b) {
+    return is_less(heap, a, b);
+  });
   TemplateValues groups(heap.memory());
   for (size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
     TemplateValues members(heap.memory());

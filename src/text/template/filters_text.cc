@@ -18,7 +18,9 @@ template <std::string (*map)(std::string_view)>
 TemplateValue mapped(TemplateHeap& heap, const TemplateValue& value,
                      const TemplateArguments& arguments) {
   const BoundArguments none(heap, {"the filter", {}}, arguments);
-  return make_text(heap, map(text_of(heap, value)));
+  const std::string_view text = text_of(heap, value);
+  heap.spend_letters(text.size());
+  return make_text(heap, map(text));
 }
 
 // Of safe text they make safe text.
@@ -33,9 +35,10 @@ TemplateValue trim(TemplateHeap& heap, const TemplateValue& value,
   const BoundArguments bound(heap, {"trim", {"chars"}}, arguments);
   const std::string_view text = text_of(heap, value);
   heap.spend_bytes(text.size());
-  return as_safe_as(
-      value, TemplateValue::text(bound.is_set(0) ? stripped(text, bound.text(0, {}), Side::kBoth)
-                                                 : stripped(text)));
+  if (!bound.is_set(0)) return as_safe_as(value, TemplateValue::text(stripped(text)));
+  const std::string_view letters = bound.text(0, {});
+  heap.spend_letters(letters.size());
+  return as_safe_as(value, TemplateValue::text(stripped(text, letters, Side::kBoth)));
 }
 
 TemplateValue replace(TemplateHeap& heap, const TemplateValue& value,
@@ -71,15 +74,19 @@ TemplateValue indent(TemplateHeap& heap, const TemplateValue& value,
           : std::string(static_cast<size_t>(std::clamp<int64_t>(bound.integer(0, 4), 0, kMaxWidth)),
                         ' ');
   const bool blank = bound.flag(2, false);
+  heap.spend_letters(require_text(heap, value, "indent").size());
   const std::string text = str(require_text(heap, value, "indent"), '\n');
   std::string out = bound.flag(1, false) ? indention : "";
+  TextParts lines(heap.scratch());
+  split_lines(lines, text, false);
   bool first = true;
-  for (const std::string_view line : split_lines(text, false)) {
+  for (const std::string_view line : lines) {
+    heap.spend_bytes(indention.size() + line.size());
+    heap.check_text_size(out.size() + indention.size() + line.size());
     if (!first) out += '\n';
     if (!first && (blank || !line.empty())) out += indention;
     first = false;
     out += line;
-    heap.check_text_size(out.size());
   }
   return as_safe_as(value, make_text(heap, out));
 }
@@ -95,7 +102,7 @@ TemplateValue truncate(TemplateHeap& heap, const TemplateValue& value,
   if (length < end_size) heap.fail(str("expected length >= ", end_size, ", got ", length));
   if (leeway < 0) heap.fail(str("expected leeway >= 0, got ", leeway));
   const std::string_view text = require_text(heap, value, "truncate");
-  heap.spend_bytes(text.size());
+  heap.spend_bytes(text.size() + end.size());
   const auto size = static_cast<int64_t>(num_code_points(text));
   if (size - length <= leeway) return value;
   std::string_view kept =
@@ -115,22 +122,19 @@ TemplateValue wordwrap(TemplateHeap& heap, const TemplateValue& value,
   style.break_long_words = bound.flag(1, true);
   style.break_on_hyphens = bound.flag(3, true);
   if (style.width <= 0) heap.fail(str("invalid width ", style.width, " (must be > 0)"));
-  const std::string_view separator = bound.is_set(2) ? bound.text(2, "\n") : "\n";
+  if (bound.is_set(2)) style.separator = bound.text(2, "\n");
   const std::string_view text = require_text(heap, value, "wordwrap");
-  heap.spend_bytes(text.size());
+  heap.spend_letters(text.size());
+  TextParts paragraphs(heap.scratch());
+  split_lines(paragraphs, text, false);
   std::string out;
   bool first_paragraph = true;
-  for (const std::string_view paragraph : split_lines(text, false)) {
-    if (!first_paragraph) out += separator;
+  for (const std::string_view paragraph : paragraphs) {
+    heap.spend_bytes(style.separator.size());
+    heap.check_text_size(out.size() + style.separator.size());
+    if (!first_paragraph) out += style.separator;
     first_paragraph = false;
-    bool first_line = true;
-    for (const std::string& line : wrapped_lines(paragraph, style)) {
-      if (!first_line) out += separator;
-      first_line = false;
-      out += line;
-      heap.spend(1);
-      heap.check_text_size(out.size());
-    }
+    append_wrapped(heap, out, paragraph, style);
   }
   return make_text(heap, out);
 }
@@ -139,7 +143,7 @@ TemplateValue wordcount(TemplateHeap& heap, const TemplateValue& value,
                         const TemplateArguments& arguments) {
   const BoundArguments none(heap, {"wordcount", {}}, arguments);
   const std::string_view text = text_of(heap, value);
-  heap.spend_bytes(text.size());
+  heap.spend_letters(text.size());
   int64_t count = 0;
   bool inside = false;
   for (size_t i = 0; i < text.size();) {
@@ -178,7 +182,7 @@ TemplateValue escape(TemplateHeap& heap, const TemplateValue& value,
 TemplateValue force_escape(TemplateHeap& heap, const TemplateValue& value,
                            const TemplateArguments& arguments) {
   const BoundArguments none(heap, {"forceescape", {}}, arguments);
-  return make_text(heap, html_escaped(text_of(heap, value))).marked_safe();
+  return make_text(heap, html_of(heap, text_of(heap, value))).marked_safe();
 }
 
 TemplateValue safe(TemplateHeap& heap, const TemplateValue& value,
@@ -187,11 +191,18 @@ TemplateValue safe(TemplateHeap& heap, const TemplateValue& value,
   return TemplateValue::text(text_of(heap, value)).marked_safe();
 }
 
+// Three times as many bytes at most.
+std::string url_of(TemplateHeap& heap, std::string_view text, bool for_query) {
+  constexpr int64_t kMostGrowth = 3;
+  heap.spend_letters(heap.size_of_copies(text.size(), kMostGrowth));
+  return url_quoted(text, for_query);
+}
+
 TemplateValue urlencode(TemplateHeap& heap, const TemplateValue& value,
                         const TemplateArguments& arguments) {
   const BoundArguments none(heap, {"urlencode", {}}, arguments);
   const bool pairs = value.is(TemplateKind::kDict) || value.is(TemplateKind::kSequence);
-  if (!pairs) return make_text(heap, url_quoted(text_of(heap, value), false));
+  if (!pairs) return make_text(heap, url_of(heap, text_of(heap, value), false));
   std::string out;
   const TemplateValue all = value.is(TemplateKind::kDict)
                                 ? call_value(heap, attribute_of(heap, value, "items"), {})
@@ -200,8 +211,8 @@ TemplateValue urlencode(TemplateHeap& heap, const TemplateValue& value,
     const TemplateValues pair = items_of(heap, item);
     if (pair.size() != 2) heap.fail("urlencode: pairs of key and value are expected");
     if (!out.empty()) out += '&';
-    out += str(url_quoted(text_of(heap, pair[0]), true), '=',
-               url_quoted(text_of(heap, pair[1]), true));
+    out += str(url_of(heap, text_of(heap, pair[0]), true), '=',
+               url_of(heap, text_of(heap, pair[1]), true));
     heap.check_text_size(out.size());
   }
   return make_text(heap, out);
@@ -216,13 +227,14 @@ TemplateValue xmlattr(TemplateHeap& heap, const TemplateValue& value,
   for (const auto& [key, item] : value.as_dict().entries()) {
     if (item.is_none() || item.is_undefined()) continue;
     const std::string_view name = text_of(heap, key);
+    heap.spend_letters(name.size());
     if (name.find_first_of(" \t\n\r\f\v/>=") != std::string_view::npos) {
       heap.fail(str("Invalid character in attribute name: ", repr_of(heap, key)));
     }
     if (!out.empty()) out += ' ';
     const std::string_view text = text_of(heap, item);
-    out += str(html_escaped(name), "=\"",
-               item.is_safe_text() ? std::string(text) : html_escaped(text), '"');
+    out += str(html_of(heap, name), "=\"",
+               item.is_safe_text() ? str_of(heap, item) : html_of(heap, text), '"');
     heap.check_text_size(out.size());
   }
   if (bound.flag(0, true) && !out.empty()) out.insert(0, 1, ' ');
@@ -232,6 +244,7 @@ TemplateValue xmlattr(TemplateHeap& heap, const TemplateValue& value,
 // pprint.pformat for what fits on one line: dicts are sorted by key.
 std::string pretty(TemplateHeap& heap, const TemplateValue& value) {
   const TemplateHeap::Level level(heap);
+  heap.spend(1);
   if (value.is(TemplateKind::kDict)) {
     std::vector<TemplateDict::Entry> entries(value.as_dict().entries().begin(),
                                              value.as_dict().entries().end());
@@ -241,7 +254,10 @@ std::string pretty(TemplateHeap& heap, const TemplateValue& value) {
     std::string out = "{";
     for (const auto& [key, item] : entries) {
       if (out.size() > 1) out += ", ";
-      out += str(repr_of(heap, key), ": ", pretty(heap, item));
+      const std::string text = pretty(heap, item);
+      heap.spend_bytes(text.size());
+      out += str(repr_of(heap, key), ": ", text);
+      heap.check_text_size(out.size());
     }
     return out + "}";
   }
@@ -250,7 +266,10 @@ std::string pretty(TemplateHeap& heap, const TemplateValue& value) {
   std::string out(1, list ? '[' : '(');
   for (const TemplateValue& item : value.as_sequence().items) {
     if (out.size() > 1) out += ", ";
-    out += pretty(heap, item);
+    const std::string text = pretty(heap, item);
+    heap.spend_bytes(text.size());
+    out += text;
+    heap.check_text_size(out.size());
   }
   if (tuple && value.as_sequence().items.size() == 1) out += ',';
   return out + (list ? ']' : ')');

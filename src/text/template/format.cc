@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "text/template/lookup.h"
 #include "text/template/text.h"
+#include "text/template/text_search.h"
 
 namespace pagoda {
 namespace {
@@ -193,6 +194,7 @@ std::string format_text(TemplateHeap& heap, const Specification& spec, std::stri
     heap.fail(str("Unknown format code '", spec.type, "' for object of type 'str'"));
   }
   if (spec.align == '=') heap.fail("'=' alignment not allowed in string format specifier");
+  heap.spend_bytes(text.size());
   if (spec.precision >= 0) {
     text = text.substr(0, code_point_offset(text, static_cast<size_t>(spec.precision)));
   }
@@ -234,6 +236,7 @@ class PercentFormatter {
   }
 
   std::string run() {
+    heap_.spend_bytes(rest_.size());
     while (!rest_.empty()) {
       const size_t at = rest_.find('%');
       out_ += rest_.substr(0, at);
@@ -325,7 +328,7 @@ class PercentFormatter {
       spec.type = 's';
       if (type == 's' && escape_) return format_text(heap_, spec, escaped(heap_, value).as_text());
       const std::string text = type == 's' ? str_of(heap_, value) : repr_of(heap_, value);
-      return format_text(heap_, spec, escape_ ? html_escaped(text) : text);
+      return format_text(heap_, spec, escape_ ? html_of(heap_, text) : text);
     }
     if (std::string_view("diuoxXeEfFgGc").find(type) == std::string_view::npos) {
       heap_.fail(str("unsupported format character '", type, "'"));
@@ -384,6 +387,7 @@ class BraceFormatter {
 
   std::string run(std::string_view text, int depth) {
     if (depth > 1) heap_.fail("Max string recursion exceeded");
+    heap_.spend_letters(text.size());
     std::string out;
     while (!text.empty()) {
       const size_t at = text.find_first_of("{}");
@@ -434,7 +438,7 @@ class BraceFormatter {
     if (!take(text, ':') && !text.empty()) heap_.fail("expected ':' after conversion specifier");
     const std::string specification = run(text, depth + 1);
     const std::string formatted = format_value(heap_, value, specification);
-    return escape_ && !value.is_safe_text() ? html_escaped(formatted) : formatted;
+    return escape_ && !value.is_safe_text() ? html_of(heap_, formatted) : formatted;
   }
 
   // "0", "name", "0.attribute", "name[key]"
@@ -465,6 +469,7 @@ class BraceFormatter {
     if (const std::optional<int64_t> index = parse_integer(name, 10); index && *index >= 0) {
       return positional(static_cast<size_t>(*index));
     }
+    heap_.spend_items(arguments_.named.size());
     for (const NamedTemplateValue& argument : arguments_.named) {
       if (argument.name == name) return argument.value;
     }
@@ -517,16 +522,15 @@ std::string format_value(TemplateHeap& heap, const TemplateValue& value,
 std::string bounded_replacement(TemplateHeap& heap, std::string_view text, std::string_view from,
                                 std::string_view to, int64_t count) {
   heap.spend_bytes(text.size());
+  if (from.empty()) heap.spend_letters(text.size());
   const size_t most = text.size() / std::max<size_t>(from.size(), 1) + 1;
   if (to.size() > from.size() && to.size() * most > (size_t{1} << 20)) {
     // It may become large: count before making it.
-    size_t found = from.empty() ? num_code_points(text) + 1 : 0;
-    for (size_t at = from.empty() ? std::string_view::npos : text.find(from);
-         at != std::string_view::npos; ++found) {
-      at = text.find(from, at + from.size());
-    }
+    size_t found = from.empty() ? num_code_points(text) + 1 : count_text(text, from);
     if (count >= 0) found = std::min(found, static_cast<size_t>(count));
-    heap.check_text_size(text.size() + found * (to.size() - from.size()));
+    const size_t added = found * (to.size() - from.size());
+    heap.check_text_size(text.size() + added);
+    heap.spend_bytes(added);
   }
   return replaced(text, from, to, count);
 }

@@ -52,6 +52,7 @@ std::vector<TemplateDict::Entry> given_entries(TemplateHeap& heap,
     require_defined(heap, given);
     if (given.is(TemplateKind::kDict)) {
       const auto all = given.as_dict().entries();
+      heap.spend_items(all.size());
       entries.assign(all.begin(), all.end());
       continue;
     }
@@ -107,6 +108,7 @@ TemplateValue strftime_now(TemplateHeap& heap, const TemplateValue& /*self*/,
                            const TemplateArguments& arguments) {
   constexpr size_t kMostBytes = 4096;
   const BoundArguments bound(heap, {"strftime_now", {"format"}, 1}, arguments);
+  heap.spend_letters(bound.text(0, {}).size());
   const std::string format(bound.text(0, {}));
   const auto now = heap.now();
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);

@@ -11,6 +11,8 @@
 #include <memory>
 #include <memory_resource>
 #include <optional>
+#include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,24 +35,43 @@ class TemplateHeap {
     return std::construct_at(static_cast<T*>(place), std::forward<Parts>(parts)...);
   }
 
+  // For what a filter or method needs while it works: counted as the values are, and given back.
+  std::pmr::memory_resource* scratch() { return &counted_; }
+
   // A copy that lives as long as the heap.
   std::string_view keep(std::string_view text);
+  // Room for a text that lives as long as the heap, to be filled at once.
+  std::span<char> room_for_text(size_t bytes);
   // left + right. Where left was the last text made, only right is copied: a template that builds a
   // prompt piece by piece stays linear.
   std::string_view join(std::string_view left, std::string_view right);
 
-  // Throws kRequest when the rendering has used up its steps.
-  void spend(int64_t steps);
+  // Throw kRequest when the rendering has used up its steps or its time, or when nobody waits for
+  // it any more. To be called before the work, so that what is too much is not begun.
+  void spend(int64_t steps) {
+    steps_left_ -= steps;
+    if (steps_left_ < next_look_) look_around();
+  }
+  // Of text that is searched, compared or copied.
   void spend_bytes(size_t bytes) { spend(1 + static_cast<int64_t>(bytes / 16)); }
+  // Of text that is looked at or made letter by letter.
+  void spend_letters(size_t bytes) { spend(1 + static_cast<int64_t>(bytes / 4)); }
+  // Of names or values that are walked over.
+  void spend_items(size_t items) { spend(static_cast<int64_t>(items / 4)); }
+  int64_t steps_spent() const { return limits_.max_steps - steps_left_; }
 
   // Fails if a text that is being put together has become too large to be kept.
   void check_text_size(size_t bytes) const;
+  // The bytes of so many copies of a text; fails if they are too large to be kept.
+  size_t size_of_copies(size_t bytes, int64_t times) const;
 
   // The time that strftime_now tells: the clock's, unless a test has set another.
   std::chrono::system_clock::time_point now() const {
     return now_.value_or(std::chrono::system_clock::now());
   }
   void set_now(std::optional<std::chrono::system_clock::time_point> now) { now_ = now; }
+  // Whoever waits for the rendering asks it to stop when he does not any more.
+  void set_abandoned(std::stop_token abandoned) { abandoned_ = std::move(abandoned); }
 
   // The line that an error names: that of the statement or expression being evaluated.
   void set_line(int line) { line_ = line; }
@@ -70,7 +91,7 @@ class TemplateHeap {
   };
 
  private:
-  // Counts what the arena asks for.
+  // Counts what the arena and the scratch hold.
   class CountedMemory : public std::pmr::memory_resource {
    public:
     explicit CountedMemory(TemplateHeap& heap) : heap_(heap) {}
@@ -83,11 +104,16 @@ class TemplateHeap {
     TemplateHeap& heap_;
   };
 
+  // What is too slow to ask at every step.
+  void look_around();
   void count_memory(size_t bytes);
   char* room_for(size_t bytes);
 
   TemplateLimits limits_;
   int64_t steps_left_;
+  int64_t next_look_;                     // of steps_left_, when there are fewer
+  const std::chrono::nanoseconds begun_;  // on the thread's clock
+  std::stop_token abandoned_;
   int64_t memory_left_bytes_;
   int depth_ = 0;
   int line_ = 1;

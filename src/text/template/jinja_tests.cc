@@ -75,7 +75,9 @@ template <bool (*ask)(std::string_view)>
 TemplateValue of_text(TemplateHeap& heap, const TemplateValue& self,
                       const TemplateArguments& arguments) {
   const BoundArguments none(heap, {"the test", {}}, arguments);
-  return TemplateValue::boolean(ask(text_of(heap, self)));
+  const std::string_view text = text_of(heap, self);
+  heap.spend_letters(text.size());
+  return TemplateValue::boolean(ask(text));
 }
 
 template <Comparison comparison>

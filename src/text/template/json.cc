@@ -54,7 +54,7 @@ class Dumper {
   }
 
   void dump_text(std::string_view text) {
-    heap_.spend_bytes(text.size());
+    heap_.spend_letters(text.size());
     append_json_string(out_, text, style_.ensure_ascii);
   }
 
@@ -76,6 +76,7 @@ class Dumper {
       out_ += "{}";
       return;
     }
+    heap_.spend_items(dict.size());
     std::vector<TemplateDict::Entry> entries(dict.entries().begin(), dict.entries().end());
     if (style_.sort_keys) {
       std::stable_sort(entries.begin(), entries.end(), [this](const auto& a, const auto& b) {
@@ -88,7 +89,7 @@ class Dumper {
       next_item(first);
       first = false;
       dump_text(key_text(key));
-      out_ += style_.key_separator;
+      add(style_.key_separator);
       dump(value);
     }
     end('}');
@@ -111,7 +112,7 @@ class Dumper {
     ++depth_;
   }
   void next_item(bool first) {
-    if (!first) out_ += style_.item_separator;
+    if (!first) add(style_.item_separator);
     new_line();
   }
   void end(char bracket) {
@@ -122,7 +123,13 @@ class Dumper {
   void new_line() {
     if (!style_.indent) return;
     out_ += '\n';
-    for (int i = 0; i < depth_; ++i) out_ += *style_.indent;
+    for (int i = 0; i < depth_; ++i) add(*style_.indent);
+  }
+  // What the template chooses, of any size.
+  void add(std::string_view text) {
+    heap_.spend(static_cast<int64_t>(text.size() / 16));
+    heap_.check_text_size(out_.size() + text.size());
+    out_ += text;
   }
 
   TemplateHeap& heap_;
@@ -136,6 +143,7 @@ void read_separators(TemplateHeap& heap, const TemplateValue& value, DumpStyle& 
   if (items.size() != 2 || !items[0].is_text() || !items[1].is_text()) {
     heap.fail("tojson: separators must be two texts, such as (',', ':')");
   }
+  heap.spend_bytes(items[0].as_text().size() + items[1].as_text().size());
   style.item_separator = items[0].as_text();
   style.key_separator = items[1].as_text();
 }
@@ -187,6 +195,7 @@ TemplateValue to_json_filter(TemplateHeap& heap, const TemplateValue& value,
   style.ensure_ascii = bound.flag(0, false);
   style.sort_keys = bound.flag(3, false);
   if (bound.is_set(1)) {
+    heap.spend_bytes(bound[1].is_text() ? bound[1].as_text().size() : 0);
     style.item_separator.assign(1, ',');
     style.indent = bound[1].is_text() ? std::string(bound[1].as_text())
                                       : std::string(static_cast<size_t>(std::clamp<int64_t>(

@@ -35,6 +35,10 @@ std::optional<TemplateValue> method_or_member(TemplateHeap& heap, const Template
   return find_method(heap, value, name);
 }
 
+size_t magnitude_of(int64_t index) {
+  return index < 0 ? ~static_cast<size_t>(index) + 1 : static_cast<size_t>(index);
+}
+
 std::optional<TemplateValue> subscript(TemplateHeap& heap, const TemplateValue& value,
                                        const TemplateValue& key) {
   if (value.is(TemplateKind::kDict)) {
@@ -44,8 +48,8 @@ std::optional<TemplateValue> subscript(TemplateHeap& heap, const TemplateValue& 
   }
   if (!key.is_integral()) return std::nullopt;
   if (value.is_text()) {
+    heap.spend_letters(std::min(value.as_text().size(), magnitude_of(key.as_integer())));
     const std::optional<std::string_view> found = code_point_at(value.as_text(), key.as_integer());
-    heap.spend_bytes(value.as_text().size() / 4);
     return found ? std::optional(as_safe_as(value, TemplateValue::text(*found))) : std::nullopt;
   }
   if (is_list_or_tuple(value) || type_name(value) == "range") {

@@ -147,6 +147,7 @@ class SafeTextMethod final : public TemplateObject {
     if (value.is_text()) return value.marked_safe();
     if (!value.is(TemplateKind::kSequence)) return value;
     TemplateValues items(heap.memory());
+    heap.spend_items(value.as_sequence().items.size());
     for (const TemplateValue& item : value.as_sequence().items) items.push_back(safe(heap, item));
     return make_sequence(heap, value.as_sequence().type, std::move(items));
   }

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <span>
 
 #include "base/str.h"
 #include "text/template/format.h"
+#include "text/template/text_search.h"
 
 namespace pagoda {
 namespace {
@@ -129,29 +132,30 @@ TemplateValue joined_texts(TemplateHeap& heap, const TemplateValue& left,
 TemplateValue joined(TemplateHeap& heap, const TemplateValue& left, const TemplateValue& right) {
   const TemplateValues& more = right.as_sequence().items;
   TemplateValues items(heap.memory());
+  heap.spend_items(left.as_sequence().items.size() + more.size());
   items.reserve(left.as_sequence().items.size() + more.size());
   items = left.as_sequence().items;
   items.insert(items.end(), more.begin(), more.end());
-  heap.spend(static_cast<int64_t>(items.size() / 4));
   const bool list = left.as_sequence().type == SequenceType::kList;
   return make_sequence(heap, list ? SequenceType::kList : SequenceType::kTuple, std::move(items));
 }
 
+TemplateValue repeated_text(TemplateHeap& heap, std::string_view piece, int64_t times) {
+  const size_t size = heap.size_of_copies(piece.size(), times);
+  if (size == 0) return TemplateValue::text({});
+  const std::span<char> text = heap.room_for_text(size);
+  std::memcpy(text.data(), piece.data(), piece.size());
+  for (size_t done = piece.size(); done < size;) {  // what is there already, again
+    const size_t more = std::min(done, size - done);
+    std::memcpy(text.data() + done, text.data(), more);
+    done += more;
+  }
+  return TemplateValue::text({text.data(), text.size()});
+}
+
 TemplateValue repeated(TemplateHeap& heap, const TemplateValue& value, int64_t times) {
-  times = std::max<int64_t>(times, 0);
   if (value.is_text()) {
-    const std::string_view piece = value.as_text();
-    if (!piece.empty() &&
-        times > heap.limits().max_memory_bytes / static_cast<int64_t>(piece.size())) {
-      heap.check_text_size(std::numeric_limits<size_t>::max());
-    }
-    std::string text;
-    if (!piece.empty()) {
-      heap.check_text_size(piece.size() * static_cast<size_t>(times));
-      text.reserve(piece.size() * static_cast<size_t>(times));
-      for (int64_t i = 0; i < times; ++i) text += piece;
-    }
-    return as_safe_as(value, make_text(heap, text));
+    return as_safe_as(value, repeated_text(heap, value.as_text(), times));
   }
   TemplateValues items(heap.memory());
   const TemplateValues& piece = value.as_sequence().items;
@@ -225,6 +229,7 @@ int order_of(TemplateHeap& heap, Comparison op, const TemplateValue& left,
   }
   if (left.is_text() && right.is_text()) {
     // Bytes of UTF-8 are ordered as code points are.
+    heap.spend_bytes(std::min(left.as_text().size(), right.as_text().size()));
     const int order = left.as_text().compare(right.as_text());
     return order < 0 ? -1 : order > 0;
   }
@@ -279,7 +284,7 @@ bool contains(TemplateHeap& heap, const TemplateValue& container, const Template
       heap.fail(str("'in <string>' requires string as left operand, not ", type_name(value)));
     }
     heap.spend_bytes(container.as_text().size());
-    return container.as_text().find(value.as_text()) != std::string_view::npos;
+    return find_text(container.as_text(), value.as_text()) != std::string_view::npos;
   }
   if (container.is(TemplateKind::kDict)) return container.as_dict().find(heap, value) != nullptr;
   if (container.is_undefined()) return false;

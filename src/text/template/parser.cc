@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/str.h"
 #include "text/template/expression_parser.h"
+#include "text/template/limits.h"
 
 namespace pagoda {
 namespace {
@@ -302,6 +304,11 @@ AssignmentTarget Parser::parse_target(Words ends, bool with_namespace) {
 }  // namespace
 
 std::unique_ptr<const TemplateProgram> parse_template(std::string_view source) {
+  if (source.size() > kMaxTemplateBytes) {
+    throw Error(ErrorKind::kConfig,
+                str("the chat template has ", source.size(), " bytes, more than the ",
+                    kMaxTemplateBytes, " that one may have; make it shorter"));
+  }
   return Parser(source).run();
 }
 

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <functional>
 #include <span>
 
 #include "base/str.h"
 #include "base/utf8.h"
 #include "text/template/special_casing.h"
+#include "text/template/text_search.h"
 
 namespace pagoda {
 namespace {
@@ -219,11 +219,26 @@ std::string_view stripped_where(std::string_view text, Side side,
 }
 
 void append_escaped(std::string& out, uint32_t c) {
-  char escape[16];
-  const char* format = c > 0xFFFF ? "\\U%08x" : c > 0xFF ? "\\u%04x" : "\\x%02x";
-  std::snprintf(escape, sizeof escape, format, c);
-  out += escape;
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const int num_digits = c > 0xFFFF ? 8 : c > 0xFF ? 4 : 2;
+  out += c > 0xFFFF ? "\\U" : c > 0xFF ? "\\u" : "\\x";
+  for (int shift = 4 * (num_digits - 1); shift >= 0; shift -= 4) out += kDigits[(c >> shift) & 0xF];
 }
+
+// A set of code points: a bit for each up to the largest.
+class LetterSet {
+ public:
+  explicit LetterSet(std::string_view letters) {
+    const std::vector<uint32_t> all = code_points_of(letters);
+    if (all.empty()) return;
+    has_.resize(*std::max_element(all.begin(), all.end()) + 1);
+    for (const uint32_t c : all) has_[c] = true;
+  }
+  bool has(uint32_t c) const { return c < has_.size() && has_[c]; }
+
+ private:
+  std::vector<bool> has_;
+};
 
 // Digits without the '_' that may stand between two of them.
 std::optional<std::string> without_underscores(std::string_view text) {
@@ -288,9 +303,8 @@ std::string_view stripped(std::string_view text, Side side) {
 }
 
 std::string_view stripped(std::string_view text, std::string_view letters, Side side) {
-  const std::vector<uint32_t> set = code_points_of(letters);
-  return stripped_where(
-      text, side, [&set](uint32_t c) { return std::find(set.begin(), set.end(), c) != set.end(); });
+  const LetterSet set(letters);
+  return stripped_where(text, side, [&set](uint32_t c) { return set.has(c); });
 }
 
 std::string upper(std::string_view text) {
@@ -370,6 +384,7 @@ std::string title_words(std::string_view text) {
   const std::vector<uint32_t> letters = code_points_of(text);
   std::string out;
   size_t word = 0;  // where the current word began: a sigma is final within its word
+  size_t end = 0;   // of the word, found at its first sigma
   for (size_t i = 0; i < letters.size(); ++i) {
     const uint32_t c = letters[i];
     const bool between =
@@ -380,7 +395,7 @@ std::string title_words(std::string_view text) {
     } else if (i == word) {
       append_upper(out, c);
     } else {
-      size_t end = i;
+      end = std::max(end, i);
       while (end < letters.size() && c == kCapitalSigma && !is_space(letters[end])) ++end;
       append_lower(out, std::span(letters).subspan(word + 1, std::max(end, i + 1) - word - 1),
                    i - word - 1);
@@ -452,8 +467,7 @@ bool is_word(uint32_t c) {
   return c == '_' || is_alpha(c) || is_numeric(c);
 }
 
-std::vector<std::string_view> split_spaces(std::string_view text, int64_t max_splits) {
-  std::vector<std::string_view> parts;
+void split_spaces(TextParts& parts, std::string_view text, int64_t max_splits) {
   text = stripped(text, Side::kLeft);
   while (!text.empty()) {
     if (max_splits >= 0 && static_cast<int64_t>(parts.size()) >= max_splits) {
@@ -465,11 +479,9 @@ std::vector<std::string_view> split_spaces(std::string_view text, int64_t max_sp
     parts.push_back(text.substr(0, end));
     text = stripped(text.substr(end), Side::kLeft);
   }
-  return parts;
 }
 
-std::vector<std::string_view> split_spaces_from_right(std::string_view text, int64_t max_splits) {
-  std::vector<std::string_view> parts;
+void split_spaces_from_right(TextParts& parts, std::string_view text, int64_t max_splits) {
   text = stripped(text, Side::kRight);
   while (!text.empty()) {
     if (max_splits >= 0 && static_cast<int64_t>(parts.size()) >= max_splits) {
@@ -487,51 +499,44 @@ std::vector<std::string_view> split_spaces_from_right(std::string_view text, int
     text = stripped(text.substr(0, begin), Side::kRight);
   }
   std::reverse(parts.begin(), parts.end());
-  return parts;
 }
 
-std::vector<std::string_view> split(std::string_view text, std::string_view by,
-                                    int64_t max_splits) {
-  std::vector<std::string_view> parts;
-  size_t at = text.find(by);
+void split(TextParts& parts, std::string_view text, std::string_view by, int64_t max_splits) {
+  size_t at = find_text(text, by);
   while (at != std::string_view::npos &&
          (max_splits < 0 || static_cast<int64_t>(parts.size()) < max_splits)) {
     parts.push_back(text.substr(0, at));
     text.remove_prefix(at + by.size());
-    at = text.find(by);
+    at = find_text(text, by);
   }
   parts.push_back(text);
-  return parts;
 }
 
-std::vector<std::string_view> split_from_right(std::string_view text, std::string_view by,
-                                               int64_t max_splits) {
-  std::vector<std::string_view> parts;
-  size_t at = text.rfind(by);
+void split_from_right(TextParts& parts, std::string_view text, std::string_view by,
+                      int64_t max_splits) {
+  const BackwardSearch search(text, by);
+  size_t at = search.find_before(text.size());
   while (at != std::string_view::npos &&
          (max_splits < 0 || static_cast<int64_t>(parts.size()) < max_splits)) {
     parts.push_back(text.substr(at + by.size()));
     text = text.substr(0, at);
-    at = text.rfind(by);
+    at = search.find_before(text.size());
   }
   parts.push_back(text);
   std::reverse(parts.begin(), parts.end());
-  return parts;
 }
 
-std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends) {
-  std::vector<std::string_view> lines;
+void split_lines(TextParts& parts, std::string_view text, bool keep_ends) {
   size_t begin = 0;
   for (size_t i = 0; i < text.size();) {
     const size_t end = i;
     const uint32_t c = next_code_point(text, i);
     if (!is_line_end(c)) continue;
     if (c == '\r' && i < text.size() && text[i] == '\n') ++i;
-    lines.push_back(text.substr(begin, (keep_ends ? i : end) - begin));
+    parts.push_back(text.substr(begin, (keep_ends ? i : end) - begin));
     begin = i;
   }
-  if (begin < text.size()) lines.push_back(text.substr(begin));
-  return lines;
+  if (begin < text.size()) parts.push_back(text.substr(begin));
 }
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to,
@@ -549,10 +554,10 @@ std::string replaced(std::string_view text, std::string_view from, std::string_v
     }
     return out.append(text);
   }
-  for (size_t at = text.find(from); at != std::string_view::npos && count != 0; --count) {
+  for (size_t at = find_text(text, from); at != std::string_view::npos && count != 0; --count) {
     out.append(text.substr(0, at)).append(to);
     text.remove_prefix(at + from.size());
-    at = text.find(from);
+    at = find_text(text, from);
   }
   return out.append(text);
 }
@@ -595,6 +600,7 @@ std::string html_escaped(std::string_view text) {
 }
 
 std::string url_quoted(std::string_view text, bool for_query) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
     const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' ||
@@ -604,9 +610,10 @@ std::string url_quoted(std::string_view text, bool for_query) {
     } else if (c == ' ' && for_query) {
       out += '+';
     } else {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "%%%02X", static_cast<unsigned char>(c));
-      out += escape;
+      const auto byte = static_cast<uint8_t>(c);
+      out += '%';
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 0xF];
     }
   }
   return out;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,13 +52,14 @@ bool is_identifier(std::string_view text);
 bool is_space(uint32_t code_point);
 bool is_word(uint32_t code_point);  // \w of Python's re
 
-// max_splits below 0: all.
-std::vector<std::string_view> split_spaces(std::string_view text, int64_t max_splits);
-std::vector<std::string_view> split_spaces_from_right(std::string_view text, int64_t max_splits);
-std::vector<std::string_view> split(std::string_view text, std::string_view by, int64_t max_splits);
-std::vector<std::string_view> split_from_right(std::string_view text, std::string_view by,
-                                               int64_t max_splits);
-std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends);
+// Added to `parts`, whose memory may be counted. max_splits below 0: all.
+using TextParts = std::pmr::vector<std::string_view>;
+void split_spaces(TextParts& parts, std::string_view text, int64_t max_splits);
+void split_spaces_from_right(TextParts& parts, std::string_view text, int64_t max_splits);
+void split(TextParts& parts, std::string_view text, std::string_view by, int64_t max_splits);
+void split_from_right(TextParts& parts, std::string_view text, std::string_view by,
+                      int64_t max_splits);
+void split_lines(TextParts& parts, std::string_view text, bool keep_ends);
 // count below 0: all.
 std::string replaced(std::string_view text, std::string_view from, std::string_view to,
                      int64_t count);

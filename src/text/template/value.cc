@@ -341,7 +341,10 @@ void append_repr(TemplateHeap& heap, std::string& out, const TemplateValue& valu
     case TemplateKind::kBool: out += value.as_bool() ? "True" : "False"; break;
     case TemplateKind::kInt: out += std::to_string(value.as_integer()); break;
     case TemplateKind::kFloat: append_real(out, value.as_real()); break;
-    case TemplateKind::kText: append_python_quoted(out, value.as_text()); break;
+    case TemplateKind::kText:
+      heap.spend_letters(value.as_text().size());
+      append_python_quoted(out, value.as_text());
+      break;
     case TemplateKind::kSequence: append_sequence(heap, out, value.as_sequence()); break;
     case TemplateKind::kDict: append_dict(heap, out, value.as_dict()); break;
     case TemplateKind::kObject: out += value.as_object().repr(heap); break;
@@ -357,7 +360,10 @@ std::string repr_of(TemplateHeap& heap, const TemplateValue& value) {
 }
 
 std::string str_of(TemplateHeap& heap, const TemplateValue& value) {
-  if (value.is_text()) return std::string(value.as_text());
+  if (value.is_text()) {
+    heap.spend_bytes(value.as_text().size());
+    return std::string(value.as_text());
+  }
   if (value.is_undefined()) return {};
   return repr_of(heap, value);
 }
@@ -400,7 +406,10 @@ bool is_equal(TemplateHeap& heap, const TemplateValue& left, const TemplateValue
   if (left.is_number() && right.is_number()) return left.number() == right.number();
   if (left.kind() != right.kind()) return false;
   switch (left.kind()) {
-    case TemplateKind::kText: return left.as_text() == right.as_text();
+    case TemplateKind::kText:
+      if (left.as_text().size() != right.as_text().size()) return false;
+      heap.spend_bytes(left.as_text().size());
+      return left.as_text() == right.as_text();
     case TemplateKind::kDict: return dicts_equal(heap, left.as_dict(), right.as_dict());
     case TemplateKind::kSequence:
       return type_name(left) == type_name(right) &&
@@ -413,11 +422,14 @@ bool is_equal(TemplateHeap& heap, const TemplateValue& left, const TemplateValue
 TemplateValues items_of(TemplateHeap& heap, const TemplateValue& value) {
   TemplateValues items(heap.memory());
   if (value.is(TemplateKind::kSequence)) {
+    heap.spend_items(value.as_sequence().items.size());
     items = value.as_sequence().items;
   } else if (value.is(TemplateKind::kDict)) {
+    heap.spend_items(value.as_dict().size());
     for (const auto& entry : value.as_dict().entries()) items.push_back(entry.first);
   } else if (value.is_text()) {
     const std::string_view text = value.as_text();
+    heap.spend_letters(text.size());
     for (size_t i = 0; i < text.size();) {
       const size_t begin = i;
       next_code_point(text, i);
@@ -429,7 +441,6 @@ TemplateValues items_of(TemplateHeap& heap, const TemplateValue& value) {
   } else if (!value.is_undefined()) {
     heap.fail(str("'", type_name(value), "' object is not iterable"));
   }
-  heap.spend(static_cast<int64_t>(items.size() / 4));
   return items;
 }
 
@@ -437,11 +448,23 @@ void require_defined(const TemplateHeap& heap, const TemplateValue& value) {
   if (value.is_undefined()) heap.fail(value.undefined_reason());
 }
 
+std::string html_of(TemplateHeap& heap, std::string_view text) {
+  constexpr size_t kMostAdded = 4;  // a quote becomes five bytes
+  heap.spend_letters(text.size());
+  const auto num_special = static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return std::string_view("&<>'\"").find(c) != std::string_view::npos;
+  }));
+  heap.check_text_size(text.size() + kMostAdded * num_special);
+  heap.spend_bytes(kMostAdded * num_special);
+  return html_escaped(text);
+}
+
 TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value) {
   if (value.is_safe_text()) return value;
   const std::string_view text = text_of(heap, value);
+  heap.spend_letters(text.size());
   const bool plain = text.find_first_of("&<>'\"") == std::string_view::npos;
-  return (plain ? TemplateValue::text(text) : make_text(heap, html_escaped(text))).marked_safe();
+  return (plain ? TemplateValue::text(text) : make_text(heap, html_of(heap, text))).marked_safe();
 }
 
 TemplateValue as_safe_as(const TemplateValue& source, const TemplateValue& text) {

@@ -214,6 +214,8 @@ TemplateValues items_of(TemplateHeap& heap, const TemplateValue& value);
 // Fails with Python's words for an undefined value that is used.
 void require_defined(const TemplateHeap& heap, const TemplateValue& value);
 
+// & < > ' " as HTML entities.
+std::string html_of(TemplateHeap& heap, std::string_view text);
 // Safe text as it is; anything else as text with its HTML escaped, which makes it safe.
 TemplateValue escaped(TemplateHeap& heap, const TemplateValue& value);
 // `text`, marked safe if `source` is: most of what is made of safe text is safe.

@@ -2,6 +2,9 @@
 // stay as they are, and one line of text goes in.
 
 #include <algorithm>
+#include <memory_resource>
+#include <span>
+#include <vector>
 
 #include "base/utf8.h"
 #include "text/template/filters.h"
@@ -19,8 +22,9 @@ bool is_letter(uint32_t c) {
   return is_word(c) && !(c >= '0' && c <= '9');
 }
 
-using CodePoints = std::vector<uint32_t>;
-using Chunk = CodePoints;
+using CodePoints = std::pmr::vector<uint32_t>;
+using Chunk = std::span<const uint32_t>;  // of the line
+using Chunks = std::pmr::vector<Chunk>;
 
 bool is_dash_at(const CodePoints& text, size_t i) {
   return i < text.size() && text[i] == '-';
@@ -29,14 +33,15 @@ bool is_dash_at(const CodePoints& text, size_t i) {
 // An em-dash, "--" or longer, between words.
 size_t size_of_dash(const CodePoints& text, size_t i) {
   constexpr std::string_view kBefore = "!\"'&.,?";
-  size_t size = 0;
-  while (is_dash_at(text, i + size)) ++size;
-  const bool word_behind = i + size < text.size() && is_word(text[i + size]);
   const bool word_before =
       i > 0 && (is_word(text[i - 1]) ||
                 (text[i - 1] < 0x80 &&
                  kBefore.find(static_cast<char>(text[i - 1])) != std::string_view::npos));
-  return size >= 2 && word_behind && word_before ? size : 0;
+  if (!word_before) return 0;  // before the dashes are counted: inside of many there is none
+  size_t size = 0;
+  while (is_dash_at(text, i + size)) ++size;
+  const bool word_behind = i + size < text.size() && is_word(text[i + size]);
+  return size >= 2 && word_behind ? size : 0;
 }
 
 // Whether a word that began at `begin` may be cut behind the hyphen at i: two letters before it (or
@@ -64,8 +69,8 @@ size_t end_of_word(const CodePoints& text, size_t begin, bool break_on_hyphens) 
   return i;
 }
 
-std::vector<Chunk> chunks_of(const CodePoints& text, bool break_on_hyphens) {
-  std::vector<Chunk> chunks;
+Chunks chunks_of(TemplateHeap& heap, const CodePoints& text, bool break_on_hyphens) {
+  Chunks chunks(heap.scratch());
   for (size_t i = 0; i < text.size();) {
     size_t end = i;
     if (is_blank(text[i])) {
@@ -75,8 +80,7 @@ std::vector<Chunk> chunks_of(const CodePoints& text, bool break_on_hyphens) {
     } else {
       end = end_of_word(text, i, break_on_hyphens);
     }
-    chunks.emplace_back(text.begin() + static_cast<std::ptrdiff_t>(i),
-                        text.begin() + static_cast<std::ptrdiff_t>(end));
+    chunks.push_back(Chunk(text).subspan(i, end - i));
     i = end;
   }
   return chunks;
@@ -94,36 +98,30 @@ size_t cut_of(const Chunk& chunk, size_t space, bool break_on_hyphens) {
   return space;
 }
 
-bool is_white(const Chunk& chunk) {
-  return std::all_of(chunk.begin(), chunk.end(), &is_space);
-}
-
-std::string text_of_chunks(const std::vector<Chunk>& chunks) {
-  std::string text;
-  for (const Chunk& chunk : chunks) {
-    for (const uint32_t c : chunk) append_utf8(text, c);
-  }
-  return text;
+// A word that is cut line by line is asked again and again, so each look is charged.
+bool is_white(TemplateHeap& heap, const Chunk& chunk) {
+  const auto ink = std::find_if_not(chunk.begin(), chunk.end(), &is_space);
+  heap.spend_items(static_cast<size_t>(ink - chunk.begin()));
+  return ink == chunk.end();
 }
 
 // Takes the next line off `chunks`, whose back is what comes next.
-std::vector<Chunk> take_line(std::vector<Chunk>& chunks, const WrapStyle& style) {
+std::vector<Chunk> take_line(Chunks& chunks, const WrapStyle& style) {
   const auto width = static_cast<size_t>(style.width);
   std::vector<Chunk> line;
   size_t size = 0;
   const auto take = [&] {
     size += chunks.back().size();
-    line.push_back(std::move(chunks.back()));
+    line.push_back(chunks.back());
     chunks.pop_back();
   };
   while (!chunks.empty() && size + chunks.back().size() <= width) take();
   if (chunks.empty() || chunks.back().size() <= width) return line;
   if (style.break_long_words) {
     Chunk& word = chunks.back();
-    const auto cut =
-        static_cast<std::ptrdiff_t>(cut_of(word, width - size, style.break_on_hyphens));
-    line.emplace_back(word.begin(), word.begin() + cut);
-    word.erase(word.begin(), word.begin() + cut);
+    const size_t cut = cut_of(word, width - size, style.break_on_hyphens);
+    line.push_back(word.first(cut));
+    word = word.subspan(cut);
   } else if (line.empty()) {
     take();
   }
@@ -132,19 +130,27 @@ std::vector<Chunk> take_line(std::vector<Chunk>& chunks, const WrapStyle& style)
 
 }  // namespace
 
-std::vector<std::string> wrapped_lines(std::string_view line, const WrapStyle& style) {
-  CodePoints text;
+void append_wrapped(TemplateHeap& heap, std::string& out, std::string_view line,
+                    const WrapStyle& style) {
+  CodePoints text(heap.scratch());
   for (size_t i = 0; i < line.size();) text.push_back(next_code_point(line, i));
-  std::vector<Chunk> chunks = chunks_of(text, style.break_on_hyphens);
+  Chunks chunks = chunks_of(heap, text, style.break_on_hyphens);
   std::reverse(chunks.begin(), chunks.end());
-  std::vector<std::string> lines;
+  bool is_first = true;
   while (!chunks.empty()) {
-    if (!lines.empty() && is_white(chunks.back())) chunks.pop_back();
+    if (!is_first && is_white(heap, chunks.back())) chunks.pop_back();
     std::vector<Chunk> current = take_line(chunks, style);
-    if (!current.empty() && is_white(current.back())) current.pop_back();
-    if (!current.empty()) lines.push_back(text_of_chunks(current));
+    heap.spend(2 + static_cast<int64_t>(current.size()));
+    if (!current.empty() && is_white(heap, current.back())) current.pop_back();
+    if (current.empty()) continue;
+    heap.spend_bytes(style.separator.size());
+    heap.check_text_size(out.size() + style.separator.size());
+    if (!is_first) out += style.separator;
+    is_first = false;
+    for (const Chunk& chunk : current) {
+      for (const uint32_t c : chunk) append_utf8(out, c);
+    }
   }
-  return lines;
 }
 
 }  // namespace pagoda
