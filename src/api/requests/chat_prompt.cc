@@ -51,7 +51,7 @@ const ChatTemplate& template_for(const ChatPrompt& chat, const ServiceParts& par
 }  // namespace
 
 RenderedChat render_chat(const ChatPrompt& chat, std::optional<int64_t> truncate,
-                         const ApiModel& served) {
+                         const ApiModel& served, const std::stop_token& abandoned) {
   if (chat.add_generation_prompt && chat.continue_final_message) {
     refuse(
         "continue_final_message and add_generation_prompt are not compatible. Use "
@@ -70,7 +70,8 @@ RenderedChat render_chat(const ChatPrompt& chat, std::optional<int64_t> truncate
                                   .documents = chat.documents,
                                   .add_generation_prompt = chat.add_generation_prompt,
                                   .continue_final_message = chat.continue_final_message,
-                                  .extra = chat.template_kwargs});
+                                  .extra = chat.template_kwargs,
+                                  .abandoned = abandoned});
   // Pictures make a prompt longer, so it cannot be cut before they are known.
   const std::optional<int64_t> cut = given.pictures.empty() ? truncate : std::nullopt;
   RenderedChat out = {.prompt = prompt_of_text(std::move(text), chat.add_special_tokens, cut,

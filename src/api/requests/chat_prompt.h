@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "api/api_model.h"
@@ -22,8 +23,9 @@ struct RenderedChat {
   std::vector<PictureSource> pictures;
   PictureShape shape;  // of the pictures
 };
-// Throws kRequest: what is wrong with a message, or what the template says.
+// Throws kRequest: what is wrong with a message, or what the template says; also when `abandoned`
+// is asked to stop.
 RenderedChat render_chat(const ChatPrompt& chat, std::optional<int64_t> truncate,
-                         const ApiModel& served);
+                         const ApiModel& served, const std::stop_token& abandoned);
 
 }  // namespace pagoda

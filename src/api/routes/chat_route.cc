@@ -70,7 +70,7 @@ RouteAnswer answer_chat(const RouteRequest& http, const RouteContext& context) {
   ChatOptions options = {.role = role_of_answer(request.prompt, served.openai()),
                          .reasoning_parser = served.openai().reasoning_parser,
                          .tool_call_parser = tool_parser_for(request.tool_choice, served.openai())};
-  RenderedChat chat = render_chat(request.prompt, request.fields.truncate, served);
+  RenderedChat chat = render_chat(request.prompt, request.fields.truncate, served, http.abandoned);
   if (request.echo) options.echo = text_to_echo(chat.messages, options.role);
   const std::string& id = request.request_id.empty() ? http.request_id : request.request_id;
   return with_pictures(std::move(chat), context,

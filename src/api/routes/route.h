@@ -6,6 +6,7 @@
 #include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,6 +33,7 @@ struct RouteContext {
 struct RouteRequest {
   const boost::json::object& body;  // gone when the route has returned
   std::string request_id;           // of the header X-Request-Id, or a new one
+  std::stop_token abandoned = {};   // asked to stop when nobody waits for the answer any more
 };
 
 // The whole reply, or a generation from which it will come, or what has to be done before either.

@@ -1,5 +1,6 @@
 // The table of routes. Who needs a key is no matter of a row: all below /v1 do, see has_access().
-// Nor is which request is prepared beside the I/O thread: the large ones, see Service::is_heavy().
+// Nor is which request is prepared beside the I/O thread: those that may cost much, see
+// Service::is_heavy().
 //
 // Thread rule: constants.
 #pragma once

@@ -1,6 +1,8 @@
 #include "api/routes/service.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +27,13 @@ namespace {
 // Text is tokenized at some 10 MB/s, so what is larger would hold up an I/O thread for longer than
 // a decoding step.
 constexpr size_t kHeavyBytes = 32 << 10;
+
+// Fields by which a small body can ask for much: a template and what it is given can compute as
+// long as TemplateLimits lets them, and n multiplies the choices. A letter of a name can be written
+// as \u0061, which no honest writer of JSON does.
+constexpr std::string_view kHeavyWords[] = {"\"chat_template", "\"tools\"", "\"documents\"",
+                                            "\"n\"",           "\\u004",    "\\u005",
+                                            "\\u006",          "\\u007"};
 
 [[noreturn]] void refuse_for_now(std::string_view message) {
   HttpReply reply = error_reply(503, "ServiceUnavailableError", message);
@@ -102,13 +111,17 @@ void Service::attach(ServiceParts parts) {
 }
 
 bool Service::is_heavy(const HttpRequest& request) {
-  return request.body.size() > kHeavyBytes;
+  const std::string_view body = request.body;
+  return body.size() > kHeavyBytes ||
+         std::any_of(std::begin(kHeavyWords), std::end(kHeavyWords), [body](std::string_view word) {
+           return body.find(word) != std::string_view::npos;
+         });
 }
 
-RouteAnswer Service::answer(const HttpRequest& request) {
+RouteAnswer Service::answer(const HttpRequest& request, std::stop_token abandoned) {
   if (auto reply = preflight_reply(request, config_.access)) return {.reply = std::move(*reply)};
   const Route* route = nullptr;
-  RouteAnswer out = guarded(route, [&] { return call(request, route); });
+  RouteAnswer out = guarded(route, [&] { return call({request, std::move(abandoned)}, route); });
   out.route = route;
   for (HttpHeader& h : cors_headers(request, config_.access)) {
     out.reply.headers.push_back(std::move(h));
@@ -120,7 +133,8 @@ RouteAnswer Service::answer(const HttpRequest& request) {
 }
 
 // `route` is set before it is called, so that its errors are counted as its answers.
-RouteAnswer Service::call(const HttpRequest& request, const Route*& route) const {
+RouteAnswer Service::call(const Asked& asked, const Route*& route) const {
+  const HttpRequest& request = asked.request;
   const std::string_view path = without_root(request.path(), config_.root_path);
   if (!has_access(request, path, config_.access)) {
     throw Refusal(json_reply(401, "{\"error\":\"Unauthorized\"}"));
@@ -133,7 +147,7 @@ RouteAnswer Service::call(const HttpRequest& request, const Route*& route) const
   if (found == nullptr) throw Refusal(no_route_reply(path, config_.server_dev_mode));
   route = found;
   if (const auto* body = std::get_if<BodyRoute>(&found->kind)) {
-    return call_with_body(*body, request, *context);
+    return call_with_body(*body, asked, *context);
   }
   if (const auto* state = std::get_if<StateRoute>(&found->kind))
     return {.reply = (*state)(*context)};
@@ -142,15 +156,17 @@ RouteAnswer Service::call(const HttpRequest& request, const Route*& route) const
                                        std::get<UnsupportedRoute>(found->kind).api, " API"));
 }
 
-RouteAnswer Service::call_with_body(BodyRoute route, const HttpRequest& request,
+RouteAnswer Service::call_with_body(BodyRoute route, const Asked& asked,
                                     const RouteContext& context) const {
-  const boost::json::object body = json_body_of(request);
+  const boost::json::object body = json_body_of(asked.request);
   if (!context.served.parts.engine->is_alive()) {
     throw Refusal(error_reply(500, "InternalServerError",
                               "the engine has stopped after a failure; restart the server"));
   }
   if (draining_) refuse_for_now("the server is shutting down");
-  return route({.body = body, .request_id = request_id_of(request)}, context);
+  return route(
+      {.body = body, .request_id = request_id_of(asked.request), .abandoned = asked.abandoned},
+      context);
 }
 
 void Service::finish(RouteAnswer& answer) {

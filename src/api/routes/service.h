@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <stop_token>
 
 #include "api/http/http_message.h"
 #include "api/routes/api_counters.h"
@@ -25,11 +26,13 @@ class Service {
   void set_draining() { draining_ = true; }
 
   // Never throws for what a client did. With a preparation there is no answer before that is done
-  // and finish() was called.
-  RouteAnswer answer(const HttpRequest& request);
+  // and finish() was called. Asked to stop, because nobody waits for it any more, it may give any
+  // error.
+  RouteAnswer answer(const HttpRequest& request, std::stop_token abandoned = {});
   // Makes the answer of one whose preparation is done. Never throws for what a client did.
   void finish(RouteAnswer& answer);
-  // Whether the answer may take long to prepare, so that it does not belong on an I/O thread.
+  // Whether the answer may take long to prepare, so that it does not belong on an I/O thread: the
+  // body is large, or brings what multiplies its work.
   static bool is_heavy(const HttpRequest& request);
 
   // An answer whose head is about to be sent, `seconds` after its request came.
@@ -38,8 +41,12 @@ class Service {
   const ServerConfig& config() const { return config_; }
 
  private:
-  RouteAnswer call(const HttpRequest& request, const Route*& route) const;
-  RouteAnswer call_with_body(BodyRoute route, const HttpRequest& request,
+  struct Asked {
+    const HttpRequest& request;
+    std::stop_token abandoned;
+  };
+  RouteAnswer call(const Asked& asked, const Route*& route) const;
+  RouteAnswer call_with_body(BodyRoute route, const Asked& asked,
                              const RouteContext& context) const;
 
   const ServerConfig config_;

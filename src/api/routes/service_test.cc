@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <stop_token>
+
 #include "api/routes/test_service.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -458,6 +460,49 @@ TEST_CASE("a reasoning parser whose marks the vocabulary lacks is refused at the
   ServerConfig config = ServiceFixture::default_config();
   config.openai.tool_call_parser = "nothing";
   CHECK_THROWS_AS(ServiceFixture{config}, Error);
+}
+
+TEST_CASE("a small request that brings what multiplies its work is heavy, a plain one is not") {
+  const auto is_heavy = [](std::string body) {
+    return Service::is_heavy(ServiceFixture::http("POST", "/tokenize", std::move(body)));
+  };
+  CHECK_FALSE(is_heavy(""));
+  CHECK_FALSE(is_heavy(completion("")));
+  CHECK_FALSE(is_heavy(R"({"messages":[{"role":"user","content":"\u4f60\u00e9"}]})"));
+  CHECK(is_heavy(std::string(64 << 10, ' ')));
+  for (const char* field :
+       {"chat_template", "chat_template_kwargs", "tools", "documents", "n", R"(chat\u005ftemplate)",
+        R"(\u0063hat_template)", R"(\u006E)", R"(t\u006fols)", R"(\u0074ools)", R"(\u004e)"}) {
+    CHECK(is_heavy(str("{\"messages\":[],\"", field, "\" : 1}")));
+  }
+}
+
+TEST_CASE("a template that would compute for hours is answered 400 with what ended it") {
+  ServiceFixture f;
+  const auto tokenize = [&](std::string_view chat_template) {
+    return f.post("/tokenize", str(R"({"messages":[{"role":"user","content":"x"}],)",
+                                   R"("chat_template":")", chat_template, "\"}"));
+  };
+  CHECK(tokenize("{{('a'*5000000).strip('b'*5000000+'a')}}!").status == 200);
+  for (const char* expression : {"('b'+s) in s", "s.replace(s+'b','')", "s.startswith(s)"}) {
+    const HttpReply reply = tokenize(str("{% set s='a'*5000000 %}{% for i in range(99999) %}{% if ",
+                                         expression, " %}{% endif %}{% endfor %}"));
+    CHECK(reply.status == 400);
+    CHECK(reply.body.find("the template does not come to an end within ") != std::string::npos);
+  }
+}
+
+TEST_CASE("a template's work ends when nobody waits for the answer") {
+  ServiceFixture f;
+  std::stop_source client;
+  client.request_stop();
+  const HttpRequest request = ServiceFixture::http(
+      "POST", "/tokenize",
+      R"({"messages":[{"role":"user","content":"x"}],"chat_template":)"
+      R"("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"})");
+  const RouteAnswer answer = f.service.answer(request, client.get_token());
+  CHECK(answer.reply.body.find("nobody waits for the template's text any more") !=
+        std::string::npos);
 }
 
 }  // namespace pagoda

@@ -56,7 +56,7 @@ RouteAnswer answer_tokenize(const RouteRequest& http, const RouteContext& contex
   require_model(model, served);
 
   if (is_chat) {
-    return with_pictures(render_chat(chat, std::nullopt, served), context,
+    return with_pictures(render_chat(chat, std::nullopt, served, http.abandoned), context,
                          [with_strings, &served](const Prompt& prompt) {
                            return tokens_answer(prompt, with_strings, served);
                          });

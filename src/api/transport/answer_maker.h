@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
+#include <stop_token>
 
 #include "api/routes/service.h"
 #include "api/transport/bell.h"
@@ -31,7 +32,9 @@ class AnswerMaker {
   boost::asio::awaitable<bool> make(const HttpRequest& request, RouteAnswer& out);
 
  private:
-  boost::asio::awaitable<void> perform(const std::function<void()>& work, bool is_heavy);
+  // Asks `abandoned` to stop when the client has left before heavy work is done.
+  boost::asio::awaitable<void> perform(const std::function<void()>& work, bool is_heavy,
+                                       std::stop_source& abandoned);
   boost::asio::awaitable<bool> prepare(Preparation& preparation);
   void post_ready(bool& is_ready);  // any thread
 

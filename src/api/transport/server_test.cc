@@ -201,6 +201,19 @@ TEST_CASE("large requests are prepared beside the I/O thread and answered all th
   CHECK(client.read_reply().starts_with("HTTP/1.1 200 OK"));
 }
 
+TEST_CASE("a template without an end is answered 400, and its connection goes on") {
+  ServerFixture f;
+  Client client(f.server.port());
+  const std::string body =
+      R"({"messages":[{"role":"user","content":"x"}],"chat_template":)"
+      R"("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"})";
+  CHECK(client.send(str("POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
+                        "Content-Length: ", body.size(), "\r\n\r\n", body)));
+  CHECK(client.read_reply().starts_with("HTTP/1.1 400 "));
+  CHECK(client.send("GET /version HTTP/1.1\r\nHost: x\r\n\r\n"));
+  CHECK(client.read_reply().starts_with("HTTP/1.1 200 OK"));
+}
+
 TEST_CASE("many streams over several threads all get their own text") {
   ServerConfig config = ServerFixture::default_config();
   config.listen.io_threads = 3;
