@@ -11,6 +11,17 @@ namespace {
 constexpr int kEngineFailed = 500;
 constexpr std::string_view kEngineFailedType = "InternalServerError";
 
+// A log-probability takes 1 to 2 us to write, so what has more would hold up an I/O thread for
+// longer than a decoding step.
+constexpr int64_t kLargeReplyLogprobs = 4096;
+// A token's text is written in so much less time.
+constexpr int64_t kTokensPerLogprob = 16;
+
+// With the token itself, which may not be among the most likely ones.
+int64_t num_of(std::optional<int> most_likely) {
+  return most_likely ? *most_likely + 1 : 0;
+}
+
 }  // namespace
 
 Generation::Generation(AnswerFrame frame, std::vector<PlannedChoice> plan, int64_t prompt_tokens)
@@ -20,6 +31,10 @@ Generation::Generation(AnswerFrame frame, std::vector<PlannedChoice> plan, int64
   requests_.reserve(plan.size());
   choices_.reserve(plan.size());
   for (PlannedChoice& planned : plan) {
+    const SamplingParams& sampling = planned.request.sampling;
+    prompt_logprobs_ +=
+        num_of(sampling.prompt_logprobs) * static_cast<int64_t>(planned.request.prompt.size());
+    logprobs_per_token_ = num_of(sampling.logprobs);
     requests_.push_back(std::move(planned.request));
     choices_.push_back(std::move(planned.choice));
   }
@@ -69,6 +84,12 @@ void Generation::fail(const std::string& message) {
 HttpReply Generation::reply() {
   if (failed_) return error_reply(kEngineFailed, kEngineFailedType, failure_);
   return json_reply(200, to_json(body()));
+}
+
+bool Generation::has_large_reply() const {
+  const int64_t tokens = completion_tokens();
+  return prompt_logprobs_ + tokens * logprobs_per_token_ + tokens / kTokensPerLogprob >
+         kLargeReplyLogprobs;
 }
 
 void Generation::send(std::string_view begin, std::string_view end) {

@@ -61,8 +61,10 @@ class Generation {
   int64_t longest_choice() const;  // in tokens
   // Of a stream: bytes to send, taken once. They are complete when is_done().
   std::string& unsent() { return unsent_; }
-  // Not of a stream, when is_done().
+  // Not of a stream, when is_done(); on any thread, while nothing else is asked of this.
   HttpReply reply();
+  // Whether the reply has so much to say that it does not belong on an I/O thread.
+  bool has_large_reply() const;
 
  protected:
   // What choice i adds. The delta is the choice's own; it may be moved from.
@@ -89,6 +91,8 @@ class Generation {
   bool failed_ = false;
   std::string failure_;
   int64_t cached_tokens_ = 0;
+  int64_t prompt_logprobs_ = 0;     // of all prompt tokens of all choices
+  int64_t logprobs_per_token_ = 0;  // of a choice
   std::string unsent_;
 };
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kMaxChoices = 4096;
 constexpr int64_t kMaxTokensOfChoices = int64_t{16} << 20;  // 64 MiB of token ids
+constexpr int64_t kMaxPromptLogprobs = int64_t{1} << 20;    // some 70 MB of reply
 
 void check_size(int64_t n, std::span<const NamedPrompt> prompts) {
   if (n > kMaxChoices || n * static_cast<int64_t>(prompts.size()) > kMaxChoices) {
@@ -28,6 +29,24 @@ void check_size(int64_t n, std::span<const NamedPrompt> prompts) {
                 str("prompt: all choices together have ", tokens, " prompt tokens, more than the ",
                     kMaxTokensOfChoices, " that one request may have; send several requests"));
   }
+}
+
+// The reply says them for every choice again. With the token itself, which may not be among the
+// most likely ones.
+void check_prompt_logprobs(int64_t n, std::span<const NamedPrompt> prompts,
+                           const std::vector<SamplingParams>& params) {
+  if (!params.front().prompt_logprobs) return;
+  const int64_t each = *params.front().prompt_logprobs + 1;  // the same for all prompts
+  int64_t tokens = 0;
+  for (const NamedPrompt& p : prompts) tokens += static_cast<int64_t>(p.prompt.tokens.size());
+  if (n * tokens * each <= kMaxPromptLogprobs) return;
+  throw Error(
+      ErrorKind::kRequest,
+      str("prompt_logprobs: ", n, " choices (n) of ", tokens, " prompt tokens with ", each,
+          " log-probabilities each make ", n * tokens * each, ", more than the ",
+          kMaxPromptLogprobs,
+          " that one request may have; lower n or prompt_logprobs (with echo: logprobs), or "
+          "send several requests"));
 }
 
 // Choice `i` of a prompt. `params` are those of its choice 0.
@@ -56,6 +75,7 @@ std::vector<PlannedChoice> plan_choices(const RequestFields& fields,
   for (const NamedPrompt& p : prompts) check_prompt(p.prompt.tokens, served.vocab());
   const int64_t n = fields.n.value_or(1);
   check_size(n, prompts);
+  check_prompt_logprobs(n, prompts, params);
   std::vector<PlannedChoice> plan;
   for (size_t p = 0; p < prompts.size(); ++p) {
     log_request(prompts[p].id, prompts[p].prompt, describe(params[p], fields), served.config->log);

@@ -505,4 +505,26 @@ TEST_CASE("a template's work ends when nobody waits for the answer") {
         std::string::npos);
 }
 
+TEST_CASE("log-probabilities of prompts are counted over all choices before they are made") {
+  ServiceFixture f;
+  f.engine.answer_with(" not");
+  const auto ask_for = [&](std::string_view fields) {
+    return f.post("/v1/completions", completion(str(",\"max_tokens\":1", fields)));
+  };
+  CHECK(ask_for(R"(,"n":4,"prompt_logprobs":2)").status == 200);
+  const size_t started = f.engine.submitted().size();
+  std::string prompt = "5";
+  for (int i = 1; i < 250; ++i) prompt += ",5";
+  const HttpReply reply =
+      f.post("/v1/completions",
+             str(R"({"max_tokens":1,"n":200,"prompt_logprobs":20,"prompt":[)", prompt, "]}"));
+  CHECK(reply.status == 400);
+  CHECK(reply.body.find(
+            "prompt_logprobs: 200 choices (n) of 250 prompt tokens with 21 log-probabilities each "
+            "make 1050000, more than the 1048576 that one request may have; lower n or "
+            "prompt_logprobs (with echo: logprobs), or send several requests") !=
+        std::string::npos);
+  CHECK(f.engine.submitted().size() == started);
+}
+
 }  // namespace pagoda

@@ -23,6 +23,13 @@ asio::awaitable<bool> AnswerMaker::make(const HttpRequest& request, RouteAnswer&
   co_return !abandoned.stop_requested();
 }
 
+asio::awaitable<bool> AnswerMaker::make_reply(Generation& generation, HttpReply& out) {
+  std::stop_source abandoned;
+  const std::function<void()> make = [&] { out = generation.reply(); };
+  co_await perform(make, generation.has_large_reply(), abandoned);
+  co_return !abandoned.stop_requested();
+}
+
 asio::awaitable<void> AnswerMaker::perform(const std::function<void()>& work, bool is_heavy,
                                            std::stop_source& abandoned) {
   if (!is_heavy) {

@@ -252,7 +252,9 @@ asio::awaitable<bool> Connection::send_generated(Exchange& exchange) {
       co_await bell_.wait();
     }
   }
-  HttpReply reply = generation.reply();
+  HttpReply reply;
+  const bool is_wanted = co_await maker_.make_reply(generation, reply);
+  if (!is_wanted) co_return false;
   for (HttpHeader& h : exchange.answer.reply.headers) reply.headers.push_back(std::move(h));
   exchange.answer.reply = std::move(reply);
   const bool is_sent = co_await send_reply(exchange);

@@ -214,6 +214,22 @@ TEST_CASE("a template without an end is answered 400, and its connection goes on
   CHECK(client.read_reply().starts_with("HTTP/1.1 200 OK"));
 }
 
+TEST_CASE("a large reply is made beside the I/O thread and sent whole") {
+  ServerFixture f;
+  f.engine.answer_with("x");
+  std::string prompt;
+  for (int i = 0; i < 500; ++i) prompt += " one";
+  Client client(f.server.port());
+  CHECK(client.send(
+      post(str(R"({"max_tokens":1,"n":2,"prompt_logprobs":9,"prompt":")", prompt, "\"}"))));
+  REQUIRE(f.runs(2));
+  f.step();
+  const std::string reply = client.read_reply();
+  CHECK(reply.starts_with("HTTP/1.1 200 OK"));
+  CHECK(reply.ends_with("}"));
+  CHECK(reply.find("\"prompt_logprobs\":[null,{") != std::string::npos);
+}
+
 TEST_CASE("many streams over several threads all get their own text") {
   ServerConfig config = ServerFixture::default_config();
   config.listen.io_threads = 3;
