@@ -135,7 +135,7 @@ void TlsRefresh::reload(const char* reason) {
   try {
     reload_();
     LOG_INFO("{}: new connections get key and certificate as the files have them now.", reason);
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     LOG_ERROR("{}: key and certificate stay as they were: {}", reason, e.what());
   }
 }

@@ -2,14 +2,11 @@
 
 #include <boost/json.hpp>
 
-#include "api/http/error_body.h"
 #include "base/json_writer.h"
+#include "base/log.h"
 
 namespace pagoda {
 namespace {
-
-constexpr int kEngineFailed = 500;
-constexpr std::string_view kEngineFailedType = "InternalServerError";
 
 // A log-probability takes 1 to 2 us to write, so what has more would hold up an I/O thread for
 // longer than a decoding step.
@@ -41,9 +38,18 @@ Generation::Generation(AnswerFrame frame, std::vector<PlannedChoice> plan, int64
 }
 
 Generation::~Generation() {
-  if (!submitted_ || failed_) return;
-  for (const Choice& c : choices_) {
-    if (!c.is_finished()) frame_.engine->cancel(c.id(), FinishReason::kAbort);
+  if (!failure_) cancel_open();
+}
+
+// Where there is no memory to say so, the engine goes on to the end of what it was asked for.
+void Generation::cancel_open() noexcept {
+  if (!submitted_) return;
+  try {
+    for (const Choice& c : choices_) {
+      if (!c.is_finished()) frame_.engine->cancel(c.id(), FinishReason::kAbort);
+    }
+  } catch (const std::exception& e) {
+    LOG_ERROR("{}: cannot be cancelled: {}", frame_.id, e.what());
   }
 }
 
@@ -54,35 +60,32 @@ std::vector<Request> Generation::take_requests() {
 
 void Generation::on_event(int index, Event event) {
   Choice& choice = choices_[static_cast<size_t>(index)];
-  if (failed_ || choice.is_finished()) return;
+  if (failure_ || choice.is_finished()) return;
   if (!event.error.empty()) {
-    fail(event.error);
+    fail(engine_failure(std::move(event.error)));
     return;
   }
   if (index == 0) cached_tokens_ = std::max(cached_tokens_, event.cached_tokens);
   ChoiceDelta delta = choice.add(std::move(event));
   if (delta.engine_still_runs) frame_.engine->cancel(choice.id(), FinishReason::kStop);
-  if (delta.finish) --num_open_;
+  const bool is_end = delta.finish.has_value();
   on_delta(index, std::move(delta));
-  if (num_open_ > 0 || !frame_.stream) return;
-  on_end();
-  unsent_ += "data: [DONE]\n\n";
+  if (is_end && num_open_ == 1 && frame_.stream) {
+    on_end();
+    unsent_ += "data: [DONE]\n\n";
+  }
+  if (is_end) --num_open_;  // last: what throws before leaves an answer that is not done
 }
 
-void Generation::fail(const std::string& message) {
+void Generation::fail(Failure failure) {
   if (is_done()) return;
-  if (submitted_) {
-    for (const Choice& c : choices_) {
-      if (!c.is_finished()) frame_.engine->cancel(c.id(), FinishReason::kAbort);
-    }
-  }
-  failed_ = true;
-  failure_ = message;
-  if (frame_.stream) unsent_ += stream_error(kEngineFailed, kEngineFailedType, message);
+  cancel_open();
+  failure_ = std::move(failure);
+  if (frame_.stream) unsent_ += stream_error(failure_->status, failure_->type, failure_->message);
 }
 
 HttpReply Generation::reply() {
-  if (failed_) return error_reply(kEngineFailed, kEngineFailedType, failure_);
+  if (failure_) return failure_reply(*failure_);
   return json_reply(200, to_json(body()));
 }
 

@@ -8,10 +8,12 @@
 
 #include <boost/json/fwd.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/answers/choice.h"
+#include "api/http/error_body.h"
 #include "api/http/http_message.h"
 #include "engine/engine_client.h"
 
@@ -55,9 +57,9 @@ class Generation {
   // What happened to choice i.
   void on_event(int choice, Event event);
   // Nothing more will come from the engine.
-  void fail(const std::string& message);
+  void fail(Failure failure);
 
-  bool is_done() const { return failed_ || num_open_ == 0; }
+  bool is_done() const { return failure_.has_value() || num_open_ == 0; }
   int64_t longest_choice() const;  // in tokens
   // Of a stream: bytes to send, taken once. They are complete when is_done().
   std::string& unsent() { return unsent_; }
@@ -82,14 +84,15 @@ class Generation {
   int64_t cached_tokens() const { return cached_tokens_; }
 
  private:
+  void cancel_open() noexcept;
+
   const AnswerFrame frame_;
   const int64_t prompt_tokens_;
   std::vector<Request> requests_;  // until they are taken
   std::vector<Choice> choices_;
   bool submitted_ = false;
   int num_open_;  // choices that are not finished
-  bool failed_ = false;
-  std::string failure_;
+  std::optional<Failure> failure_;
   int64_t cached_tokens_ = 0;
   int64_t prompt_logprobs_ = 0;     // of all prompt tokens of all choices
   int64_t logprobs_per_token_ = 0;  // of a choice

@@ -4,6 +4,7 @@
 // Thread rule: pure functions.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,17 @@ HttpReply error_reply(int status, std::string_view type, std::string_view messag
 HttpReply detail_reply(int status, std::string_view detail);
 // An event of a stream that has begun, and the end of that stream.
 std::string stream_error(int status, std::string_view type, std::string_view message);
+
+// What a request ends with that failed for no fault of its client.
+struct Failure {
+  int status;
+  std::string_view type;
+  std::string message;
+};
+// 503 where memory ran out, which may be there again for the next request; else 500 and the reason.
+Failure failure_of(const std::exception& cause);
+Failure engine_failure(std::string reason);
+HttpReply failure_reply(const Failure& failure);
 
 // An Error that brings its answer, where status and type do not follow from its kind: vLLM tells
 // what a validation finds, a model that is not served and a server that is not ready apart from the

@@ -57,15 +57,24 @@ PictureLoad::PictureLoad(PictureLoader& loader, std::vector<PictureSource> sourc
       pictures_(sources_.size()) {}
 
 void PictureLoad::start(std::function<void()> done) {
-  const MutexLock lock(mutex_);
-  done_ = std::move(done);
-  begin_more();
+  std::function<void()> done_already;
+  {
+    const MutexLock lock(mutex_);
+    done_ = std::move(done);
+    begin_more();
+    if (running_ == 0) done_already = std::move(done_);  // none could be begun
+  }
+  if (done_already) done_already();
 }
 
 void PictureLoad::begin_more() {
   while (running_ < kParallel && next_ < sources_.size() && !stopped_) {
-    ++running_;
-    begin(next_++);
+    try {
+      begin(next_++);
+      ++running_;
+    } catch (const std::exception&) {
+      keep_failure();
+    }
   }
 }
 
@@ -83,7 +92,12 @@ void PictureLoad::fetch(size_t i, Clock::time_point queued) {
     end_one();
     return;
   }
-  loader_.decoding_.post([this, i, bytes = std::move(bytes)] { decode(i, bytes); });
+  const size_t size = bytes.size();
+  const bool is_posted = attempt(
+      [&] { loader_.decoding_.post([this, i, bytes = std::move(bytes)] { decode(i, bytes); }); });
+  if (is_posted) return;
+  loader_.release(size);
+  end_one();
 }
 
 std::string PictureLoad::fetched(size_t i, Clock::time_point queued) {
@@ -170,11 +184,15 @@ bool PictureLoad::attempt(const std::function<void()>& work) {
     return true;
   } catch (const std::exception&) {
     const MutexLock lock(mutex_);
-    // What fails behind a cancellation fails because of it.
-    if (!stopped_) failure_ = std::current_exception();
-    stopped_ = true;
+    keep_failure();
     return false;
   }
+}
+
+// The exception that is being handled. What fails behind a cancellation fails because of it.
+void PictureLoad::keep_failure() {
+  if (!stopped_) failure_ = std::current_exception();
+  stopped_ = true;
 }
 
 void PictureLoad::end_one() {

@@ -72,6 +72,7 @@ class PictureLoad {
   ImageLimits limits() const;
   void require_use_of(int64_t width, int64_t height) const;
   bool attempt(const std::function<void()>& work);
+  void keep_failure() REQUIRES(mutex_);
   void end_one();
 
   PictureLoader& loader_;

@@ -1,14 +1,37 @@
 #include "api/pictures/task_threads.h"
 
+#include <exception>
 #include <utility>
 
+#include "base/log.h"
+
 namespace pagoda {
+namespace {
+
+void perform(const std::function<void()>& task) {
+  try {
+    task();
+  } catch (const std::exception& e) {
+    LOG_ERROR("a task failed: {}", e.what());
+  }
+}
+
+}  // namespace
 
 TaskThreads::TaskThreads(int threads) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::exception&) {
+    end();  // those that were begun
+    throw;
+  }
 }
 
 TaskThreads::~TaskThreads() {
+  end();
+}
+
+void TaskThreads::end() {
   {
     const MutexLock lock(mutex_);
     ending_ = true;
@@ -27,7 +50,7 @@ void TaskThreads::post(std::function<void()> task) {
 
 // What a task holds goes before the next one is taken.
 void TaskThreads::work() {
-  while (const std::optional<std::function<void()>> task = take()) (*task)();
+  while (const std::optional<std::function<void()>> task = take()) perform(*task);
 }
 
 std::optional<std::function<void()>> TaskThreads::take() {

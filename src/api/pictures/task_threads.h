@@ -1,7 +1,8 @@
 // A few threads that do what is posted, in the order in which it came.
 //
 // Thread rule: post() from any thread.
-// Invariant: everything posted is done before the destructor returns. Tasks must not throw.
+// Invariant: everything posted is done before the destructor returns. A task that throws ends
+// itself only, but whoever waits for it waits for ever: tasks keep what goes wrong.
 #pragma once
 
 #include <deque>
@@ -16,6 +17,7 @@ namespace pagoda {
 
 class TaskThreads {
  public:
+  // Throws std::system_error where the system refuses a thread.
   explicit TaskThreads(int threads);
   ~TaskThreads();
   TaskThreads(const TaskThreads&) = delete;
@@ -24,6 +26,7 @@ class TaskThreads {
   void post(std::function<void()> task);
 
  private:
+  void end();
   void work();
   std::optional<std::function<void()>> take();  // nothing: the threads end
 

@@ -248,7 +248,7 @@ TEST_CASE("an engine that fails in the middle ends streams and answers with the 
     RouteAnswer answer = f.service.answer(ServiceFixture::http(
         "POST", "/v1/chat/completions", chat(stream ? R"(,"stream":true)" : "")));
     answer.generation->take_requests();
-    answer.generation->fail("out of memory");
+    answer.generation->fail(engine_failure("out of memory"));
     CHECK(answer.generation->is_done());
     if (stream) {
       CHECK(answer.generation->unsent() ==
@@ -258,6 +258,18 @@ TEST_CASE("an engine that fails in the middle ends streams and answers with the 
       CHECK(answer.generation->reply().status == 500);
     }
   }
+}
+
+TEST_CASE("an answer for which memory runs out half way is a 503 as well") {
+  ServiceFixture f;
+  RouteAnswer answer =
+      f.service.answer(ServiceFixture::http("POST", "/v1/chat/completions", chat("")));
+  for (Request& request : answer.generation->take_requests()) f.engine.submit(std::move(request));
+  answer.generation->fail(failure_of(std::bad_alloc()));
+  CHECK(f.engine.cancelled().size() == 1);
+  f.service.complete(answer);
+  CHECK(answer.reply.status == 503);
+  CHECK(answer.reply.body.find("ServiceUnavailableError") != std::string::npos);
 }
 
 TEST_CASE("a client that goes away ends its sequences in the engine") {

@@ -69,7 +69,7 @@ RouteAnswer guarded(const Route* const& route, const Make& make) {
   } catch (const std::exception& e) {
     // A bug of ours or memory that ran out: this request fails, the others go on.
     LOG_ERROR("{} failed: {}", route == nullptr ? "a request" : route->path, e.what());
-    return {.reply = error_reply(500, "InternalServerError", e.what())};
+    return {.reply = failure_reply(failure_of(e))};
   }
 }
 
@@ -175,6 +175,13 @@ void Service::finish(RouteAnswer& answer) {
   for (HttpHeader& h : answer.reply.headers) made.reply.headers.push_back(std::move(h));
   answer.reply = std::move(made.reply);
   answer.generation = std::move(made.generation);
+}
+
+void Service::complete(RouteAnswer& answer) {
+  RouteAnswer made =
+      guarded(answer.route, [&] { return RouteAnswer{.reply = answer.generation->reply()}; });
+  for (HttpHeader& h : answer.reply.headers) made.reply.headers.push_back(std::move(h));
+  answer.reply = std::move(made.reply);
 }
 
 void Service::count(const HttpRequest& request, const RouteAnswer& answer, double seconds) {

@@ -31,6 +31,9 @@ class Service {
   RouteAnswer answer(const HttpRequest& request, std::stop_token abandoned = {});
   // Makes the answer of one whose preparation is done. Never throws for what a client did.
   void finish(RouteAnswer& answer);
+  // Makes the reply of one whose generation is done and is no stream. Never throws for what a
+  // client did.
+  void complete(RouteAnswer& answer);
   // Whether the answer may take long to prepare, so that it does not belong on an I/O thread: the
   // body is large, or brings what multiplies its work.
   static bool is_heavy(const HttpRequest& request);

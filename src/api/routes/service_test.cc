@@ -366,6 +366,19 @@ TEST_CASE("an engine that died is told by /health and by every request") {
   CHECK(f.post("/v1/completions", completion("")).status == 500);
 }
 
+TEST_CASE("a request that finds no memory is asked to come again, and the next one finds some") {
+  ServiceFixture f;
+  f.engine.answer_with("x");
+  f.engine.run_out_of_memory();
+  const HttpReply reply = f.post("/v1/completions", R"({"prompt":"ab"})");
+  CHECK(reply.status == 503);
+  CHECK(message_of(reply) ==
+        "the server has no memory for this request now; try again later, or ask for less at once");
+  REQUIRE(reply.headers.size() == 1);
+  CHECK(reply.headers[0].name == "retry-after");
+  CHECK(f.post("/v1/completions", R"({"prompt":"ab"})").status == 200);
+}
+
 TEST_CASE("before a model is attached everything but the version is answered 503") {
   Service service(ServiceFixture::default_config());
   CHECK(service.answer(ServiceFixture::http("GET", "/health")).reply.status == 503);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,12 @@ class ScriptedEngine : public EngineClient {
     dies_at_next_submit_ = true;
   }
 
+  // Whoever asks for an id next finds no memory.
+  void run_out_of_memory() {
+    const MutexLock lock(mutex_);
+    has_memory_ = false;
+  }
+
   // The events of one step: a token for every request that runs.
   std::vector<Event> step() {
     const MutexLock lock(mutex_);
@@ -89,6 +96,7 @@ class ScriptedEngine : public EngineClient {
   EngineFacts facts() const override { return facts_; }
   RequestId next_id() override {
     const MutexLock lock(mutex_);
+    if (!std::exchange(has_memory_, true)) throw std::bad_alloc();
     return RequestId(++last_id_);
   }
   void submit(Request request) override {
@@ -172,6 +180,7 @@ class ScriptedEngine : public EngineClient {
   int num_resets_ GUARDED_BY(mutex_) = 0;
   bool dies_at_next_submit_ GUARDED_BY(mutex_) = false;
   bool alive_ GUARDED_BY(mutex_) = true;
+  bool has_memory_ GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace pagoda

@@ -3,6 +3,8 @@
 #include <boost/asio/post.hpp>
 #include <exception>
 
+#include "api/transport/post_surely.h"
+
 namespace pagoda {
 
 namespace asio = boost::asio;
@@ -23,10 +25,10 @@ asio::awaitable<bool> AnswerMaker::make(const HttpRequest& request, RouteAnswer&
   co_return !abandoned.stop_requested();
 }
 
-asio::awaitable<bool> AnswerMaker::make_reply(Generation& generation, HttpReply& out) {
+asio::awaitable<bool> AnswerMaker::make_reply(RouteAnswer& out) {
   std::stop_source abandoned;
-  const std::function<void()> make = [&] { out = generation.reply(); };
-  co_await perform(make, generation.has_large_reply(), abandoned);
+  const std::function<void()> make = [&] { parts_.service.complete(out); };
+  co_await perform(make, out.generation->has_large_reply(), abandoned);
   co_return !abandoned.stop_requested();
 }
 
@@ -64,7 +66,7 @@ asio::awaitable<bool> AnswerMaker::prepare(Preparation& preparation) {
 }
 
 void AnswerMaker::post_ready(bool& is_ready) {
-  asio::post(parts_.context, [this, &is_ready] {
+  post_surely(parts_.context, [this, &is_ready] {
     is_ready = true;
     parts_.bell.ring();
   });

@@ -30,8 +30,8 @@ class AnswerMaker {
 
   // Whether the client still waits for it.
   boost::asio::awaitable<bool> make(const HttpRequest& request, RouteAnswer& out);
-  // The reply of a generation that is done; likewise.
-  boost::asio::awaitable<bool> make_reply(Generation& generation, HttpReply& out);
+  // The reply of one whose generation is done; likewise.
+  boost::asio::awaitable<bool> make_reply(RouteAnswer& out);
 
  private:
   // Asks `abandoned` to stop when the client has left before heavy work is done.

@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "api/transport/access_log.h"
@@ -118,7 +120,15 @@ asio::awaitable<void> Connection::run() {
     LOG_ERROR("{}: the connection failed: {}", peer_, e.what());
   }
   stream_.hang_up();
-  co_await watch_.rest();
+  // The read that is under way refers to this object, be there memory to wait or not.
+  for (bool has_rested = false; !has_rested;) {
+    try {
+      co_await watch_.rest();
+      has_rested = true;
+    } catch (const std::bad_alloc&) {
+      std::this_thread::yield();
+    }
+  }
 }
 
 void Connection::close(bool at_once) {
@@ -252,11 +262,8 @@ asio::awaitable<bool> Connection::send_generated(Exchange& exchange) {
       co_await bell_.wait();
     }
   }
-  HttpReply reply;
-  const bool is_wanted = co_await maker_.make_reply(generation, reply);
+  const bool is_wanted = co_await maker_.make_reply(exchange.answer);
   if (!is_wanted) co_return false;
-  for (HttpHeader& h : exchange.answer.reply.headers) reply.headers.push_back(std::move(h));
-  exchange.answer.reply = std::move(reply);
   const bool is_sent = co_await send_reply(exchange);
   co_return is_sent;
 }

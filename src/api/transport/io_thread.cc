@@ -1,9 +1,12 @@
 #include "api/transport/io_thread.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
+#include <stdexcept>
+#include <utility>
 
+#include "api/transport/post_surely.h"
 #include "base/log.h"
+
 namespace pagoda {
 
 namespace asio = boost::asio;
@@ -48,7 +51,7 @@ void IoThread::deliver(std::vector<Event> events) {
       std::move(events.begin(), events.end(), std::back_inserter(mailbox_));
     }
   }
-  if (was_empty) asio::post(context_, [this] { drain_mailbox(); });
+  if (was_empty) post_surely(context_, [this] { drain_mailbox(); });
 }
 
 void IoThread::drain_mailbox() {
@@ -63,24 +66,42 @@ void IoThread::drain_mailbox() {
     if (at == targets_.end()) continue;  // its client has gone
     const Target target = at->second;
     // Taken by value above: the listener may remove itself.
-    target.listener->on_event(target.choice, std::move(event));
-    if (touched_.empty() || touched_.back() != target.listener) touched_.push_back(target.listener);
+    hand_over(target, std::move(event));
   }
   std::sort(touched_.begin(), touched_.end());
   touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-  for (EventListener* listener : touched_) listener->on_batch_end();
+  for (EventListener* listener : touched_) end_batch(*listener);
+}
+
+void IoThread::hand_over(const Target& target, Event event) {
+  try {
+    if (touched_.empty() || touched_.back() != target.listener) touched_.push_back(target.listener);
+    target.listener->on_event(target.choice, std::move(event));
+  } catch (const std::exception& e) {
+    LOG_ERROR("a request failed: {}", e.what());
+    target.listener->on_failure(e);
+  }
+}
+
+void IoThread::end_batch(EventListener& listener) {
+  try {
+    listener.on_batch_end();
+  } catch (const std::exception& e) {
+    LOG_ERROR("a request failed: {}", e.what());
+    listener.on_failure(e);
+  }
 }
 
 void IoThread::fail_all(std::string reason) {
-  asio::post(context_, [this, reason = std::move(reason)] {
+  post_surely(context_, [this, reason = std::move(reason)] {
     std::unordered_set<EventListener*> listeners;
     for (const auto& [id, target] : targets_) listeners.insert(target.listener);
-    for (EventListener* listener : listeners) listener->on_engine_death(reason);
+    for (EventListener* listener : listeners) listener->on_failure(std::runtime_error(reason));
   });
 }
 
 void IoThread::post_close(bool at_once) {
-  asio::post(context_, [this, at_once] {
+  post_surely(context_, [this, at_once] {
     closing_ = true;
     const std::vector<Closable*> all(connections_.begin(), connections_.end());
     for (Closable* connection : all) {

@@ -4,11 +4,13 @@
 //
 // Thread rule: deliver(), fail_all(), post_close() and executor-bound work from any thread; the
 // rest on this thread only.
-// Invariant: a Listener is called only between add() and remove(), on this thread.
+// Invariant: a Listener is called only between add() and remove(), on this thread. One that throws
+// is told that it has failed, and takes nothing from the others.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <exception>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -27,7 +29,8 @@ class EventListener {
   virtual void on_event(int choice, Event event) = 0;
   // After the last event of a batch that concerned this listener.
   virtual void on_batch_end() = 0;
-  virtual void on_engine_death(const std::string& reason) = 0;
+  // Nothing more comes: the engine has failed, or what came before could not be taken in.
+  virtual void on_failure(const std::exception& cause) noexcept = 0;
 };
 
 // A connection as the server sees it.
@@ -69,6 +72,8 @@ class IoThread {
 
   bool run_until_failure();  // whether all is done
   void drain_mailbox();
+  void hand_over(const Target& target, Event event);
+  static void end_batch(EventListener& listener);
 
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

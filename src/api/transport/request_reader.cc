@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http.hpp>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,8 +89,12 @@ asio::awaitable<error_code> read_request(ClientStream& stream, AnswerWriter& wri
     const bool is_sent = co_await writer.write(text);
     if (!is_sent) co_return asio::error::make_error_code(asio::error::broken_pipe);
   }
-  failed = co_await read_body(stream, limits, parser, out.memory);
-  if (!failed) take_message(parser, out);
+  try {
+    failed = co_await read_body(stream, limits, parser, out.memory);
+    if (!failed) take_message(parser, out);
+  } catch (const std::bad_alloc&) {
+    failed = asio::error::make_error_code(asio::error::no_memory);
+  }
   co_return failed;
 }
 

@@ -18,6 +18,7 @@
 #include "api/transport/connection.h"
 #include "api/transport/event_hub.h"
 #include "api/transport/io_thread.h"
+#include "api/transport/post_surely.h"
 #include "api/transport/tls_context.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -94,6 +95,23 @@ error_code listen_on(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, int
   return failed;
 }
 
+// There was no memory for this connection; there may be for the next.
+void note_unserved(const std::exception& cause) {
+  LOG_WARNING("cannot serve a connection: {}", cause.what());
+}
+
+// Counts one as long as it lives.
+class CountedConnection {
+ public:
+  explicit CountedConnection(std::atomic<size_t>& number) : number_(number) { ++number_; }
+  ~CountedConnection() { --number_; }
+  CountedConnection(const CountedConnection&) = delete;
+  CountedConnection& operator=(const CountedConnection&) = delete;
+
+ private:
+  std::atomic<size_t>& number_;
+};
+
 }  // namespace
 
 struct Server::State {
@@ -139,7 +157,11 @@ struct Server::State {
 
 asio::awaitable<void> Server::State::accept_all() {
   for (size_t next = 0; acceptor->is_open(); next = (next + 1) % threads.size()) {
-    co_await accept_one(*threads[next]);
+    try {
+      co_await accept_one(*threads[next]);
+    } catch (const std::exception& e) {
+      note_unserved(e);
+    }
   }
 }
 
@@ -165,7 +187,7 @@ void Server::State::begin(tcp::socket socket, IoThread& thread) {
 }
 
 asio::awaitable<void> Server::State::serve(tcp::socket socket, IoThread& thread) {
-  ++num_connections;
+  const CountedConnection counted(num_connections);
   const ConnectionParts parts = {.service = service,
                                  .thread = thread,
                                  .hub = hub,
@@ -173,11 +195,10 @@ asio::awaitable<void> Server::State::serve(tcp::socket socket, IoThread& thread)
                                  .workers = workers,
                                  .tls = tls ? &*tls : nullptr};
   co_await serve_connection(std::move(socket), parts);
-  --num_connections;
 }
 
 void Server::State::stop_accepting() {
-  asio::post(threads[0]->context(), [this] {
+  post_surely(threads[0]->context(), [this] {
     error_code ignored;
     acceptor->close(ignored);
   });

@@ -1,5 +1,6 @@
 #include "api/transport/subscription.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include "base/log.h"
@@ -8,7 +9,21 @@ namespace pagoda {
 
 Subscription::Subscription(Generation& generation, const SubscriptionParts& parts)
     : generation_(generation), parts_(parts) {
+  try {
+    begin();
+  } catch (const std::exception&) {
+    leave();
+    throw;
+  }
+}
+
+Subscription::~Subscription() {
+  leave();
+}
+
+void Subscription::begin() {
   std::vector<Request> requests = generation_.take_requests();
+  ids_.reserve(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     ids_.push_back(requests[i].id);
     parts_.thread.add(requests[i].id, *this, static_cast<int>(i));
@@ -17,10 +32,12 @@ Subscription::Subscription(Generation& generation, const SubscriptionParts& part
   EngineClient& engine = generation_.engine();
   for (Request& request : requests) engine.submit(std::move(request));
   // An engine that died before it took these told only those that were there by then.
-  if (!engine.is_alive()) on_engine_death("the engine has failed; see the server's log");
+  if (!engine.is_alive()) {
+    on_failure(std::runtime_error("the engine has failed; see the server's log"));
+  }
 }
 
-Subscription::~Subscription() {
+void Subscription::leave() {
   for (const RequestId id : ids_) {
     parts_.hub.remove(id);
     parts_.thread.remove(id);
@@ -39,8 +56,12 @@ void Subscription::on_batch_end() {
   parts_.bell.ring();
 }
 
-void Subscription::on_engine_death(const std::string& reason) {
-  generation_.fail(reason);
+void Subscription::on_failure(const std::exception& cause) noexcept {
+  try {
+    generation_.fail(failure_of(cause));
+  } catch (const std::exception&) {
+    parts_.client.hang_up();  // no memory for words
+  }
   parts_.bell.ring();
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct SubscriptionParts {
 
 class Subscription final : public EventListener {
  public:
+  // Throws what keeps it from beginning, std::bad_alloc for one.
   Subscription(Generation& generation, const SubscriptionParts& parts);
   ~Subscription() override;
   Subscription(const Subscription&) = delete;
@@ -34,9 +36,12 @@ class Subscription final : public EventListener {
 
   void on_event(int choice, Event event) override;
   void on_batch_end() override;
-  void on_engine_death(const std::string& reason) override;
+  void on_failure(const std::exception& cause) noexcept override;
 
  private:
+  void begin();
+  void leave();
+
   Generation& generation_;
   const SubscriptionParts parts_;
   std::vector<RequestId> ids_;
