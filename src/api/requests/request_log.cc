@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/http/log_text.h"
 #include "api/requests/python_repr.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -38,7 +39,7 @@ void log_request(const std::string& id, const Prompt& prompt, const std::string&
   LOG_INFO(
       "Received request {}: prompt: {}, params: {}, prompt_token_ids: {}, prompt_embeds shape: "
       "None, lora_request: None, prompt_adapter_request: None.",
-      id, python_repr_of_text(cut(prompt.text, config.max_log_length)), params,
+      log_text(id), python_repr_of_text(cut(prompt.text, config.max_log_length)), params,
       ids_of(prompt.tokens, config.max_log_length));
 }
 

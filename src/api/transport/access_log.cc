@@ -6,21 +6,12 @@
 #include <cstdio>
 #include <ctime>
 
+#include "api/http/log_text.h"
 #include "base/json_writer.h"
 #include "base/log.h"
-#include "base/utf8.h"
 
 namespace pagoda {
 namespace {
-
-// A client chooses its target, so what could break the line or a terminal is left out.
-std::string shown_target(const HttpRequest& request) {
-  std::string target;
-  for (const char c : request.target) {
-    if (static_cast<unsigned char>(c) > 0x20 && c != 0x7F && c != '"') target += c;
-  }
-  return target;
-}
 
 // As in the other lines of a JSON log.
 std::string time_text() {
@@ -35,11 +26,11 @@ std::string time_text() {
 
 std::string access_line(const HttpRequest& request, int status) {
   return fmt::format("INFO:     {} - \"{} {} HTTP/1.1\" {} {}\n", request.peer, request.method,
-                     shown_target(request), status, status_phrase(status));
+                     log_text(request.target), status, status_phrase(status));
 }
 
 std::string access_json(const HttpRequest& request, int status, std::string_view time) {
-  const std::string target = to_valid_utf8(shown_target(request));
+  const std::string target = log_text(request.target);
   const boost::json::object line = {
       {"time", time},
       {"level", "INFO"},

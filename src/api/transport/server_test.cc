@@ -314,15 +314,19 @@ TEST_CASE("a request that an engine misses because it dies just then is answered
         std::string::npos);
 }
 
-TEST_CASE("an access line of a JSON log is one object, whatever a client asks for") {
+TEST_CASE("an access line is printable ASCII, and one line, whatever a client asks for") {
   HttpRequest request;
   request.method = "GET";
-  request.target = "/v1/\xff\"\n\x1b[31m\\";
+  request.target = "/v1/\xff \"\n\x1b[31m\\\xE2\x80\xAE%41";  // with U+202E: right to left
   request.peer = "127.0.0.1:1234";
+  const std::string shown = "/v1/%FF%20%22%0A%1B[31m\\%E2%80%AE%41";
+  CHECK(access_line(request, 404) ==
+        str("INFO:     127.0.0.1:1234 - \"GET ", shown, " HTTP/1.1\" 404 Not Found\n"));
+  const std::string in_json = "/v1/%FF%20%22%0A%1B[31m\\\\%E2%80%AE%41";
   CHECK(access_json(request, 404, "T") ==
-        "{\"time\":\"T\",\"level\":\"INFO\",\"source\":\"access\",\"message\":\"GET "
-        "/v1/\xEF\xBF\xBD[31m\\\\ 404\",\"client\":\"127.0.0.1:1234\",\"method\":\"GET\","
-        "\"path\":\"/v1/\xEF\xBF\xBD[31m\\\\\",\"status\":404}\n");
+        str("{\"time\":\"T\",\"level\":\"INFO\",\"source\":\"access\",\"message\":\"GET ", in_json,
+            " 404\",\"client\":\"127.0.0.1:1234\",\"method\":\"GET\",\"path\":\"", in_json,
+            "\",\"status\":404}\n"));
 }
 
 TEST_CASE("an address that cannot be listened on is told with the option that changes it") {
