@@ -8,7 +8,7 @@ set -euo pipefail
 build=(build-essential cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-json1.81-dev libssl-dev libcurl4-openssl-dev
   libjpeg-dev libpng-dev libwebp-dev libgif-dev
-  libfmt-dev libspdlog-dev libyaml-cpp-dev libpcre2-dev libonig-dev libutf8proc-dev
+  libfmt-dev libyaml-cpp-dev libpcre2-dev libonig-dev libutf8proc-dev
   libhwloc-dev libxxhash-dev
   doctest-dev libbenchmark-dev)
 tests=(python3 python3-pip python3-yaml python3-jinja2 curl util-linux)

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -45,6 +46,7 @@ constexpr MissingCommand kMissingCommands[] = {
 
 // Half a Compose file on a full disk is no success. Who stops reading, as head does, has enough.
 int print(const std::string& text) {
+  flush_log();
   errno = 0;
   const bool is_written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
   if (is_written || errno == EPIPE) return 0;
@@ -155,7 +157,11 @@ int run(std::span<const std::string> arguments) {
 
 // The last line of the log says what is wrong, and nothing follows it.
 int reported(int exit_code, const char* what) {
-  LOG_ERROR("{}", what);
+  if (is_logged(LogLevel::kError)) {
+    LOG_ERROR("{}", what);
+  } else {
+    std::fputs(str(what, "\n").c_str(), stderr);
+  }
   return exit_code;
 }
 
@@ -166,15 +172,10 @@ bool is_limit(const std::error_code& code) {
          code == std::errc::too_many_files_open_in_system || code == std::errc::not_enough_memory;
 }
 
-}  // namespace
-}  // namespace pagoda
-
-int main(int argc, char** argv) {
-  using namespace pagoda;
-  std::signal(SIGPIPE, SIG_IGN);  // a client that went away is the connection's business
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  init_log(LogLevel::kInfo, wanted_log_format(arguments), "");
+// What goes wrong becomes one line and an exit code.
+int guarded_run(std::span<const std::string> arguments) {
   try {
+    init_log(LogLevel::kInfo, wanted_log_format(arguments), "");
     return run(arguments);
   } catch (const Error& e) {
     return reported(meaning_of(e.kind()).exit_code, e.what());
@@ -193,4 +194,16 @@ int main(int argc, char** argv) {
   } catch (...) {
     return reported(kInternalError, "unknown exception; this is a bug");
   }
+}
+
+}  // namespace
+}  // namespace pagoda
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a client that went away is the connection's business
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const int exit_code = pagoda::guarded_run(arguments);
+  // Who has not read the log by now may never do: nothing waits for that.
+  if (!pagoda::flush_log()) std::_Exit(exit_code);
+  return exit_code;
 }

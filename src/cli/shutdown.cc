@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "base/error.h"
@@ -37,6 +38,22 @@ void make_readable(int event) {
 void wait_until_readable(int descriptor) {
   pollfd wanted = {descriptor, POLLIN, 0};
   while (poll(&wanted, 1, -1) < 0 && errno == EINTR) {
+  }
+}
+
+// The log is given a moment; whoever does not read it holds up nothing.
+[[noreturn]] void end_at_once(int exit_code) {
+  flush_log(kLastWords);
+  std::_Exit(exit_code);
+}
+
+// An end that fails half way: a second signal still ends the program.
+void end(const std::function<void()>& politely) {
+  try {
+    politely();
+  } catch (const std::exception& e) {
+    LOG_ERROR("the program cannot end politely: {}; the same signal again ends it at once",
+              e.what());
   }
 }
 
@@ -103,18 +120,23 @@ void Shutdown::take(int signal) {
   }
   if (now - *first_time_ < kEcho) return;
   LOG_WARNING("{} once more: ending at once.", name_of(signal));
-  std::_Exit(128 + signal);
+  end_at_once(128 + signal);
 }
 
 void Shutdown::end_first_time(int signal) {
   const MutexLock lock(mutex_);
   if (!politely_) {
     LOG_INFO("{}: nothing is served, so ending at once.", name_of(signal));
-    std::_Exit(EXIT_SUCCESS);
+    end_at_once(EXIT_SUCCESS);
   }
   LOG_INFO("{}: shutting down. A second one ends the program at once.", name_of(signal));
   make_readable(first_taken_);
-  ending_ = std::thread(politely_);
+  try {
+    ending_ = std::thread([politely = politely_] { end(politely); });
+  } catch (const std::exception& e) {
+    LOG_ERROR("there is no thread to end politely on, so ending at once: {}", e.what());
+    end_at_once(meaning_of(ErrorKind::kDevice).exit_code);
+  }
 }
 
 }  // namespace pagoda

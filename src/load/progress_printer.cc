@@ -1,7 +1,6 @@
 #include "load/progress_printer.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "base/log.h"
@@ -17,10 +16,7 @@ constexpr std::chrono::seconds kLogPeriod{10};
 ProgressOptions completed(ProgressOptions options) {
   if (!options.now) options.now = [] { return std::chrono::steady_clock::now(); };
   if (!options.write && options.is_terminal) {
-    options.write = [](const std::string& text) {
-      std::fputs(text.c_str(), stderr);
-      std::fflush(stderr);
-    };
+    options.write = [](const std::string& text) { write_text(LogStream::kErrors, text); };
   }
   if (!options.write) options.write = [](const std::string& text) { LOG_INFO("{}", text); };
   return options;

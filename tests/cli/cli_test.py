@@ -41,14 +41,15 @@ def last_line(run_result):
 class Serving:
     """`pagoda serve` on a free port of the loopback interface."""
 
-    def __init__(self, *arguments, environment=None, **how):
+    def __init__(self, *arguments, environment=None, stdout=None, stderr=None, **how):
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
         self.connections = []
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [OPTIONS.bin / "pagoda", *map(str, arguments), "--host", "127.0.0.1"], stdout=log,
-                stderr=log, env={**os.environ, **(environment or {})}, **how)
+                [OPTIONS.bin / "pagoda", *map(str, arguments), "--host", "127.0.0.1"],
+                stdout=stdout or log, stderr=stderr or log,
+                env={**os.environ, **(environment or {})}, **how)
 
     def __enter__(self):
         return self
@@ -341,6 +342,48 @@ class EndingTest(unittest.TestCase):
             self.assertIsNone(s.process.poll())
             s.process.send_signal(signal.SIGTERM)
             self.assertEqual(s.wait_for_end(), 128 + signal.SIGTERM)
+
+
+class StuckLogTest(unittest.TestCase):
+    """Where the log goes to a pipe that somebody holds and nobody reads."""
+
+    def setUp(self):
+        self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, 4096)
+        self.addCleanup(os.close, self.writer)
+        self.addCleanup(os.close, self.reader)
+
+    def ask_often(self, s):
+        for _ in range(200):  # an access line each
+            self.assertEqual(s.get("/version")[0], 200)
+
+    def test_requests_are_answered_and_the_end_is_polite(self):
+        with Serving("serve", OPTIONS.model, "--port", "0", stdout=self.writer) as s:
+            s.wait_until_ready()
+            self.ask_often(s)
+            s.process.send_signal(signal.SIGTERM)
+            self.assertEqual(s.wait_for_end(), 0)
+            self.assertIn("Application shutdown complete.", s.log())
+
+    def test_a_second_signal_ends_it_at_once(self):
+        with Serving("serve", OPTIONS.model, "--port", "0", "--backend", "ref",
+                     stdout=self.writer) as s:
+            s.wait_until_ready()
+            self.ask_often(s)
+            s.stream(2000)
+            s.process.send_signal(signal.SIGTERM)
+            s.wait_for("shutting down")
+            time.sleep(0.5)
+            s.process.send_signal(signal.SIGTERM)
+            self.assertEqual(s.wait_for_end(), 128 + signal.SIGTERM)
+
+    def test_an_error_ends_it_with_its_code(self):
+        os.set_blocking(self.writer, False)
+        os.write(self.writer, bytes(4096))
+        os.set_blocking(self.writer, True)
+        with Serving("serve", "/nowhere/model", "--port", "0", stdout=self.writer,
+                     stderr=self.writer) as s:
+            self.assertEqual(s.wait_for_end(), 2)
 
 
 @unittest.skipUnless(shutil.which("openssl"), "needs the openssl command to make certificates")

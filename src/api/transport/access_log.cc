@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <cstdio>
 #include <ctime>
 
 #include "api/http/log_text.h"
@@ -45,11 +44,8 @@ std::string access_json(const HttpRequest& request, int status, std::string_view
 
 void log_access(const HttpRequest& request, int status, const RequestLogConfig& config) {
   if (!config.access || !is_logged(LogLevel::kInfo)) return;
-  // One write a line, so that lines of several threads do not mix.
-  const std::string line =
-      config.access_json ? access_json(request, status, time_text()) : access_line(request, status);
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fflush(stdout);
+  write_text(LogStream::kOutput, config.access_json ? access_json(request, status, time_text())
+                                                    : access_line(request, status));
 }
 
 }  // namespace pagoda
